@@ -1,0 +1,80 @@
+/* gate.h: who may say no, wait, or change something while a message comes in.
+ *
+ * Gates stand in an ordered list. At each point of a session every gate is asked in
+ * turn until one gives an answer that is not GATE_PASS. A gate that needs time parks
+ * the question and answers later through it; the session reads nothing meanwhile.
+ */
+#ifndef GODWIT_MAIL_GATE_H
+#define GODWIT_MAIL_GATE_H
+
+#include "base/moment.h"
+#include "mail/envelope.h"
+#include "wire/smtp/reply.h"
+
+#include <sys/socket.h>
+
+enum gate_point {
+    GATE_CONNECT,
+    GATE_HELO,
+    GATE_MAIL,
+    GATE_RCPT,
+    GATE_HEADER, /* the header has passed, the body has not */
+    GATE_END,    /* the end of data, before the commit */
+};
+
+enum gate_action {
+    GATE_PASS,     /* no opinion: ask the next one */
+    GATE_ACCEPT,   /* go on and ask nobody after this gate */
+    GATE_REPLY,    /* answer with `reply` in place of going on */
+    GATE_CLOSE,    /* answer with `reply` and close (421, 554 at connect) */
+    GATE_DROP,     /* close at once, saying nothing */
+    GATE_DISCARD,  /* go on, answer 250, keep nothing but a record */
+    GATE_HOLD,     /* go on, the message is held in the queue */
+};
+
+struct gate_answer {
+    enum gate_action action;
+    struct smtp_reply reply;     /* text: static, or lives until the next question */
+    uint32_t delay_ms;           /* wait this long before going on (tarpit) */
+    struct slice header_prefix;  /* fields to add before the message, whole lines */
+};
+
+/* What is known of the session at that point. Borrowed until answered. */
+struct gate_question {
+    enum gate_point point;
+    struct moment now;
+    uint64_t session_id;
+    const char *listener_role;           /* "relay" or "submission" */
+    const struct sockaddr_storage *client;
+    struct slice helo;                   /* empty before HELO */
+    bool client_is_trusted;              /* in the networks that may relay */
+    struct slice account;                /* the authenticated one, or empty */
+    const struct envelope *envelope;     /* from GATE_MAIL on; recipients so far */
+    struct slice recipient;              /* GATE_RCPT: the one being asked about */
+    struct slice header;                 /* GATE_HEADER and GATE_END */
+    uint64_t content_size;               /* GATE_END */
+    /* For a gate that parked: called once, on the session's thread, never from
+     * inside ask(). */
+    void (*answered)(struct gate_question *question, const struct gate_answer *answer);
+};
+
+enum gate_result {
+    GATE_ANSWERED,
+    GATE_PARKED,
+};
+
+struct gate;
+
+struct gate_ops {
+    const char *name;
+    enum gate_result (*ask)(struct gate *gate, struct gate_question *question,
+                            struct gate_answer *out_answer);
+    /* The session ends while the question is parked: answered() must not follow. */
+    void (*cancel)(struct gate *gate, struct gate_question *question);
+};
+
+struct gate {
+    const struct gate_ops *ops;
+};
+
+#endif
