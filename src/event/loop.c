@@ -142,14 +142,14 @@ void loop_run(struct loop *loop)
 {
     must(loop->base != NULL);
     loop->stopped = false;
+    run_deferred(loop);
     while (!loop->stopped) {
-        run_deferred(loop);
         set_alarm(loop);
         event_base_loop(loop->base, EVLOOP_ONCE);
         loop->now = moment_now();
         loop_run_timers(loop);
+        run_deferred(loop);
     }
-    run_deferred(loop);
 }
 
 void loop_stop(struct loop *loop)
