@@ -1,0 +1,322 @@
+/* parameter.c: RFC 5321 4.1.2; RFC 3461 section 4 and 4.1 to 4.4; RFC 6533 section 3;
+ * RFC 1870 section 6; RFC 6152 section 3; RFC 4954 section 5. */
+#include "wire/smtp/parameter.h"
+
+#include "base/ascii.h"
+#include "base/utf8.h"
+
+static const struct {
+    struct slice name;
+    enum smtp_keyword keyword;
+} keywords[] = {
+    { SLICE_INIT("SIZE"), SMTP_KEYWORD_SIZE },
+    { SLICE_INIT("BODY"), SMTP_KEYWORD_BODY },
+    { SLICE_INIT("SMTPUTF8"), SMTP_KEYWORD_SMTPUTF8 },
+    { SLICE_INIT("RET"), SMTP_KEYWORD_RET },
+    { SLICE_INIT("ENVID"), SMTP_KEYWORD_ENVID },
+    { SLICE_INIT("NOTIFY"), SMTP_KEYWORD_NOTIFY },
+    { SLICE_INIT("ORCPT"), SMTP_KEYWORD_ORCPT },
+    { SLICE_INIT("AUTH"), SMTP_KEYWORD_AUTH },
+};
+
+static enum smtp_keyword find_keyword(struct slice name)
+{
+    for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
+        if (slice_equal_nocase(name, keywords[i].name))
+            return keywords[i].keyword;
+    return SMTP_KEYWORD_UNKNOWN;
+}
+
+static bool is_keyword_character(char c)
+{
+    return ascii_is_alnum(c) || c == '-';
+}
+
+static bool is_value_character(char c)
+{
+    return (c > ' ' && c != '=' && c != 0x7f) || ascii_is_high(c);
+}
+
+/* esmtp-param = esmtp-keyword ["=" esmtp-value]
+ * esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")
+ * esmtp-value = 1*(%d33-60 / %d62-126 / UTF8-non-ascii) */
+enum smtp_parameter_result smtp_parameter_next(struct cursor *c,
+                                               struct smtp_parameter *out_parameter)
+{
+    if (cursor_at_end(c))
+        return SMTP_PARAMETER_END;
+    if (!cursor_sees(c, ' '))
+        return SMTP_PARAMETER_SYNTAX;
+    while (cursor_take_byte(c, ' '))
+        ;
+    if (cursor_at_end(c))
+        return SMTP_PARAMETER_END;
+    struct smtp_parameter p = { .name = cursor_take_while(c, is_keyword_character) };
+    if (p.name.len == 0 || p.name.data[0] == '-')
+        return SMTP_PARAMETER_SYNTAX;
+    if (cursor_take_byte(c, '=')) {
+        p.has_value = true;
+        p.value = cursor_take_while(c, is_value_character);
+        if (p.value.len == 0 || !utf8_is_valid(p.value))
+            return SMTP_PARAMETER_SYNTAX;
+    }
+    if (!cursor_at_end(c) && !cursor_sees(c, ' '))
+        return SMTP_PARAMETER_SYNTAX;
+    p.keyword = find_keyword(p.name);
+    *out_parameter = p;
+    return SMTP_PARAMETER_TAKEN;
+}
+
+/* xtext = *( xchar / hexchar ); hexchar = "+" 2(%x30-39 / %x41-46)
+ * The next octet meant: 0 to 255, -1 at the end, -2 when it is not xtext. */
+static int next_of_xtext(struct cursor *c)
+{
+    int next = cursor_take(c);
+    if (next != '+')
+        return next < 0 || (next > ' ' && next < 0x7f && next != '=') ? next : -2;
+    int high = cursor_take(c);
+    int low = cursor_take(c);
+    if (high < 0 || low < 0)
+        return -2;
+    high = ascii_hex_value((char)high);
+    low = ascii_hex_value((char)low);
+    return high < 0 || low < 0 ? -2 : high * 16 + low;
+}
+
+bool smtp_xtext_decode(struct slice xtext, struct buffer *out)
+{
+    struct cursor c = cursor_over(xtext);
+    int octet;
+    while ((octet = next_of_xtext(&c)) >= 0)
+        buffer_append_byte(out, (char)octet);
+    return octet == -1;
+}
+
+void smtp_xtext_encode(struct slice octets, struct buffer *out)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < octets.len; i++) {
+        unsigned char octet = (unsigned char)octets.data[i];
+        if (octet > ' ' && octet < 0x7f && octet != '+' && octet != '=')
+            buffer_append_byte(out, (char)octet);
+        else
+            buffer_append(out, slice_make((char[]){ '+', hex[octet >> 4],
+                                                    hex[octet & 15u] }, 3));
+    }
+}
+
+/* size-value ::= 1*20DIGIT */
+bool smtp_size_parse(struct slice value, uint64_t *out_size)
+{
+    struct cursor c = cursor_over(value);
+    struct slice digits = cursor_take_while(&c, ascii_is_digit);
+    if (digits.len == 0 || digits.len > 20 || !cursor_at_end(&c))
+        return false;
+    if (!slice_to_number(digits, UINT64_MAX, out_size))
+        *out_size = UINT64_MAX;
+    return true;
+}
+
+bool smtp_body_parse(struct slice value, enum smtp_body *out_body)
+{
+    if (slice_equal_nocase(value, SLICE("7BIT")))
+        *out_body = SMTP_BODY_7BIT;
+    else if (slice_equal_nocase(value, SLICE("8BITMIME")))
+        *out_body = SMTP_BODY_8BITMIME;
+    else if (slice_equal_nocase(value, SLICE("BINARYMIME")))
+        *out_body = SMTP_BODY_BINARYMIME;
+    else
+        return false;
+    return true;
+}
+
+bool smtp_ret_parse(struct slice value, enum smtp_ret *out_ret)
+{
+    if (slice_equal_nocase(value, SLICE("FULL")))
+        *out_ret = SMTP_RET_FULL;
+    else if (slice_equal_nocase(value, SLICE("HDRS")))
+        *out_ret = SMTP_RET_HEADERS;
+    else
+        return false;
+    return true;
+}
+
+static uint8_t notify_bit(struct slice word)
+{
+    if (slice_equal_nocase(word, SLICE("SUCCESS")))
+        return SMTP_NOTIFY_SUCCESS;
+    if (slice_equal_nocase(word, SLICE("FAILURE")))
+        return SMTP_NOTIFY_FAILURE;
+    if (slice_equal_nocase(word, SLICE("DELAY")))
+        return SMTP_NOTIFY_DELAY;
+    return 0;
+}
+
+/* notify-esmtp-value = "NEVER" / 1#notify-list-element */
+bool smtp_notify_parse(struct slice value, uint8_t *out_notify)
+{
+    if (slice_equal_nocase(value, SLICE("NEVER"))) {
+        *out_notify = SMTP_NOTIFY_NEVER;
+        return true;
+    }
+    uint8_t all = 0;
+    struct slice rest = value;
+    struct slice word;
+    while (slice_split(&rest, ',', &word)) {
+        uint8_t bit = notify_bit(word);
+        if (bit == 0 || (all & bit) != 0)
+            return false;
+        all |= bit;
+    }
+    if (all == 0 || value.data[value.len - 1] == ',')
+        return false;
+    *out_notify = all;
+    return true;
+}
+
+bool smtp_envid_is_valid(struct slice value)
+{
+    struct cursor c = cursor_over(value);
+    int octet;
+    if (value.len == 0 || value.len > SMTP_ENVID_MAX)
+        return false;
+    while ((octet = next_of_xtext(&c)) >= 0)
+        if (octet < ' ' || octet > 0x7e)
+            return false;
+    return octet == -1;
+}
+
+static size_t append_code_point(uint32_t point, char out[4])
+{
+    if (point < 0x80) {
+        out[0] = (char)point;
+        return 1;
+    }
+    if (point < 0x800) {
+        out[0] = (char)(0xc0u | (point >> 6));
+        out[1] = (char)(0x80u | (point & 63u));
+        return 2;
+    }
+    if (point < 0x10000) {
+        out[0] = (char)(0xe0u | (point >> 12));
+        out[1] = (char)(0x80u | ((point >> 6) & 63u));
+        out[2] = (char)(0x80u | (point & 63u));
+        return 3;
+    }
+    out[0] = (char)(0xf0u | (point >> 18));
+    out[1] = (char)(0x80u | ((point >> 12) & 63u));
+    out[2] = (char)(0x80u | ((point >> 6) & 63u));
+    out[3] = (char)(0x80u | (point & 63u));
+    return 4;
+}
+
+/* EmbeddedUnicodeChar = %x5C.78 "{" HEXPOINT "}"; HEXPOINT is 2 to 6 hex digits and
+ * no surrogate. */
+static bool take_embedded(struct cursor *c, uint32_t *out_point)
+{
+    struct cursor ahead = *c;
+    uint32_t point = 0;
+    size_t digits = 0;
+    if (!cursor_take_byte(&ahead, '\\') || !cursor_take_byte(&ahead, 'x') ||
+        !cursor_take_byte(&ahead, '{'))
+        return false;
+    while (!cursor_sees(&ahead, '}')) {
+        int next = cursor_take(&ahead);
+        int value = next < 0 ? -1 : ascii_hex_value((char)next);
+        if (value < 0 || ++digits > 6)
+            return false;
+        point = point * 16 + (uint32_t)value;
+    }
+    if (digits < 2 || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
+        return false;
+    (void)cursor_take(&ahead);
+    *c = ahead;
+    *out_point = point;
+    return true;
+}
+
+/* utf-8-enc-addr: QUCHAR and EmbeddedUnicodeChar, and xtext's "+HH", which old
+ * clients use here too. `out` may be NULL. */
+static bool decode_utf8_address(struct slice address, struct buffer *out)
+{
+    struct cursor c = cursor_over(address);
+    while (!cursor_at_end(&c)) {
+        char utf8[4];
+        uint32_t point;
+        struct slice whole;
+        size_t len = utf8_sequence_len(cursor_rest(&c));
+        if (cursor_sees(&c, '\\')) {
+            if (!take_embedded(&c, &point))
+                return false;
+            whole = slice_make(utf8, append_code_point(point, utf8));
+        } else if (len > 1) {
+            (void)cursor_take_part(&c, len, &whole);
+        } else {
+            int octet = next_of_xtext(&c);
+            if (octet < 0)
+                return false;
+            utf8[0] = (char)octet;
+            whole = slice_make(utf8, 1);
+        }
+        if (out != NULL)
+            buffer_append(out, whole);
+    }
+    return true;
+}
+
+/* original-recipient-address = addr-type ";" xtext; addr-type = atom */
+bool smtp_orcpt_parse(struct slice value, struct smtp_orcpt *out_orcpt)
+{
+    struct cursor c = cursor_over(value);
+    struct smtp_orcpt o = { .type = cursor_take_while(&c, is_keyword_character) };
+    if (value.len > SMTP_ORCPT_MAX || o.type.len == 0 || !cursor_take_byte(&c, ';') ||
+        cursor_at_end(&c))
+        return false;
+    o.address = cursor_rest(&c);
+    if (slice_equal_nocase(o.type, SLICE("utf-8"))) {
+        if (!decode_utf8_address(o.address, NULL))
+            return false;
+    } else {
+        int octet;
+        while ((octet = next_of_xtext(&c)) >= 0)
+            ;
+        if (octet != -1)
+            return false;
+    }
+    *out_orcpt = o;
+    return true;
+}
+
+void smtp_orcpt_append_address(struct buffer *out, const struct smtp_orcpt *orcpt)
+{
+    size_t before = buffer_len(out);
+    if (slice_equal_nocase(orcpt->type, SLICE("utf-8")))
+        (void)decode_utf8_address(orcpt->address, out);
+    else
+        (void)smtp_xtext_decode(orcpt->address, out);
+    if (out->overflow)
+        return;
+    char *made = out->memory + out->start;
+    for (size_t i = before; i < buffer_len(out); i++)
+        if (ascii_is_control(made[i]))
+            made[i] = '?';
+}
+
+/* "AUTH=" ( xtext / "<>" ) */
+bool smtp_auth_parse(struct slice value, struct buffer *decoded,
+                     struct slice *out_mailbox)
+{
+    if (slice_equal(value, SLICE("<>"))) {
+        *out_mailbox = slice_make(NULL, 0);
+        return true;
+    }
+    size_t before = buffer_len(decoded);
+    if (value.len == 0 || !smtp_xtext_decode(value, decoded) || decoded->overflow)
+        return false;
+    struct slice mailbox = slice_from(buffer_slice(decoded), before);
+    for (size_t i = 0; i < mailbox.len; i++)
+        if (ascii_is_control(mailbox.data[i]))
+            return false;
+    *out_mailbox = mailbox;
+    return true;
+}
