@@ -1,0 +1,364 @@
+/* server.c: lines in, verbs out of a table, replies counted.
+ *
+ * RFC 5321 4.1.4 (order of commands), 4.2 (replies), 4.5.3; RFC 2920 3.2 (a server
+ * answers commands in order, whatever came in one packet).
+ */
+#include "smtp/server/server_private.h"
+
+#include "base/ascii.h"
+#include "base/must.h"
+
+#include <stdlib.h>
+
+enum {
+    ANY = SMTP_PHASE_START | SMTP_PHASE_READY | SMTP_PHASE_MAIL | SMTP_PHASE_RCPT |
+          SMTP_PHASE_CHUNKS,
+    GREETED = ANY & ~SMTP_PHASE_START,
+};
+
+static const struct verb verbs[] = {
+    { "HELO", ANY, false, verb_helo, helo_accepted },
+    { "EHLO", ANY, false, verb_ehlo, helo_accepted },
+    { "MAIL", SMTP_PHASE_READY, false, verb_mail, mail_accepted },
+    { "RCPT", SMTP_PHASE_MAIL | SMTP_PHASE_RCPT, false, verb_rcpt, rcpt_accepted },
+    { "DATA", SMTP_PHASE_RCPT, false, verb_data, data_accepted },
+    { "BDAT", ANY, false, verb_bdat, bdat_accepted },
+    { "RSET", ANY, true, verb_rset, NULL },
+    { "NOOP", ANY, true, verb_noop, NULL },
+    { "QUIT", ANY, false, verb_quit, NULL },
+    { "HELP", ANY, true, verb_help, NULL },
+    { "VRFY", ANY, true, verb_vrfy, vrfy_accepted },
+    { "EXPN", ANY, true, verb_unimplemented, NULL },
+    { "ETRN", ANY, true, verb_unimplemented, NULL },
+    { "STARTTLS", ANY, true, verb_unimplemented, NULL },
+    { "AUTH", ANY, true, verb_unimplemented, NULL },
+    { "TURN", ANY, true, verb_unimplemented, NULL },
+    { "SEND", ANY, true, verb_unimplemented, NULL },
+    { "SOML", ANY, true, verb_unimplemented, NULL },
+    { "SAML", ANY, true, verb_unimplemented, NULL },
+    { "XCLIENT", SMTP_PHASE_START | SMTP_PHASE_READY, false, verb_xclient,
+      xclient_accepted },
+    { "XFORWARD", ANY, true, verb_xforward, NULL },
+    { "PROXY", ANY, false, verb_foreign, NULL },
+    { "GET", ANY, false, verb_foreign, NULL },
+    { "HEAD", ANY, false, verb_foreign, NULL },
+    { "POST", ANY, false, verb_foreign, NULL },
+    { "PUT", ANY, false, verb_foreign, NULL },
+    { "OPTIONS", ANY, false, verb_foreign, NULL },
+    { "CONNECT", ANY, false, verb_foreign, NULL },
+};
+
+void smtp_server_options_default(struct smtp_server_options *options)
+{
+    *options = (struct smtp_server_options){
+        .hostname = SLICE("localhost"),
+        .bare_line_end = LINE_END_REJECT,
+        .message_bytes_max = 50u * 1024 * 1024,
+        .line_bytes_max = 64u * 1024,
+        .header_bytes_max = 1024u * 1024,
+        .header_fields_max = 2000,
+        .hops_max = 100,
+        .recipients_max = 1000,
+        .command_bytes_max = 4096,
+        .errors_max = 20,
+        .junk_max = 100,
+    };
+}
+
+struct smtp_server *smtp_server_new(const struct smtp_server_options *options,
+                                    struct buffer *out)
+{
+    struct smtp_server *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return NULL;
+    s->options = options;
+    s->out = out;
+    s->phase = SMTP_PHASE_START;
+    transaction_init(&s->txn);
+    arena_init(&s->xclient_arena, 8192);
+    return s;
+}
+
+void smtp_server_free(struct smtp_server **server)
+{
+    if (*server == NULL)
+        return;
+    transaction_drop(*server);
+    arena_free(&(*server)->xclient_arena);
+    free(*server);
+    *server = NULL;
+}
+
+void smtp_server_trust(struct smtp_server *s, bool may_xclient, bool is_trusted)
+{
+    s->may_xclient = may_xclient;
+    s->is_trusted = is_trusted;
+}
+
+void server_enter(struct smtp_server *s, enum smtp_server_phase to)
+{
+    if (to == SMTP_PHASE_START || to == SMTP_PHASE_READY || to == SMTP_PHASE_CLOSED)
+        transaction_drop(s);
+    s->phase = to;
+}
+
+static void close_session(struct smtp_server *s)
+{
+    s->question.ask = SMTP_ASK_NOTHING;
+    s->closing = true;
+    server_enter(s, SMTP_PHASE_CLOSED);
+}
+
+void server_say_and_close(struct smtp_server *s, const struct smtp_reply *reply)
+{
+    if (s->closing)
+        return;
+    smtp_reply_append(s->out, reply, true);
+    close_session(s);
+}
+
+void server_say(struct smtp_server *s, const struct smtp_reply *reply)
+{
+    if (s->closing)
+        return;
+    if (reply->code == 421) {
+        server_say_and_close(s, reply);
+        return;
+    }
+    smtp_reply_append(s->out, reply, true);
+    if (reply->code >= 500 && ++s->errors >= s->options->errors_max) {
+        struct smtp_reply enough =
+            smtp_reply_make(421, 4, 7, 0, SLICE("Too many errors, closing"));
+        server_say_and_close(s, &enough);
+    }
+}
+
+void server_say_text(struct smtp_server *s, uint16_t code, uint8_t class,
+                     uint16_t subject, uint16_t detail, struct slice text)
+{
+    struct smtp_reply reply = smtp_reply_make(code, class, subject, detail, text);
+    server_say(s, &reply);
+}
+
+void server_ask(struct smtp_server *s, enum smtp_ask ask)
+{
+    s->question.ask = ask;
+}
+
+void smtp_server_greet(struct smtp_server *s, const struct smtp_reply *refusal)
+{
+    if (refusal != NULL) {
+        server_say_and_close(s, refusal);
+        return;
+    }
+    buffer_append(s->out, SLICE("220 "));
+    buffer_append(s->out, s->options->hostname);
+    buffer_append(s->out, SLICE(" ESMTP godwit\r\n"));
+}
+
+static const struct verb *find_verb(struct slice name)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (slice_equal_nocase(name, slice_from_string(verbs[i].name)))
+            return &verbs[i];
+    return NULL;
+}
+
+static bool is_too_much_junk(struct smtp_server *s, const struct verb *verb)
+{
+    if (s->is_trusted || (verb != NULL && !verb->is_junk))
+        return false;
+    return ++s->junk > s->options->junk_max;
+}
+
+static void say_out_of_order(struct smtp_server *s, const struct verb *verb)
+{
+    struct slice text = SLICE("Bad sequence of commands");
+    if (s->phase == SMTP_PHASE_START)
+        text = SLICE("Send HELO or EHLO first");
+    else if (s->phase == SMTP_PHASE_CHUNKS)
+        text = SLICE("Only BDAT, RSET or QUIT may follow BDAT");
+    else if (verb->run == verb_mail)
+        text = SLICE("Sender already given");
+    else if (s->phase == SMTP_PHASE_READY)
+        text = SLICE("Need MAIL first");
+    else if (verb->run == verb_data && s->txn.recipients_refused > 0) {
+        server_say_text(s, 554, 5, 5, 1, SLICE("No valid recipients"));
+        return;
+    } else if (verb->run == verb_data)
+        text = SLICE("Need RCPT first");
+    server_say_text(s, 503, 5, 5, 1, text);
+}
+
+static void run_line(struct smtp_server *s, struct slice line)
+{
+    struct smtp_command command;
+    bool good = smtp_command_parse(line, &command);
+    s->verb = good ? find_verb(command.verb) : NULL;
+    if (is_too_much_junk(s, s->verb)) {
+        struct smtp_reply reply = smtp_reply_make(
+            421, 4, 7, 0, SLICE("Too many commands without mail, closing"));
+        server_say_and_close(s, &reply);
+        return;
+    }
+    if (s->verb == NULL)
+        server_say_text(s, 500, 5, 5, 2, SLICE("Command not recognized"));
+    else if ((s->verb->phases & (unsigned)s->phase) == 0)
+        say_out_of_order(s, s->verb);
+    else
+        s->verb->run(s, command.argument);
+}
+
+static void say_bad_line(struct smtp_server *s, struct slice text)
+{
+    struct smtp_reply reply = smtp_reply_make(500, 5, 5, 2, text);
+    server_say_and_close(s, &reply);
+}
+
+/* One line, if it is all there. False: more input is needed. */
+static bool take_line(struct smtp_server *s, struct slice *input)
+{
+    struct slice line;
+    size_t used;
+    if (s->skipping_line) {
+        s->skipping_line = !smtp_line_skip(input);
+        return !s->skipping_line;
+    }
+    switch (smtp_line_take(*input, s->options->command_bytes_max, &line, &used)) {
+    case SMTP_LINE_TAKEN:
+        run_line(s, line);
+        *input = slice_from(*input, used);
+        return true;
+    case SMTP_LINE_NEED_MORE:
+        return false;
+    case SMTP_LINE_TOO_LONG:
+        s->skipping_line = true;
+        server_say_text(s, 500, 5, 5, 2, SLICE("Line too long"));
+        return true;
+    case SMTP_LINE_BARE_LINE_END:
+        say_bad_line(s, SLICE("Bare CR or LF in a command, closing"));
+        return true;
+    case SMTP_LINE_NUL:
+        say_bad_line(s, SLICE("NUL in a command, closing"));
+        return true;
+    }
+    return false;
+}
+
+enum smtp_server_step smtp_server_next(struct smtp_server *s, struct slice *input,
+                                       struct slice *out_piece)
+{
+    for (;;) {
+        if (s->dropped) {
+            s->dropped = false;
+            return SMTP_SERVER_DROPPED;
+        }
+        if (s->closing)
+            return SMTP_SERVER_CLOSE;
+        if (s->question.ask != SMTP_ASK_NOTHING)
+            return SMTP_SERVER_ASK;
+        if (buffer_len(s->out) > OUT_ENOUGH)
+            return SMTP_SERVER_FLUSH;
+        if (s->phase == SMTP_PHASE_DATA || s->phase == SMTP_PHASE_CHUNK) {
+            enum smtp_server_step step = content_step(s, input, out_piece);
+            if (step != SMTP_SERVER_FLUSH) /* FLUSH: nothing for the caller, go on */
+                return step;
+        } else if (!take_line(s, input)) {
+            return SMTP_SERVER_NEED_INPUT;
+        }
+    }
+}
+
+const struct smtp_question *smtp_server_question(const struct smtp_server *s)
+{
+    return &s->question;
+}
+
+static void end_answered(struct smtp_server *s, const struct smtp_reply *reply)
+{
+    bool close = s->txn.close_after;
+    s->txn.intake_begun = false;
+    if (smtp_reply_is_positive(reply))
+        s->junk = 0;
+    server_enter(s, SMTP_PHASE_READY);
+    if (close)
+        server_say_and_close(s, reply);
+    else
+        server_say(s, reply);
+}
+
+static void refused(struct smtp_server *s, enum smtp_ask ask,
+                    const struct smtp_reply *reply)
+{
+    if (ask == SMTP_ASK_MAIL)
+        server_enter(s, SMTP_PHASE_READY);
+    if (ask == SMTP_ASK_RCPT)
+        s->txn.recipients_refused++;
+    if (ask == SMTP_ASK_DATA && s->txn.is_bdat) {
+        content_refuse(s, reply, false);
+        s->phase = SMTP_PHASE_CHUNK;
+        return;
+    }
+    if (ask == SMTP_ASK_DATA)
+        server_enter(s, SMTP_PHASE_READY);
+    server_say(s, reply);
+}
+
+void smtp_server_answer(struct smtp_server *s, const struct smtp_reply *reply)
+{
+    static const struct smtp_reply ok = {
+        .code = 250, .status = { 2, 0, 0 }, .text = SLICE_INIT("Ok"),
+    };
+    enum smtp_ask ask = s->question.ask;
+    if (s->closing)
+        return;
+    must(ask != SMTP_ASK_NOTHING);
+    s->question.ask = SMTP_ASK_NOTHING;
+    if (ask == SMTP_ASK_END)
+        end_answered(s, reply == NULL ? &ok : reply);
+    else if (reply == NULL || smtp_reply_is_positive(reply))
+        s->verb->accepted(s, reply);
+    else
+        refused(s, ask, reply);
+    s->question = (struct smtp_question){ .ask = s->question.ask };
+}
+
+void smtp_server_refuse_content(struct smtp_server *s, const struct smtp_reply *reply)
+{
+    content_refuse(s, reply, false);
+}
+
+void smtp_server_end(struct smtp_server *s, const struct smtp_reply *reply)
+{
+    server_say_and_close(s, reply);
+}
+
+enum smtp_server_phase smtp_server_phase(const struct smtp_server *s)
+{
+    return s->phase;
+}
+
+const struct envelope *smtp_server_envelope(const struct smtp_server *s)
+{
+    return &s->txn.envelope;
+}
+
+const struct content_facts *smtp_server_facts(const struct smtp_server *s)
+{
+    return &s->txn.decoder.facts;
+}
+
+struct slice smtp_server_helo(const struct smtp_server *s)
+{
+    return slice_make(s->helo, s->helo_len);
+}
+
+bool smtp_server_is_esmtp(const struct smtp_server *s)
+{
+    return s->esmtp;
+}
+
+const char *smtp_server_verb(const struct smtp_server *s)
+{
+    return s->verb == NULL ? "" : s->verb->name;
+}
