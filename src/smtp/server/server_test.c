@@ -159,7 +159,7 @@ static const struct dialogue dialogues[] = {
       "XCLIENT FOO=1\r\nXCLIENT\r\n"), "220 220 250 501 501", NULL, LINE_END_REJECT, true },
     { "addresses", S(HELO "MAIL FROM:<;for i in 0 1 2;do read r;done;sh;exit 0;>\r\n"
       "MAIL FROM:<a@b>\r\nRCPT TO:<a@@b>\r\nRCPT TO:<a@b\r\nRCPT TO:\r\nRCPT\r\n"),
-      "220 250 501 250 501 501 501 501" },
+      "220 250 553 250 501 501 501 501" },
 };
 
 static void codes_of(struct buffer *out, struct slice replies, bool closed)

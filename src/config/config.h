@@ -1,0 +1,212 @@
+/* config.h: one checked, immutable configuration.
+ *
+ * A snapshot is made from defaults, a YAML file and flags, checked as a whole, and
+ * never changes afterwards; a reload makes a new one. It is reference-counted: who
+ * keeps a pointer to it, or into it, over a callback holds a reference. All slices
+ * and arrays lie in the snapshot's own memory. Any thread may read.
+ */
+#ifndef GODWIT_CONFIG_CONFIG_H
+#define GODWIT_CONFIG_CONFIG_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/table.h"
+#include "net/address.h"
+#include "net/network.h"
+#include "wire/smtp/content.h"
+
+enum config_role {
+    CONFIG_ROLE_RELAY,      /* server to server, port 25 */
+    CONFIG_ROLE_SUBMISSION, /* from the users' programs, 587 and 465 */
+};
+
+struct config_listener {
+    struct net_address address;
+    enum config_role role;
+    enum line_end_rule bare_line_end; /* default: reject on relay, convert on submission */
+    bool proxy;             /* expects a PROXY header; only from `proxy_from` networks */
+};
+
+/* Where mail for some recipients goes. */
+enum config_way {
+    CONFIG_WAY_MX,
+    CONFIG_WAY_SMTP,
+    CONFIG_WAY_LMTP,
+    CONFIG_WAY_MAILDIR,
+    CONFIG_WAY_CAPTURE,     /* a Maildir that takes everything, named on the console */
+    CONFIG_WAY_DISCARD,
+};
+
+struct config_deliver {
+    enum config_way way;
+    struct slice host;      /* SMTP and LMTP: a name or an address, or a socket's path */
+    uint16_t port;
+    struct slice path;      /* Maildir: may hold {user} and {domain} */
+    uint64_t quota_bytes;   /* Maildir: 0 is none */
+    bool downgrade;         /* 8-bit to a 7-bit hop: quoted-printable, not a bounce */
+};
+
+struct config_route {
+    struct slice to;        /* "@example.com", "@*.example.com", or empty: everything */
+    struct config_deliver deliver;
+};
+
+struct config_alias {
+    struct slice name;      /* a local part, lower case, or "*" */
+    struct slice *targets;  /* addresses, or local parts of the same domain */
+    size_t targets_count;
+};
+
+enum config_domain_kind {
+    CONFIG_DOMAIN_LOCAL,    /* users live here; unknown ones are refused at RCPT */
+    CONFIG_DOMAIN_RELAY,    /* taken for somebody else: any local part */
+};
+
+struct config_domain {
+    struct table_entry entry;
+    struct slice name;      /* canonical: lower case, A-labels */
+    enum config_domain_kind kind;
+    struct slice *users;    /* local parts, lower case; from the list or the file */
+    size_t users_count;
+    struct config_alias *aliases;
+    size_t aliases_count;
+    bool has_deliver;       /* else the routes decide */
+    struct config_deliver deliver;
+};
+
+struct config_limits {
+    uint64_t message_bytes;
+    uint64_t line_bytes;
+    uint64_t header_bytes;
+    uint32_t header_fields;
+    uint32_t hops;
+    uint32_t recipients;            /* a message */
+    uint32_t command_bytes;
+    uint32_t errors;                /* a session */
+    uint32_t junk_commands;
+    uint32_t connections;           /* in all */
+    uint32_t connections_per_client;
+    uint64_t body_memory_bytes;     /* of all sessions together */
+};
+
+struct config_timeouts {            /* milliseconds; RFC 5321 4.5.3.2 */
+    int64_t command;                /* server: for one whole command */
+    int64_t data_block;             /* server: grace before the least rate holds */
+    uint64_t data_bytes_per_second; /* server: the least rate, 0 is none */
+    int64_t connect;                /* client */
+    int64_t greeting;
+    int64_t mail;
+    int64_t rcpt;
+    int64_t data_start;
+    int64_t data_send;
+    int64_t data_end;
+    int64_t idle;                   /* client: a connection without work */
+    int64_t attempt_total;          /* client: one whole attempt */
+};
+
+struct config_queue {
+    uint64_t recipients_max;
+    int64_t retry_first_ms;
+    int64_t retry_max_ms;
+    uint32_t retry_factor_percent;  /* 200: doubles */
+    uint32_t retry_jitter_percent;  /* 20: the delay times 0.8 to 1.2 */
+    int64_t lifetime_ms;
+    int64_t report_lifetime_ms;     /* of bounces */
+    bool hold;                      /* nothing is attempted until released */
+};
+
+struct config_site {                /* the default for every site */
+    uint32_t connections;
+    uint32_t messages_per_connection;
+    uint32_t recipients_per_message;
+};
+
+struct config_dns {
+    struct net_address *servers;    /* none: those of resolv.conf */
+    size_t servers_count;
+    struct slice trust_anchor;      /* a file, or empty: Debian's dns-root-data */
+    bool allow_private;             /* MX hosts may have private and loopback addresses */
+    int64_t timeout_ms;
+};
+
+enum config_log_form {
+    CONFIG_LOG_HUMAN,
+    CONFIG_LOG_JSON,
+};
+
+struct config {
+    struct slice hostname;
+    struct slice data;              /* the folder of everything that is kept */
+    struct slice user;              /* to run as when started by root */
+    struct slice postmaster;        /* where mail to <postmaster> of no domain goes */
+    uint32_t threads;               /* loop threads; 0: one a processor */
+    struct config_listener *listeners;
+    size_t listeners_count;
+    struct network *relay_clients;  /* may send anywhere */
+    size_t relay_clients_count;
+    struct network *xclient_from;
+    size_t xclient_from_count;
+    struct network *proxy_from;
+    size_t proxy_from_count;
+    bool refuse_early_talkers;
+    struct table domains;           /* of config_domain */
+    struct config_route *routes;
+    size_t routes_count;            /* the first that matches decides */
+    struct config_limits limits;
+    struct config_timeouts timeouts;
+    struct config_queue queue;
+    struct config_site site;
+    struct config_dns dns;
+    enum config_log_form log_form;
+    uint32_t log_level;             /* 0 debug to 3 error */
+    struct slice log_file;          /* empty: standard error */
+    bool log_sessions;              /* every session's transcript into the log */
+};
+
+/* What a command line overrides; empty or NULL: not said. */
+struct config_flags {
+    struct slice hostname;
+    struct slice data;
+    struct slice next_hop;          /* "host:port" or an address: everything goes there */
+    struct slice *listen;
+    size_t listen_count;
+    struct slice log_form;
+    struct slice log_level;
+    bool hold;
+    bool capture;                   /* without route or next hop: keep it in a Maildir */
+};
+
+struct config_error {
+    uint32_t line;                  /* from 1; 0: a flag or the whole file */
+    uint32_t column;
+    char text[400];                 /* what is wrong, where, and what to do */
+};
+
+/* Makes a snapshot with one reference. `file` is a path, or empty for none (the
+ * embedded default: loopback only). ERR_OK, or ERR_INVALID with *out_error set;
+ * ERR_ABSENT, ERR_DENIED, ERR_IO for the file, ERR_MEMORY; *out_error says it in
+ * words every time. Blocks on files. */
+enum err config_load(struct slice file, const struct config_flags *flags,
+                     const struct config **out_config, struct config_error *out_error);
+
+const struct config *config_hold(const struct config *config);
+
+/* Gives back a reference; NULL inside is allowed. */
+void config_drop(const struct config **config);
+
+/* The domain as configured, by its canonical name; NULL when it is none of ours. */
+const struct config_domain *config_domain(const struct config *config,
+                                          struct slice canonical);
+
+/* How mail for this canonical domain leaves: the domain's own way, or the first route
+ * that matches. Never NULL: the last resort is MX. */
+const struct config_deliver *config_route(const struct config *config,
+                                          struct slice canonical);
+
+/* The effective configuration as YAML, each value with where it comes from. */
+void config_show(const struct config *config, struct buffer *out);
+
+/* The JSON schema of the file. */
+void config_schema(struct buffer *out);
+
+#endif
