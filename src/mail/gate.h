@@ -40,8 +40,11 @@ struct gate_answer {
 };
 
 /* What is known of the session at that point. Borrowed until answered. */
+struct config;
+
 struct gate_question {
     enum gate_point point;
+    const struct config *config;         /* the session's snapshot */
     struct moment now;
     uint64_t session_id;
     const char *listener_role;           /* "relay" or "submission" */

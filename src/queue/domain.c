@@ -1,0 +1,182 @@
+/* domain.c: destinations, and the look-up that leads each to its site.
+ *
+ * A look-up that fails for good fails every recipient that waits for it; one that
+ * fails for now is repeated with back-off, and costs no recipient a record.
+ */
+#include "queue/queue_private.h"
+
+#include "wire/smtp/address.h"
+
+#include <stdlib.h>
+
+static void on_retry(struct timer *timer)
+{
+    struct queue_domain *d = container_of(timer, struct queue_domain, retry);
+    if (!list_is_empty(&d->ready))
+        domain_resolve(d->queue, d);
+}
+
+struct queue_domain *domain_of(struct queue *q, struct slice address)
+{
+    char bytes[512];
+    struct buffer name = { .memory = bytes, .capacity = sizeof bytes, .max = sizeof bytes };
+    struct slice domain = envelope_domain(address);
+    if (!smtp_domain_canonical(domain, &name)) {
+        buffer_clear(&name);
+        buffer_append(&name, slice_part(domain, 0, 255));
+    }
+    struct table_entry *entry = table_find(&q->domains, buffer_slice(&name));
+    if (entry != NULL)
+        return container_of(entry, struct queue_domain, entry);
+    size_t len = buffer_len(&name);
+    struct queue_domain *d = calloc(1, sizeof *d + len + 1);
+    if (d == NULL)
+        return NULL;
+    memcpy(d->name, bytes, len);
+    d->queue = q;
+    list_init(&d->ready);
+    timer_init(&d->retry, q->loop, on_retry);
+    if (!table_insert(&q->domains, &d->entry, slice_make(d->name, len))) {
+        free(d);
+        return NULL;
+    }
+    return d;
+}
+
+static void attach(struct queue *q, struct queue_domain *d, struct queue_site *site)
+{
+    (void)q;
+    if (d->site == site)
+        return;
+    list_remove(&d->site_node);
+    if (d->site != NULL)
+        site_release(d->site);
+    d->site = site;
+    if (site != NULL)
+        site->references++;
+}
+
+static void look_up_later(struct queue *q, struct queue_domain *d,
+                          const struct outcome *outcome)
+{
+    d->failures++;
+    timer_set(&d->retry, plan_delay_ms(&q->config->queue, d->failures, queue_random(q)));
+    queue_emit_text(q, MAIL_SITE_FAILED, (struct mail_id){ 0 }, d->entry.key, outcome);
+}
+
+/* Gives every ready recipient of the domain the outcome: all of them when it is for
+ * good, those of expired messages otherwise. */
+static void settle_ready(struct queue *q, struct list *ready, const struct outcome *outcome,
+                         bool expired_only)
+{
+    struct list_node *node = list_first(ready);
+    struct list_node *last = ready->head.previous;
+    while (node != NULL) {
+        struct list_node *next = node == last ? NULL : list_next(ready, node);
+        struct queue_recipient *r = container_of(node, struct queue_recipient, wait.node);
+        struct queue_message *m = recipient_message(r);
+        if (!expired_only || message_is_expired(q, m)) {
+            struct settlement s = { .recipient = r, .outcome = *outcome };
+            recipient_unschedule(q, r);
+            recipient_place(q, r, PLACE_FLIGHT);
+            settle(q, m, &s, 1);
+        }
+        node = next;
+    }
+}
+
+void domain_settle_expired(struct queue *q, struct queue_domain *d,
+                           const struct outcome *outcome)
+{
+    settle_ready(q, &d->ready, outcome, true);
+}
+
+static void note_reason(struct queue *q, struct queue_domain *d, const struct outcome *o)
+{
+    reason_drop(&q->reasons, d->trouble);
+    d->trouble = reason_hold(&q->reasons, o->text);
+    d->trouble_status = o->status;
+}
+
+static void on_resolved(struct attempt_resolve *resolve)
+{
+    struct queue_lookup *lookup = container_of(resolve, struct queue_lookup, resolve);
+    struct queue *q = lookup->queue;
+    struct queue_domain *d = lookup->domain;
+    d->resolving = false;
+    q->jobs--;
+    d->recipients++; /* stays while its recipients are settled */
+    if (resolve->resolved) {
+        struct queue_site *site = site_of(q, &resolve->site, &resolve->limits);
+        reason_drop(&q->reasons, d->trouble);
+        d->trouble = NULL;
+        if (site != NULL) {
+            attach(q, d, site);
+            d->failures = 0;
+            d->resolved_until_ms = queue_now(q).mono_ms + resolve->valid_ms;
+            if (!list_is_empty(&d->ready) && !list_is_linked(&d->site_node))
+                list_append(&site->domains, &d->site_node);
+            site_dispatch(site);
+        } else {
+            timer_set(&d->retry, MINUTE_MS);
+        }
+    } else {
+        bool for_good = resolve->outcome.kind == OUTCOME_FAILED;
+        note_reason(q, d, &resolve->outcome);
+        if (!for_good)
+            look_up_later(q, d, &resolve->outcome);
+        settle_ready(q, &d->ready, &resolve->outcome, !for_good);
+    }
+    domain_release(q, d);
+    free(lookup);
+}
+
+void domain_resolve(struct queue *q, struct queue_domain *d)
+{
+    if (q->draining || d->resolving)
+        return;
+    list_remove(&d->site_node);
+    struct queue_lookup *lookup = calloc(1, sizeof *lookup);
+    if (lookup == NULL) {
+        timer_set(&d->retry, MINUTE_MS);
+        return;
+    }
+    lookup->queue = q;
+    lookup->domain = d;
+    lookup->resolve = (struct attempt_resolve){
+        .home = loop_home(q->loop), .done = on_resolved, .domain = d->entry.key,
+    };
+    d->resolving = true;
+    q->jobs++;
+    q->attempt->ops->resolve(q->attempt, &lookup->resolve);
+}
+
+void domain_release(struct queue *q, struct queue_domain *d)
+{
+    (void)q;
+    if (d != NULL)
+        d->recipients--;
+}
+
+/* What nobody refers to goes, once its answer is too old to be of use. */
+void domain_sweep(struct queue *q)
+{
+    struct table_entry *entry = table_next(&q->domains, NULL);
+    while (entry != NULL) {
+        struct table_entry *next = table_next(&q->domains, entry);
+        struct queue_domain *d = container_of(entry, struct queue_domain, entry);
+        if (d->recipients == 0 && !d->resolving &&
+            (q->closing || d->resolved_until_ms <= queue_now(q).mono_ms))
+            domain_free(q, d);
+        entry = next;
+    }
+}
+
+void domain_free(struct queue *q, struct queue_domain *d)
+{
+    attach(q, d, NULL);
+    timer_clear(&d->retry);
+    reason_drop(&q->reasons, d->trouble);
+    table_remove(&q->domains, &d->entry);
+    free(d);
+}

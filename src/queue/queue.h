@@ -1,0 +1,106 @@
+/* queue.h: the scheduler: which message goes out next, where to, and when again.
+ *
+ * It owns, on one thread (its loop's), what is known of each queued recipient; the
+ * spool keeps the durable truth. A recipient belongs to a domain and each domain to a
+ * site; a site has one pool of connections, one set of limits, one state of trouble.
+ * Waiting for a time (a wheel) is apart from ready (lists of the site), so that a slow
+ * or dead site never costs another its turn.
+ */
+#ifndef GODWIT_QUEUE_QUEUE_H
+#define GODWIT_QUEUE_QUEUE_H
+
+#include "config/config.h"
+#include "event/loop.h"
+#include "mail/attempt.h"
+#include "mail/event.h"
+#include "mail/intake.h"
+#include "spool/spool.h"
+
+struct queue;
+
+struct queue_options {
+    struct loop *loop;             /* its thread runs the queue; virtual in tests */
+    struct event_sink *events;     /* or NULL */
+    uint64_t recipients_max;       /* reserved before the 250 */
+    uint64_t random;               /* a seed */
+};
+
+/* Makes an empty queue, so that its sink can be given to the spool. ERR_MEMORY. */
+enum err queue_open(const struct queue_options *options, const struct config *config,
+                    struct queue **out);
+
+/* The spool's sink. */
+struct spool_sink *queue_sink(struct queue *queue);
+
+/* Begins to deliver: the spool is open (its intake takes the reports), the attempt
+ * works. Both outlive the queue. */
+void queue_start(struct queue *queue, struct spool *spool, struct attempt *attempt);
+
+/* No new attempts; queue_is_quiet() when none is under way and no report is being
+ * written. */
+void queue_drain(struct queue *queue);
+bool queue_is_quiet(const struct queue *queue);
+
+/* The watcher to be given to whoever makes the attempts. */
+struct attempt_watcher *queue_watcher(struct queue *queue);
+
+void queue_configure(struct queue *queue, const struct config *config);
+
+/* After drain and quiet. NULL inside is allowed. */
+void queue_close(struct queue **queue);
+
+/* ---- what an operator asks; on the queue's thread ---- */
+
+struct queue_recipient_info {
+    uint32_t index;
+    enum recipient_state state;
+    uint16_t attempts;
+    uint16_t code;
+    struct smtp_status status;
+    int64_t next_due_wall_ms;      /* 0: now */
+    bool in_flight;
+    struct slice reason;
+    struct slice domain;
+    struct slice site;             /* or empty: not resolved yet */
+};
+
+struct queue_message_info {
+    struct mail_id id;
+    int64_t received_wall_ms;
+    uint64_t content_size;
+    struct slice sender;
+    size_t recipients_count;
+};
+
+/* Calls `each` for every recipient that is not ended of every message (of `id` alone
+ * unless that is 0), messages in the order of their ids, beginning after `after`, until
+ * it returns false. */
+void queue_each(struct queue *queue, struct mail_id id, struct mail_id after,
+                bool (*each)(void *context, const struct queue_message_info *message,
+                             const struct queue_recipient_info *recipient),
+                void *context);
+
+enum queue_action {
+    QUEUE_RETRY,   /* due now; a site in trouble is tried at once */
+    QUEUE_HOLD,
+    QUEUE_RELEASE,
+    QUEUE_DELETE,  /* no bounce; on the record */
+};
+
+/* Applies it to one message, or to all when id is 0; returns how many messages changed.
+ * A recipient whose attempt is under way is left to it. */
+size_t queue_act(struct queue *queue, struct mail_id id, enum queue_action action);
+
+struct queue_stats {
+    uint64_t messages;
+    uint64_t recipients;
+    uint64_t waiting;      /* for a time */
+    uint64_t ready;
+    uint64_t in_flight;
+    uint64_t held;
+    uint64_t sites;
+    uint64_t connections_idle;
+};
+struct queue_stats queue_stats(const struct queue *queue);
+
+#endif

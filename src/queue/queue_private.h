@@ -1,0 +1,213 @@
+/* queue_private.h: messages, recipients, domains and sites in memory.
+ *
+ * recipient -> domain -> site. A queued recipient is in exactly one place: the wheel
+ * (waiting for a time), its domain's ready list, a job (in flight), or held.
+ */
+#ifndef GODWIT_QUEUE_QUEUE_PRIVATE_H
+#define GODWIT_QUEUE_QUEUE_PRIVATE_H
+
+#include "event/timer.h"
+#include "queue/plan.h"
+#include "queue/queue.h"
+#include "queue/reason.h"
+#include "queue/wheel.h"
+
+#include <stdatomic.h>
+
+struct queue_domain;
+struct queue_site;
+
+enum place {
+    PLACE_NONE,
+    PLACE_WAITING,
+    PLACE_READY,
+    PLACE_FLIGHT,
+    PLACE_HELD,
+    PLACE_ENDED,
+};
+
+struct queue_recipient {
+    struct wheel_entry wait;     /* its node also links the ready list */
+    uint16_t attempts;
+    uint16_t code;
+    uint32_t index;              /* in the message */
+    struct queue_domain *domain;
+    struct reason *reason;
+    int64_t due_wall_ms;
+    struct smtp_status status;
+    uint8_t place;
+    uint8_t notify;
+};
+
+struct queue_message {
+    struct queue_message *next;  /* in its bucket */
+    struct mail_id id;
+    int64_t received_wall_ms;
+    uint64_t content_size;
+    uint32_t recipients_count;
+    uint32_t open;               /* recipients that have not ended */
+    bool is_report;
+    uint16_t sender_len;
+    char *sender;
+    struct queue_recipient recipients[];
+};
+
+struct queue_domain {
+    struct table_entry entry;
+    struct queue_site *site;     /* NULL: not known */
+    struct list_node site_node;  /* among the site's domains with ready recipients */
+    struct list ready;
+    uint32_t recipients;         /* that refer to it, in any place */
+    bool resolving;
+    int64_t resolved_until_ms;   /* monotonic */
+    uint32_t failures;           /* look-ups in a row that failed */
+    struct timer retry;          /* look it up again */
+    struct queue *queue;
+    struct reason *trouble;      /* why the last look-up failed */
+    struct smtp_status trouble_status;
+    char name[];
+};
+
+struct idle_connection {
+    struct list_node node;       /* of its site */
+    struct attempt_connection connection;
+    struct queue_site *site;
+    struct table_entry entry;    /* by connection, for the watcher */
+    char key[12];
+    uint32_t messages;
+};
+
+struct queue_site {
+    struct table_entry entry;
+    struct queue *queue;
+    struct site_key key;
+    struct attempt_limits limits;
+    struct list domains;         /* with ready recipients, in turn */
+    struct list idle;
+    uint32_t references;         /* domains that point here */
+    uint32_t connections;        /* open, busy or idle */
+    uint32_t busy;
+    uint32_t failures;           /* in a row */
+    struct timer retry;          /* set: in trouble until then */
+    struct reason *trouble;
+    struct smtp_status trouble_status;
+    uint16_t trouble_code;
+};
+
+/* One attempt under way. */
+struct queue_job {
+    struct queue *queue;
+    struct queue_site *site;
+    struct queue_message *message;
+    struct idle_connection *connection; /* the record of the one it uses, or NULL */
+    struct attempt_run run;      /* ends in the recipients */
+};
+
+struct queue_lookup {
+    struct queue *queue;
+    struct queue_domain *domain;
+    struct attempt_resolve resolve;
+};
+
+enum { MESSAGE_BUCKETS_FIRST = 1024 };
+
+struct queue {
+    struct spool_sink sink;
+    struct attempt_watcher watcher;
+    struct queue_options options;
+    const struct config *config;
+    struct loop *loop;
+    struct spool *spool;
+    struct attempt *attempt;
+    bool started;
+    bool draining;
+    bool closing;
+    struct timer sweep;          /* forgets domains and sites that nobody needs */
+    struct queue_message **buckets;
+    size_t buckets_count;
+    size_t messages_count;
+    struct table domains;
+    struct table sites;
+    struct table idle;
+    struct reasons reasons;
+    struct wheel wheel;
+    struct timer wheel_timer;
+    _Atomic uint64_t reserved;   /* recipients, counted by the intake's threads */
+    uint64_t random;
+    uint64_t counts[PLACE_ENDED + 1];
+    uint64_t jobs;
+    uint64_t reports;            /* being written */
+};
+
+/* message.c */
+struct queue_message *message_add(struct queue *q, const struct spool_arrival *arrival);
+struct queue_message *message_find(struct queue *q, struct mail_id id);
+void message_release(struct queue *q, struct queue_message *m);
+void recipient_place(struct queue *q, struct queue_recipient *r, enum place place);
+void recipient_set_reason(struct queue *q, struct queue_recipient *r, uint16_t code,
+                          struct smtp_status status, struct slice text);
+struct queue_message *recipient_message(struct queue_recipient *r);
+uint32_t queue_random(struct queue *q);
+struct moment queue_now(const struct queue *q);
+
+/* schedule.c */
+void recipient_wait(struct queue *q, struct queue_recipient *r, int64_t due_wall_ms);
+void recipient_ready(struct queue *q, struct queue_recipient *r);
+void recipient_unschedule(struct queue *q, struct queue_recipient *r);
+void wheel_arm(struct queue *q);
+void on_wheel(struct timer *timer);
+bool message_is_expired(const struct queue *q, const struct queue_message *m);
+
+/* domain.c */
+struct queue_domain *domain_of(struct queue *q, struct slice address);
+void domain_resolve(struct queue *q, struct queue_domain *d);
+void domain_release(struct queue *q, struct queue_domain *d);
+void domain_settle_expired(struct queue *q, struct queue_domain *d,
+                           const struct outcome *outcome);
+void domain_free(struct queue *q, struct queue_domain *d);
+void domain_sweep(struct queue *q);
+
+/* site.c */
+struct queue_site *site_of(struct queue *q, const struct site_key *key,
+                           const struct attempt_limits *limits);
+void site_release(struct queue_site *s);
+void site_sweep(struct queue *q);
+void site_dispatch(struct queue_site *s);
+void site_failed(struct queue_site *s, const struct outcome *outcome);
+void site_recovered(struct queue_site *s);
+
+/* connection.c */
+void connection_idle(struct queue_site *s, struct idle_connection *record,
+                     struct attempt_connection connection);
+struct idle_connection *connection_take(struct queue_site *s);
+void connection_gone(struct idle_connection *record);
+void connections_close(struct queue_site *s);
+void on_connection_lost(struct attempt_watcher *watcher,
+                        struct attempt_connection connection);
+
+/* settle.c: what the outcomes of one message's recipients change. */
+struct settlement {
+    struct queue_recipient *recipient;
+    struct outcome outcome;
+    struct slice address;        /* or empty: not known here */
+};
+void settle(struct queue *q, struct queue_message *m, struct settlement *s,
+            size_t count);
+
+/* report.c: a settlement that owes its sender a report. Takes copies of all it needs;
+ * calls settle_apply() when the report is durable together with the updates. False:
+ * none can be written now. */
+bool report_is_owed(const struct queue_message *m, const struct settlement *s);
+bool report_send(struct queue *q, struct queue_message *m, const struct settlement *s,
+                 size_t count);
+void settle_update(struct queue *q, struct queue_message *m, const struct settlement *s,
+                   struct recipient_update *out);
+void settle_apply(struct queue *q, struct queue_message *m, const struct settlement *s);
+
+/* emit.c */
+void queue_emit(struct queue *q, enum mail_event_kind kind, struct queue_message *m,
+                const struct settlement *s);
+void queue_emit_text(struct queue *q, enum mail_event_kind kind, struct mail_id id,
+                     struct slice text, const struct outcome *outcome);
+
+#endif

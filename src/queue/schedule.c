@@ -1,0 +1,72 @@
+/* schedule.c: recipients between the wheel and the ready lists. */
+#include "queue/queue_private.h"
+
+bool message_is_expired(const struct queue *q, const struct queue_message *m)
+{
+    int64_t lifetime = m->is_report ? q->config->queue.report_lifetime_ms
+                                    : q->config->queue.lifetime_ms;
+    return queue_now(q).wall_ms - m->received_wall_ms >= lifetime;
+}
+
+void wheel_arm(struct queue *q)
+{
+    int64_t next = wheel_next_ms(&q->wheel);
+    if (next < 0)
+        timer_clear(&q->wheel_timer);
+    else if (!timer_is_set(&q->wheel_timer) || next < q->wheel_timer.due_mono_ms)
+        timer_set_at(&q->wheel_timer, next);
+}
+
+void recipient_wait(struct queue *q, struct queue_recipient *r, int64_t due_wall_ms)
+{
+    r->due_wall_ms = due_wall_ms;
+    recipient_place(q, r, PLACE_WAITING);
+    wheel_add(&q->wheel, &r->wait, moment_mono_of(queue_now(q), due_wall_ms));
+    wheel_arm(q);
+}
+
+static bool is_resolved(const struct queue *q, const struct queue_domain *d)
+{
+    return d->site != NULL && d->resolved_until_ms > queue_now(q).mono_ms;
+}
+
+void recipient_ready(struct queue *q, struct queue_recipient *r)
+{
+    struct queue_domain *d = r->domain;
+    recipient_place(q, r, PLACE_READY);
+    list_append(&d->ready, &r->wait.node);
+    if (!q->started || d->resolving || timer_is_set(&d->retry))
+        return;
+    if (!is_resolved(q, d)) {
+        domain_resolve(q, d);
+        return;
+    }
+    if (!list_is_linked(&d->site_node))
+        list_append(&d->site->domains, &d->site_node);
+    site_dispatch(d->site);
+}
+
+void recipient_unschedule(struct queue *q, struct queue_recipient *r)
+{
+    if (r->place == PLACE_WAITING)
+        wheel_remove(&q->wheel, &r->wait);
+    else if (r->place == PLACE_READY)
+        list_remove(&r->wait.node);
+    if (r->domain != NULL && list_is_empty(&r->domain->ready))
+        list_remove(&r->domain->site_node);
+}
+
+void on_wheel(struct timer *timer)
+{
+    struct queue *q = container_of(timer, struct queue, wheel_timer);
+    struct list due;
+    struct list_node *node;
+    list_init(&due);
+    wheel_turn(&q->wheel, queue_now(q).mono_ms, &due);
+    while ((node = list_take(&due)) != NULL) {
+        struct queue_recipient *r =
+            container_of(node, struct queue_recipient, wait.node);
+        recipient_ready(q, r);
+    }
+    wheel_arm(q);
+}

@@ -1,0 +1,246 @@
+/* site.c: sites, their attempts, and their trouble.
+ *
+ * A site in trouble is tried again with back-off by one attempt at a time, until one
+ * gets through; what waits for it is left where it is.
+ */
+#include "queue/queue_private.h"
+
+#include <stdlib.h>
+
+enum { JOB_TEXTS_MAX = 64 * 1024 };
+
+static void on_retry(struct timer *timer)
+{
+    site_dispatch(container_of(timer, struct queue_site, retry));
+}
+
+struct queue_site *site_of(struct queue *q, const struct site_key *key,
+                           const struct attempt_limits *limits)
+{
+    struct slice name = slice_make(key->text, key->len);
+    struct table_entry *entry = table_find(&q->sites, name);
+    struct queue_site *s;
+    if (entry == NULL) {
+        s = calloc(1, sizeof *s);
+        if (s == NULL)
+            return NULL;
+        s->queue = q;
+        s->key = *key;
+        list_init(&s->domains);
+        list_init(&s->idle);
+        timer_init(&s->retry, q->loop, on_retry);
+        if (!table_insert(&q->sites, &s->entry, slice_make(s->key.text, s->key.len))) {
+            free(s);
+            return NULL;
+        }
+    } else {
+        s = container_of(entry, struct queue_site, entry);
+    }
+    s->limits = *limits;
+    return s;
+}
+
+void site_release(struct queue_site *s)
+{
+    s->references--;
+}
+
+void site_sweep(struct queue *q)
+{
+    struct table_entry *entry = table_next(&q->sites, NULL);
+    while (entry != NULL) {
+        struct table_entry *next = table_next(&q->sites, entry);
+        struct queue_site *s = container_of(entry, struct queue_site, entry);
+        if (q->closing)
+            connections_close(s);
+        if (s->references == 0 && s->connections == 0 && s->busy == 0) {
+            timer_clear(&s->retry);
+            reason_drop(&q->reasons, s->trouble);
+            table_remove(&q->sites, &s->entry);
+            free(s);
+        }
+        entry = next;
+    }
+}
+
+void site_recovered(struct queue_site *s)
+{
+    s->failures = 0;
+    timer_clear(&s->retry);
+    reason_drop(&s->queue->reasons, s->trouble);
+    s->trouble = NULL;
+}
+
+void site_failed(struct queue_site *s, const struct outcome *outcome)
+{
+    struct queue *q = s->queue;
+    reason_drop(&q->reasons, s->trouble);
+    s->trouble = reason_hold(&q->reasons, outcome->text);
+    s->trouble_code = outcome->code;
+    s->trouble_status = outcome->status;
+    s->failures++;
+    timer_set(&s->retry, plan_delay_ms(&q->config->queue, s->failures, queue_random(q)));
+    queue_emit_text(q, MAIL_SITE_FAILED, (struct mail_id){ 0 }, s->entry.key, outcome);
+    struct list_node *node = list_first(&s->domains);
+    struct list_node *last = s->domains.head.previous;
+    while (node != NULL) {
+        struct list_node *next = node == last ? NULL : list_next(&s->domains, node);
+        domain_settle_expired(q, container_of(node, struct queue_domain, site_node),
+                              outcome);
+        node = next;
+    }
+}
+
+static void put_back(struct queue *q, struct queue_recipient *r)
+{
+    struct queue_domain *d = r->domain;
+    recipient_place(q, r, PLACE_READY);
+    list_prepend(&d->ready, &r->wait.node);
+    if (d->site != NULL && !d->resolving && !list_is_linked(&d->site_node))
+        list_append(&d->site->domains, &d->site_node);
+}
+
+static void return_connection(struct queue_job *job)
+{
+    struct queue_site *s = job->site;
+    s->busy--;
+    if (job->run.end == ATTEMPT_KEPT) {
+        connection_idle(s, job->connection, job->run.connection);
+    } else if (job->connection != NULL) {
+        connection_gone(job->connection);
+    } else {
+        s->connections--;
+    }
+}
+
+static void settle_job(struct queue_job *job)
+{
+    struct queue *q = job->queue;
+    struct settlement *settlements =
+        calloc(job->run.recipients_count, sizeof *settlements);
+    size_t count = 0;
+    for (size_t i = 0; i < job->run.recipients_count; i++) {
+        const struct attempt_recipient *a = &job->run.recipients[i];
+        struct queue_recipient *r = &job->message->recipients[a->index];
+        if (a->outcome.kind == OUTCOME_NONE || settlements == NULL)
+            put_back(q, r);
+        else
+            settlements[count++] = (struct settlement){
+                .recipient = r, .outcome = a->outcome, .address = a->address,
+            };
+    }
+    if (count > 0)
+        settle(q, job->message, settlements, count);
+    free(settlements);
+}
+
+static void on_done(struct attempt_run *run)
+{
+    struct queue_job *job = container_of(run, struct queue_job, run);
+    struct queue_site *s = job->site;
+    struct queue *q = job->queue;
+    q->jobs--;
+    return_connection(job);
+    s->references++; /* stays while its recipients are settled */
+    settle_job(job);
+    if (run->end == ATTEMPT_NO_SITE)
+        site_failed(s, &run->site_failure);
+    else if (s->failures > 0)
+        site_recovered(s);
+    site_dispatch(s);
+    s->references--;
+    buffer_free(&run->texts);
+    free(job);
+}
+
+static uint32_t gather(struct queue_site *s, struct queue_message *m, uint32_t from,
+                       struct attempt_recipient *into)
+{
+    uint32_t count = 0;
+    uint32_t most = s->limits.recipients_per_message;
+    for (uint32_t i = from; i < m->recipients_count && count < most; i++) {
+        struct queue_recipient *r = &m->recipients[i];
+        if (r->place != PLACE_READY || r->domain->site != s)
+            continue;
+        if (into != NULL) {
+            into[count] = (struct attempt_recipient){ .index = i };
+            recipient_unschedule(s->queue, r);
+            recipient_place(s->queue, r, PLACE_FLIGHT);
+        }
+        count++;
+    }
+    return count;
+}
+
+static struct queue_job *job_make(struct queue_site *s, struct queue_domain *d,
+                                  struct queue_recipient *first)
+{
+    struct queue *q = s->queue;
+    struct queue_message *m = recipient_message(first);
+    uint32_t count = m->recipients_count == 1 ? 1 : gather(s, m, first->index, NULL);
+    struct queue_job *job =
+        calloc(1, sizeof *job + count * sizeof(struct attempt_recipient));
+    if (job == NULL)
+        return NULL;
+    job->queue = q;
+    job->site = s;
+    job->message = m;
+    job->run.home = loop_home(q->loop);
+    job->run.done = on_done;
+    job->run.id = m->id;
+    job->run.domain = d->entry.key;
+    job->run.site = s->key;
+    job->run.recipients_count = gather(s, m, first->index, job->run.recipients);
+    buffer_init(&job->run.texts, JOB_TEXTS_MAX);
+    return job;
+}
+
+static struct queue_domain *next_domain(struct queue_site *s)
+{
+    struct list_node *node = list_first(&s->domains);
+    if (node == NULL)
+        return NULL;
+    struct queue_domain *d = container_of(node, struct queue_domain, site_node);
+    if (d->resolved_until_ms <= queue_now(s->queue).mono_ms) {
+        list_remove(node);
+        domain_resolve(s->queue, d);
+        return next_domain(s);
+    }
+    list_remove(node); /* to the end of the turn */
+    list_append(&s->domains, node);
+    return d;
+}
+
+static bool may_start(const struct queue_site *s)
+{
+    if (!s->queue->started || s->queue->draining || timer_is_set(&s->retry))
+        return false;
+    if (s->failures > 0)
+        return s->busy == 0;
+    return !list_is_empty(&s->idle) || s->connections < s->limits.connections_max;
+}
+
+void site_dispatch(struct queue_site *s)
+{
+    struct queue *q = s->queue;
+    while (may_start(s)) {
+        struct queue_domain *d = next_domain(s);
+        if (d == NULL)
+            return;
+        struct queue_recipient *r =
+            container_of(list_first(&d->ready), struct queue_recipient, wait.node);
+        struct queue_job *job = job_make(s, d, r);
+        if (job == NULL) {
+            timer_set(&s->retry, SECOND_MS);
+            return;
+        }
+        job->connection = connection_take(s);
+        if (job->connection != NULL)
+            job->run.connection = job->connection->connection;
+        else
+            s->connections++;
+        s->busy++;
+        q->jobs++;
+        q->attempt->ops->run(q->attempt, &job->run);
+    }
+}

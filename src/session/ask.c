@@ -1,0 +1,98 @@
+/* ask.c: the engine's questions: to the gates, to the intake, and back. */
+#include "session/session_private.h"
+
+static void refuse_and_tell(struct session *s, const struct smtp_reply *reply)
+{
+    s->refused++;
+    session_emit(s, MAIL_REFUSED, (struct mail_id){ 0 }, reply);
+    smtp_server_answer(s->engine, reply);
+}
+
+/* The client is somebody else from now on: everything known of it is asked again. */
+static void take_xclient(struct session *s, const struct smtp_xclient *x)
+{
+    struct net_address client = s->client;
+    uint64_t port = net_address_port(&s->client);
+    struct slice address = x->address;
+    if (slice_starts_with_nocase(address, SLICE("IPV6:")))
+        address = slice_from(address, 5);
+    if (x->port.len > 0)
+        slice_to_number(x->port, 65535, &port);
+    if (address.len > 0 && !net_host_parse(address, (uint16_t)port, &client)) {
+        struct smtp_reply bad = smtp_reply_make(501, 5, 5, 4, SLICE("Bad ADDR"));
+        smtp_server_answer(s->engine, &bad);
+        return;
+    }
+    s->client = client;
+    session_trust(s);
+    smtp_server_answer(s->engine, NULL);
+}
+
+bool session_ask(struct session *s)
+{
+    const struct smtp_question *q = smtp_server_question(s->engine);
+    switch (q->ask) {
+    case SMTP_ASK_NOTHING:
+        return true;
+    case SMTP_ASK_HELO:
+        return session_ask_gates(s, GATE_HELO, slice_make(NULL, 0));
+    case SMTP_ASK_MAIL:
+        s->discard = s->hold = false;
+        buffer_clear(&s->prefix);
+        return session_ask_gates(s, GATE_MAIL, slice_make(NULL, 0));
+    case SMTP_ASK_RCPT:
+        return session_ask_gates(s, GATE_RCPT, q->recipient->address);
+    case SMTP_ASK_DATA:
+        return session_begin_intake(s);
+    case SMTP_ASK_END:
+        return session_ask_gates(s, GATE_END, slice_make(NULL, 0));
+    case SMTP_ASK_VRFY:
+        smtp_server_answer(s->engine, NULL);
+        return true;
+    case SMTP_ASK_XCLIENT:
+        take_xclient(s, q->xclient);
+        return true;
+    }
+    return true;
+}
+
+static void connect_answered(struct session *s, const struct gate_answer *answer)
+{
+    smtp_server_greet(s->engine, answer == NULL ? NULL : &answer->reply);
+    session_flush(s);
+    if (answer != NULL)
+        session_go_on(s);
+}
+
+static void close_with(struct session *s, const struct gate_answer *answer)
+{
+    session_emit(s, MAIL_REFUSED, (struct mail_id){ 0 }, &answer->reply);
+    smtp_server_end(s->engine, &answer->reply);
+}
+
+void session_gates_answered(struct session *s, const struct gate_answer *answer)
+{
+    if (answer != NULL && answer->action == GATE_DROP) {
+        session_lost(s);
+        return;
+    }
+    if (s->question.point == GATE_CONNECT) {
+        connect_answered(s, answer);
+        return;
+    }
+    if (answer != NULL && answer->action == GATE_CLOSE) {
+        close_with(s, answer);
+        return;
+    }
+    if (answer != NULL) {
+        if (s->question.point == GATE_END)
+            intake_abort(&s->writer);
+        s->content_mono_ms = 0;
+        refuse_and_tell(s, &answer->reply);
+        return;
+    }
+    if (s->question.point == GATE_END)
+        session_commit(s);
+    else
+        smtp_server_answer(s->engine, NULL);
+}

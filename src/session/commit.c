@@ -1,0 +1,171 @@
+/* commit.c: the message on its way into the intake, and the 250 that follows.
+ *
+ * RFC 5321 4.2.5 and 6.1: the 250 is said when, and only when, the intake has answered
+ * that it is durable. The trace field is put in front at commit, when everything is
+ * known.
+ */
+#include "session/session_private.h"
+
+#include "accounts/accounts.h"
+#include "wire/message/received.h"
+
+enum { EXPANDED_BYTES_MAX = 4 * 1024 * 1024 };
+
+static const struct smtp_reply full = {
+    .code = 452, .status = { 4, 3, 1 }, .text = SLICE_INIT("Not enough room, try later"),
+};
+static const struct smtp_reply fault = {
+    .code = 451, .status = { 4, 3, 0 }, .text = SLICE_INIT("Local trouble, try later"),
+};
+static const struct smtp_reply closing = {
+    .code = 421, .status = { 4, 3, 2 }, .text = SLICE_INIT("Shutting down, try later"),
+};
+
+static const struct smtp_reply *reply_for(enum err error)
+{
+    if (error == ERR_FULL)
+        return &full;
+    return error == ERR_CLOSED ? &closing : &fault;
+}
+
+static void on_resume(void *context)
+{
+    struct session *s = context;
+    if (s->wait != WAIT_INTAKE)
+        return;
+    s->wait = WAIT_INPUT;
+    session_go_on(s);
+}
+
+bool session_begin_intake(struct session *s)
+{
+    struct intake_begin begin = {
+        .home = loop_home(s->host->options.loop),
+        .resume = on_resume,
+        .context = s,
+        .size_hint = smtp_server_question(s->engine)->declared_size,
+    };
+    enum err error = intake_begin(s->host->options.intake, &begin, &s->writer);
+    if (error == ERR_OK) {
+        s->content_mono_ms = session_now(s).mono_ms;
+        s->content_bytes = 0;
+        smtp_server_answer(s->engine, NULL);
+    } else {
+        session_emit(s, MAIL_REFUSED, (struct mail_id){ 0 }, reply_for(error));
+        smtp_server_answer(s->engine, reply_for(error));
+    }
+    return true;
+}
+
+void session_receive(struct session *s, struct slice piece)
+{
+    s->content_bytes += piece.len;
+    switch (intake_write(s->writer, piece)) {
+    case INTAKE_MORE:
+        return;
+    case INTAKE_WAIT:
+        s->wait = WAIT_INTAKE;
+        return;
+    case INTAKE_FAILED:
+        smtp_server_refuse_content(s->engine, &full);
+        return;
+    }
+}
+
+static void append_received(struct session *s, const struct envelope *e, struct buffer *out)
+{
+    struct buffer *text = &s->host->text;
+    char id[MAIL_ID_CHARACTERS + 1];
+    buffer_clear(text);
+    net_host_append(text, &s->client);
+    struct received received = {
+        .helo = smtp_server_helo(s->engine),
+        .client_address = buffer_slice(text),
+        .by = session_config(s)->hostname,
+        .protocol = { .esmtp = smtp_server_is_esmtp(s->engine), .utf8 = e->smtputf8 },
+        .id = slice_from_string(mail_id_text(s->writer->id, id)),
+        .recipient = e->recipients_count == 1 ? e->recipients[0].address
+                                              : slice_make(NULL, 0),
+        .wall_ms = session_now(s).wall_ms,
+    };
+    received_append(out, &received);
+}
+
+static void accepted(struct session *s, struct mail_id id)
+{
+    struct buffer *text = &s->host->text;
+    s->accepted++;
+    session_emit(s, MAIL_ACCEPTED, id, NULL);
+    buffer_clear(text);
+    buffer_append(text, SLICE("Ok: queued as "));
+    mail_id_append(text, id);
+    struct smtp_reply ok = smtp_reply_make(250, 2, 0, 0, buffer_slice(text));
+    smtp_server_answer(s->engine, &ok);
+}
+
+static void on_committed(void *context, enum err result, struct mail_id id)
+{
+    struct session *s = context;
+    s->committing = false;
+    s->content_mono_ms = 0;
+    if (s->over) {
+        if (result == ERR_OK)
+            session_emit(s, MAIL_ACCEPTED, id, NULL);
+        session_over(s);
+        return;
+    }
+    s->wait = WAIT_INPUT;
+    if (result == ERR_OK) {
+        accepted(s, id);
+    } else {
+        session_emit(s, MAIL_REFUSED, (struct mail_id){ 0 }, reply_for(result));
+        smtp_server_answer(s->engine, reply_for(result));
+    }
+    if (s->host->draining)
+        smtp_server_end(s->engine, &closing);
+    session_go_on(s);
+}
+
+static void discard(struct session *s)
+{
+    struct mail_id id = s->writer->id;
+    intake_abort(&s->writer);
+    s->content_mono_ms = 0;
+    session_emit(s, MAIL_DISCARDED, id, NULL);
+    smtp_server_answer(s->engine, NULL);
+}
+
+void session_commit(struct session *s)
+{
+    const struct envelope *said = smtp_server_envelope(s->engine);
+    struct buffer prefix;
+    struct arena arena;
+    struct envelope envelope;
+    if (s->discard) {
+        discard(s);
+        return;
+    }
+    arena_init(&arena, EXPANDED_BYTES_MAX);
+    buffer_init(&prefix, 64 * 1024);
+    append_received(s, said, &prefix);
+    buffer_append(&prefix, buffer_slice(&s->prefix));
+    if (prefix.overflow ||
+        accounts_expand(session_config(s), said, &arena, &envelope) != ERR_OK) {
+        intake_abort(&s->writer);
+        smtp_server_answer(s->engine, &fault);
+    } else {
+        struct intake_commit commit = {
+            .prefix = buffer_slice(&prefix),
+            .envelope = &envelope,
+            .received_wall_ms = session_now(s).wall_ms,
+            .hold = s->hold || session_config(s)->queue.hold,
+            .done = on_committed,
+            .context = s,
+        };
+        s->committing = true;
+        s->wait = WAIT_COMMIT;
+        intake_commit(&s->writer, &commit);
+    }
+    buffer_free(&prefix);
+    arena_free(&arena);
+}

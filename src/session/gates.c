@@ -1,0 +1,113 @@
+/* gates.c: asking the gates in their order, at every point of a session.
+ *
+ * A gate may park; the session then waits. It may want a delay before its answer
+ * counts; the session waits then too.
+ */
+#include "session/session_private.h"
+
+static void gates_go_on(struct session *s);
+
+static void finish(struct session *s, const struct gate_answer *answer)
+{
+    s->wait = WAIT_INPUT;
+    s->question.answered = NULL;
+    session_gates_answered(s, answer);
+}
+
+static void on_delay_over(struct timer *timer)
+{
+    struct session *s = container_of(timer, struct session, delay);
+    s->gate_at++;
+    gates_go_on(s);
+    if (s->wait == WAIT_INPUT)
+        session_go_on(s);
+}
+
+/* One gate's answer. True: ask the next one. */
+static bool take_answer(struct session *s, const struct gate_answer *answer)
+{
+    buffer_append(&s->prefix, answer->header_prefix);
+    switch (answer->action) {
+    case GATE_PASS:
+        break;
+    case GATE_DISCARD:
+        s->discard = true;
+        break;
+    case GATE_HOLD:
+        s->hold = true;
+        break;
+    case GATE_ACCEPT:
+        finish(s, NULL);
+        return false;
+    case GATE_REPLY:
+    case GATE_CLOSE:
+    case GATE_DROP:
+        finish(s, answer);
+        return false;
+    }
+    if (answer->delay_ms > 0) {
+        s->wait = WAIT_DELAY;
+        timer_init(&s->delay, s->host->options.loop, on_delay_over);
+        timer_set(&s->delay, answer->delay_ms);
+        return false;
+    }
+    s->gate_at++;
+    return true;
+}
+
+static void on_answered(struct gate_question *question, const struct gate_answer *answer)
+{
+    struct session *s = container_of(question, struct session, question);
+    s->gate_parked = NULL;
+    s->wait = WAIT_INPUT;
+    if (take_answer(s, answer))
+        gates_go_on(s);
+    if (s->wait == WAIT_INPUT)
+        session_go_on(s);
+}
+
+static void gates_go_on(struct session *s)
+{
+    const struct session_host_options *o = &s->host->options;
+    while (s->gate_at < o->gates_count) {
+        struct gate_answer answer = { .action = GATE_PASS };
+        struct gate *gate = o->gates[s->gate_at];
+        if (gate->ops->ask(gate, &s->question, &answer) == GATE_PARKED) {
+            s->gate_parked = gate;
+            s->wait = WAIT_GATE;
+            return;
+        }
+        if (!take_answer(s, &answer))
+            return;
+    }
+    finish(s, NULL);
+}
+
+bool session_ask_gates(struct session *s, enum gate_point point, struct slice recipient)
+{
+    s->gate_at = 0;
+    s->question = (struct gate_question){
+        .point = point,
+        .now = session_now(s),
+        .session_id = s->id,
+        .config = session_config(s),
+        .listener_role = s->profile->listener->role == CONFIG_ROLE_RELAY ? "relay"
+                                                                         : "submission",
+        .client = &s->client.storage,
+        .helo = smtp_server_helo(s->engine),
+        .client_is_trusted = s->trusted,
+        .envelope = smtp_server_envelope(s->engine),
+        .recipient = recipient,
+        .content_size = smtp_server_facts(s->engine)->size,
+        .answered = on_answered,
+    };
+    gates_go_on(s);
+    return s->wait == WAIT_INPUT;
+}
+
+void session_gates_cancel(struct session *s)
+{
+    if (s->gate_parked != NULL)
+        s->gate_parked->ops->cancel(s->gate_parked, &s->question);
+    s->gate_parked = NULL;
+}

@@ -1,0 +1,142 @@
+/* session_private.h: one session, and what its files share.
+ *
+ * A session is many files: host.c (the loop's sessions), open.c (from accept to
+ * greeting), pump.c (bytes to the engine and back), ask.c (the engine's questions),
+ * gates.c (asking the gates in order), commit.c (the message into the intake),
+ * deadline.c (time), transcript.c (what was said, for the log).
+ */
+#ifndef GODWIT_SESSION_SESSION_PRIVATE_H
+#define GODWIT_SESSION_SESSION_PRIVATE_H
+
+#include "event/timer.h"
+#include "net/listener.h"
+#include "net/stream.h"
+#include "session/host.h"
+#include "smtp/server/server.h"
+
+/* What all sessions of one listener under one configuration share. */
+struct profile {
+    unsigned references;
+    const struct config *config;
+    const struct config_listener *listener;
+    struct smtp_server_options engine;
+};
+
+struct door {
+    struct listener_owner owner;
+    struct listener *listener;
+    struct session_host *host;
+    size_t index;
+    struct list_node node;
+};
+
+struct session_host {
+    struct session_host_options options;
+    const struct config *config;
+    struct list doors;
+    struct list sessions;
+    size_t sessions_count;
+    uint64_t sessions_made;
+    struct buffer out;            /* of whichever session is being pumped */
+    struct buffer text;           /* scratch for prefixes and logs */
+    bool draining;
+    struct timer drain;
+};
+
+/* Why nothing is read and the engine is not asked. */
+enum session_wait {
+    WAIT_INPUT,   /* nothing in the way */
+    WAIT_GATE,    /* a gate parked the question */
+    WAIT_DELAY,   /* a gate wants the client to wait */
+    WAIT_INTAKE,  /* the intake has enough for now */
+    WAIT_COMMIT,  /* the message is being made durable */
+    WAIT_DRAIN,   /* the client does not read our replies */
+};
+
+struct session {
+    struct stream_owner owner;
+    struct stream *stream;        /* NULL: the connection is gone */
+    struct session_host *host;
+    struct list_node node;
+    struct deferred end;
+    struct profile *profile;
+    struct smtp_server *engine;   /* NULL until the greeting */
+    struct buffer input;          /* what could not be used yet */
+    struct net_address client;    /* as PROXY or XCLIENT say */
+    struct net_address peer;      /* who connected */
+    uint64_t id;
+    int64_t opened_mono_ms;
+    enum session_wait wait;
+    bool reading;
+    bool ended;                   /* the client has said its last byte */
+    bool trusted;
+    bool counted;                 /* in the limiter */
+    bool proxy_wanted;            /* a PROXY header comes first */
+    bool over;                    /* said all: goes when the commit is answered */
+    bool drain_told;              /* asked to end at the next quiet moment */
+    /* the transaction */
+    struct intake_writer *writer;
+    bool committing;
+    bool discard;
+    bool hold;
+    struct buffer prefix;         /* fields that gates add */
+    int64_t content_mono_ms;      /* when the content began; 0: not inside one */
+    uint64_t content_bytes;
+    struct slice protocol;        /* of XCLIENT, static */
+    /* the gate that is being asked */
+    size_t gate_at;
+    struct gate *gate_parked;
+    struct gate_question question;
+    struct timer delay;
+    /* counts for the closing event */
+    uint32_t accepted;
+    uint32_t refused;
+};
+
+/* session.c */
+struct session *session_make(struct door *door, int fd, const struct net_address *peer);
+void session_over(struct session *s);   /* no more words: frees when nothing is owed */
+void session_lost(struct session *s);   /* the connection is gone */
+struct moment session_now(const struct session *s);
+
+/* open.c */
+void session_begin(struct session *s);
+bool session_take_proxy(struct session *s, struct slice *input);
+void session_trust(struct session *s);
+
+/* pump.c */
+void session_event(struct stream_owner *owner, enum stream_event event);
+void session_go_on(struct session *s);  /* after a wait: take up the input again */
+void session_flush(struct session *s);
+
+/* ask.c: true when it was answered, false when the session waits. */
+bool session_ask(struct session *s);
+
+/* gates.c: asks the gates at a point; true when `session_gates_answered` has been
+ * called already. */
+bool session_ask_gates(struct session *s, enum gate_point point, struct slice recipient);
+void session_gates_cancel(struct session *s);
+
+/* ask.c: what the gates said, NULL for nothing against it. */
+void session_gates_answered(struct session *s, const struct gate_answer *answer);
+
+/* commit.c */
+bool session_begin_intake(struct session *s);
+void session_receive(struct session *s, struct slice piece);
+void session_commit(struct session *s);
+
+/* deadline.c */
+void session_deadline(struct session *s, bool progress);
+
+/* transcript.c */
+void session_note_client(struct session *s, struct slice bytes);
+void session_note_server(struct session *s, struct slice bytes);
+void session_emit(struct session *s, enum mail_event_kind kind, struct mail_id id,
+                  const struct smtp_reply *reply);
+
+static inline const struct config *session_config(const struct session *s)
+{
+    return s->profile->config;
+}
+
+#endif

@@ -1,0 +1,75 @@
+/* transcript.c: what was said, into the log, and the session's events. */
+#include "session/session_private.h"
+
+#include "log/log.h"
+
+static bool is_wanted(const struct session *s)
+{
+    return session_config(s)->log_sessions && log_wants(LOG_INFO);
+}
+
+static void note_line(struct session *s, const char *who, struct slice text)
+{
+    struct log_line line;
+    log_begin(&line, LOG_INFO, "transcript");
+    log_number(&line, "session", (int64_t)s->id);
+    log_number(&line, "ms", session_now(s).mono_ms - s->opened_mono_ms);
+    log_text(&line, who, text);
+    log_end(&line);
+}
+
+static void note(struct session *s, const char *who, struct slice bytes)
+{
+    struct slice text;
+    while (slice_split(&bytes, '\n', &text)) {
+        if (text.len > 0 && text.data[text.len - 1] == '\r')
+            text.len--;
+        note_line(s, who, text);
+    }
+}
+
+void session_note_client(struct session *s, struct slice bytes)
+{
+    if (is_wanted(s))
+        note(s, "client", bytes);
+}
+
+void session_note_server(struct session *s, struct slice bytes)
+{
+    if (is_wanted(s))
+        note(s, "server", bytes);
+}
+
+void session_emit(struct session *s, enum mail_event_kind kind, struct mail_id id,
+                  const struct smtp_reply *reply)
+{
+    struct buffer peer;
+    struct outcome outcome;
+    if (s->host->options.events == NULL)
+        return;
+    buffer_init(&peer, 128);
+    net_address_append(&peer, &s->client);
+    struct mail_event event = {
+        .kind = kind, .at = session_now(s), .session_id = s->id, .id = id,
+        .peer = buffer_slice(&peer),
+    };
+    if (s->engine != NULL) {
+        event.helo = smtp_server_helo(s->engine);
+        event.envelope = smtp_server_envelope(s->engine);
+        event.sender = event.envelope->sender;
+        event.size = smtp_server_facts(s->engine)->size;
+        event.text = slice_from_string(smtp_server_verb(s->engine));
+    }
+    if (reply != NULL) {
+        outcome = (struct outcome){
+            .kind = reply->code < 500 ? OUTCOME_DEFERRED : OUTCOME_FAILED,
+            .code = reply->code, .status = reply->status, .text = reply->text,
+        };
+        event.outcome = &outcome;
+        const struct smtp_question *q = smtp_server_question(s->engine);
+        if (q->recipient != NULL)
+            event.recipient = q->recipient->address;
+    }
+    event_emit(s->host->options.events, &event);
+    buffer_free(&peer);
+}
