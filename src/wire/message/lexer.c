@@ -159,26 +159,7 @@ bool lexer_skip_cfws(struct cursor *c)
     return c->at != start.at;
 }
 
-/* Appends what stands between the quotes; backslashes only before what needs one,
- * and only when `quoted_again`. */
-static void append_meant(struct buffer *out, struct cursor c, bool quoted_again)
-{
-    while (!cursor_at_end(&c)) {
-        struct cursor start = c;
-        while (c.at < c.end && *c.at != '\\' && *c.at != '\r' && *c.at != '\n')
-            c.at++;
-        buffer_append(out, cursor_since(&c, &start));
-        if (cursor_take(&c) != '\\' || cursor_at_end(&c))
-            continue;
-        char meant = (char)cursor_take(&c);
-        if (quoted_again && (meant == '"' || meant == '\\'))
-            buffer_append_byte(out, '\\');
-        buffer_append_byte(out, meant);
-    }
-}
-
-/* What stands between the quotes; false when it is no quoted string. */
-static bool inside_quotes(struct slice quoted, struct cursor *out_inside)
+bool lexer_inside_quotes(struct slice quoted, struct cursor *out_inside)
 {
     if (quoted.len < 2 || quoted.data[0] != '"')
         return false;
@@ -186,23 +167,41 @@ static bool inside_quotes(struct slice quoted, struct cursor *out_inside)
     return true;
 }
 
+int lexer_next_meant(struct cursor *inside)
+{
+    int next = cursor_take(inside);
+    while (next == '\r' || next == '\n')
+        next = cursor_take(inside);
+    if (next == '\\' && !cursor_at_end(inside))
+        next = cursor_take(inside);
+    return next;
+}
+
 void lexer_append_unquoted(struct buffer *out, struct slice quoted)
 {
     struct cursor inside;
-    if (inside_quotes(quoted, &inside))
-        append_meant(out, inside, false);
-    else
+    int octet;
+    if (!lexer_inside_quotes(quoted, &inside)) {
         buffer_append(out, quoted);
+        return;
+    }
+    while ((octet = lexer_next_meant(&inside)) >= 0)
+        buffer_append_byte(out, (char)octet);
 }
 
 void lexer_append_requoted(struct buffer *out, struct slice quoted)
 {
     struct cursor inside;
-    if (!inside_quotes(quoted, &inside)) {
+    int octet;
+    if (!lexer_inside_quotes(quoted, &inside)) {
         buffer_append(out, quoted);
         return;
     }
     buffer_append_byte(out, '"');
-    append_meant(out, inside, true);
+    while ((octet = lexer_next_meant(&inside)) >= 0) {
+        if (octet == '"' || octet == '\\')
+            buffer_append_byte(out, '\\');
+        buffer_append_byte(out, (char)octet);
+    }
     buffer_append_byte(out, '"');
 }

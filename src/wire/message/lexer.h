@@ -45,6 +45,13 @@ void lexer_skip_space(struct cursor *c);
 /* Skips them and whole comments; true when it moved. */
 bool lexer_skip_cfws(struct cursor *c);
 
+/* The content of a quoted string, for lexer_next_meant(). False when it is none. */
+bool lexer_inside_quotes(struct slice quoted, struct cursor *out_inside);
+
+/* The next octet that the content of a quoted string means, 0 to 255, or -1 at the
+ * end: backslashes and the CRLF of folds are passed over. */
+int lexer_next_meant(struct cursor *inside);
+
 /* Appends what a quoted string means: without quotes, backslashes and the CRLF of
  * folds. Anything else is appended as it is. */
 void lexer_append_unquoted(struct buffer *out, struct slice quoted);

@@ -191,30 +191,23 @@ void smtp_local_canonical(struct slice local, struct buffer *out)
     lexer_append_requoted(out, local);
 }
 
-/* The next octet of the local part's meaning, or -1. */
-static int next_meant(struct cursor *c, bool quoted)
+static int next_of_local(struct cursor *c, bool quoted)
 {
-    if (quoted)
-        (void)cursor_take_byte(c, '\\');
-    return cursor_take(c);
+    return quoted ? lexer_next_meant(c) : cursor_take(c);
 }
 
 static bool local_equal(struct slice a, struct slice b)
 {
     struct cursor first = cursor_over(a);
     struct cursor second = cursor_over(b);
-    bool first_quoted = cursor_take_byte(&first, '"');
-    bool second_quoted = cursor_take_byte(&second, '"');
-    if (first_quoted && !cursor_at_end(&first))
-        first.end--;
-    if (second_quoted && !cursor_at_end(&second))
-        second.end--;
-    int left;
+    bool first_quoted = lexer_inside_quotes(a, &first);
+    bool second_quoted = lexer_inside_quotes(b, &second);
+    int octet;
     do {
-        left = next_meant(&first, first_quoted);
-        if (left != next_meant(&second, second_quoted))
+        octet = next_of_local(&first, first_quoted);
+        if (octet != next_of_local(&second, second_quoted))
             return false;
-    } while (left >= 0);
+    } while (octet >= 0);
     return true;
 }
 
