@@ -202,6 +202,10 @@ bool report_send(struct queue *q, struct queue_message *m, const struct settleme
                  size_t count);
 void settle_update(struct queue *q, struct queue_message *m, const struct settlement *s,
                    struct recipient_update *out);
+/* The report could not be written: a failure is attempted again in a minute, so that
+ * it is not lost in silence; what was delivered stays delivered, without its receipt. */
+void settle_unreported(struct queue *q, struct queue_message *m,
+                       const struct settlement *s, size_t count);
 void settle_apply(struct queue *q, struct queue_message *m, const struct settlement *s);
 
 /* emit.c */
