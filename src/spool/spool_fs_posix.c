@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -244,6 +245,17 @@ static enum err posix_lock(struct spool_fs *fs, const char *path, int *out_file)
     return ERR_OK;
 }
 
+/* So that the folder itself outlives a loss of power. */
+static enum err sync_parent(int folder)
+{
+    int parent = openat(folder, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (parent < 0)
+        return last_error();
+    enum err error = fsync(parent) == 0 ? ERR_OK : ERR_IO;
+    close(parent);
+    return error;
+}
+
 enum err spool_fs_posix_open(const char *path, struct spool_fs **out_fs)
 {
     static const struct spool_fs_ops ops = {
@@ -257,11 +269,15 @@ enum err spool_fs_posix_open(const char *path, struct spool_fs **out_fs)
     struct posix_fs *fs = malloc(sizeof *fs);
     if (fs == NULL)
         return ERR_MEMORY;
-    *fs = (struct posix_fs){ .fs.ops = &ops };
+    *fs = (struct posix_fs){ .fs.ops = &ops, .folder = -1 };
     enum err error = make_folder_at(AT_FDCWD, path);
     if (error == ERR_OK)
         error = open_folder(AT_FDCWD, path, &fs->folder);
+    if (error == ERR_OK)
+        error = sync_parent(fs->folder);
     if (error != ERR_OK) {
+        if (fs->folder >= 0)
+            close(fs->folder);
         free(fs);
         return error;
     }
