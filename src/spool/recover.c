@@ -310,7 +310,6 @@ enum err spool_recover(struct spool *spool)
     spool_numbers_free(&recovery.segments);
     spool_numbers_free(&recovery.checkpoints);
     spool_numbers_free(&recovery.large);
-    spool_numbers_free(&recovery.chunked);
     spool_numbers_free(&recovery.touched);
     buffer_free(&recovery.notes);
     free(recovery.reasons);

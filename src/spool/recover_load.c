@@ -205,7 +205,7 @@ static enum err hand_over_from_log(struct spool *spool, struct spool_entry *entr
     struct message_view *view;
     struct mail_id id = { entry->id };
     enum err error = message_open(&spool->source, id, &view);
-    if (error == ERR_CORRUPT || error == ERR_ABSENT || error == ERR_IO) {
+    if (error == ERR_CORRUPT || error == ERR_ABSENT) {
         char text[MAIL_ID_CHARACTERS + 1];
         spool_problem(spool, "message %s is kept but cannot be handed over: %s",
                       mail_id_text(id, text), err_text(error));

@@ -6,7 +6,7 @@
  */
 #include "spool/recover_private.h"
 
-#include "base/must.h"
+#include "base/crc32c.h"
 
 #include <stdlib.h>
 
@@ -25,24 +25,24 @@ static bool touch(struct context *c, uint64_t id)
     return c->is_sealed || spool_numbers_add(&c->recovery->touched, id);
 }
 
-static bool apply_update(struct context *c, const struct recipient_update *update)
+static enum err apply_update(struct context *c, const struct recipient_update *update)
 {
     struct spool_change change;
     if (!touch(c, update->id.value) ||
         !spool_change_make(c->recovery->spool, update, &change))
-        return false;
+        return ERR_MEMORY;
     spool_index_change(c->recovery->spool, &change);
-    return true;
+    return ERR_OK;
 }
 
-static bool apply_updates(struct context *c, struct slice payload)
+static enum err apply_updates(struct context *c, struct slice payload)
 {
     struct record r = record_over(payload);
     struct recipient_update update;
-    while (spool_update_take(&r, &update))
-        if (!apply_update(c, &update))
-            return false;
-    return true;
+    enum err error = ERR_OK;
+    while (error == ERR_OK && spool_update_take(&r, &update))
+        error = apply_update(c, &update);
+    return error;
 }
 
 static size_t count_pins(const struct spool_commit *commit)
@@ -68,34 +68,104 @@ static void set_place(struct spool_entry *entry, const struct spool_commit *comm
     }
 }
 
-static bool apply_commit(struct context *c, const struct spool_commit *commit,
-                         struct spool_place place, bool is_move)
+/* What can be said of the parts of a body that are in the log. */
+enum parts {
+    PARTS_WHOLE,
+    PARTS_GONE,  /* their segment was freed: the message ended further on in the log */
+    PARTS_BAD,   /* they were durable and do not check */
+    PARTS_TORN,  /* the commit reached the disk before them: it was never answered */
+};
+
+static enum err find_part(struct spool *spool, const struct spool_chunk *chunk,
+                          char *room, enum parts *out_parts)
+{
+    struct spool_segment *segment;
+    size_t have;
+    enum err error = spool_segment_pin(spool, chunk->segment, &segment);
+    if (error == ERR_ABSENT)
+        *out_parts = PARTS_GONE;
+    if (error != ERR_OK)
+        return error == ERR_ABSENT ? ERR_OK : error;
+    error = spool->fs->ops->read(spool->fs, segment->file, room, chunk->length,
+                                 (uint64_t)chunk->offset + SPOOL_FRAME_HEADER, &have);
+    if (error == ERR_OK && (have != chunk->length ||
+                            crc32c(0, slice_make(room, have)) != chunk->crc))
+        *out_parts = segment->is_sealed ? PARTS_BAD : PARTS_TORN;
+    spool_segment_unpin(spool, segment);
+    return error;
+}
+
+static enum err find_parts(struct spool *spool, const struct spool_commit *commit,
+                           enum parts *out_parts)
+{
+    enum err error = ERR_OK;
+    *out_parts = PARTS_WHOLE;
+    for (size_t i = 0; i < commit->chunks_count && error == ERR_OK; i++) {
+        struct spool_chunk chunk = spool_chunk_at(commit, i);
+        if (chunk.segment == 0 || *out_parts != PARTS_WHOLE)
+            continue;
+        char *room = malloc(chunk.length);
+        if (room == NULL)
+            return ERR_MEMORY;
+        error = find_part(spool, &chunk, room, out_parts);
+        free(room);
+    }
+    return error;
+}
+
+static void tell_parts(struct spool *spool, struct mail_id id, enum parts parts)
+{
+    char text[MAIL_ID_CHARACTERS + 1];
+    if (parts == PARTS_TORN)
+        spool_problem(spool, "message %s was never wholly written and is left out",
+                      mail_id_text(id, text));
+    if (parts == PARTS_BAD)
+        spool_problem(spool, "message %s is lost: a part of it does not check",
+                      mail_id_text(id, text));
+}
+
+static bool add_message(struct context *c, const struct spool_commit *commit,
+                        struct spool_place place, size_t pins)
+{
+    struct spool *spool = c->recovery->spool;
+    bool is_large = pins < commit->chunks_count;
+    struct spool_entry *entry = spool_entry_make(&commit->brief, pins, is_large);
+    if (entry == NULL || !spool_map_reserve(&spool->index.entries, 1)) {
+        spool_entry_free(spool, entry);
+        return false;
+    }
+    set_place(entry, commit, place);
+    spool_index_add(spool, entry);
+    return true;
+}
+
+static enum err apply_commit(struct context *c, const struct spool_commit *commit,
+                             struct spool_place place, bool is_move)
 {
     struct spool *spool = c->recovery->spool;
     uint64_t id = commit->brief.id.value;
     size_t pins = count_pins(commit);
     struct spool_entry *entry = spool_map_find(&spool->index.entries, id);
+    enum parts parts;
+    enum err error = find_parts(spool, commit, &parts);
+    if (error != ERR_OK)
+        return error;
+    tell_parts(spool, commit->brief.id, parts);
     if (!touch(c, id))
-        return false;
-    if (commit->chunks_count > 0 && !spool_numbers_add(&c->recovery->chunked, id))
-        return false;
-    if (entry == NULL && !is_move) {
-        bool is_large = pins < commit->chunks_count;
-        entry = spool_entry_make(&commit->brief, pins, is_large);
-        if (entry == NULL || !spool_map_reserve(&spool->index.entries, 1)) {
-            spool_entry_free(spool, entry);
-            return false;
-        }
-        set_place(entry, commit, place);
-        spool_index_add(spool, entry);
-    } else if (entry != NULL && entry->pins_count == pins &&
+        return ERR_MEMORY;
+    if (parts == PARTS_TORN)
+        return ERR_OK;
+    if (parts == PARTS_WHOLE && entry == NULL && !is_move) {
+        if (!add_message(c, commit, place, pins))
+            return ERR_MEMORY;
+    } else if (parts == PARTS_WHOLE && entry != NULL && entry->pins_count == pins &&
                entry->count == commit->brief.recipients_count) {
         set_place(entry, commit, place);
     }
     return apply_updates(c, commit->updates);
 }
 
-static bool apply_ended(struct context *c, struct slice payload)
+static enum err apply_ended(struct context *c, struct slice payload)
 {
     struct spool *spool = c->recovery->spool;
     struct record r = record_over(payload);
@@ -103,24 +173,24 @@ static bool apply_ended(struct context *c, struct slice payload)
         uint64_t id = record_u64(&r);
         struct spool_entry *entry = spool_map_find(&spool->index.entries, id);
         if (!touch(c, id))
-            return false;
+            return ERR_MEMORY;
         if (entry != NULL)
             spool_index_remove(spool, entry);
     }
-    return true;
+    return ERR_OK;
 }
 
-static bool apply_note(struct context *c, struct slice payload)
+static enum err apply_note(struct context *c, struct slice payload)
 {
     struct slice key;
     struct slice value;
     if (!c->is_sealed)
         record_put_slice(&c->recovery->notes, payload);
     if (c->recovery->notes.overflow)
-        return false;
+        return ERR_MEMORY;
     if (!spool_note_parse(payload, &key, &value))
-        return true;
-    return spool_notes_set(c->recovery->spool, key, value);
+        return ERR_OK;
+    return spool_notes_set(c->recovery->spool, key, value) ? ERR_OK : ERR_MEMORY;
 }
 
 static void note_generation(struct spool_recovery *recovery, struct slice payload)
@@ -132,8 +202,7 @@ static void note_generation(struct spool_recovery *recovery, struct slice payloa
         recovery->last_generation = (uint32_t)generation;
 }
 
-/* False without memory. */
-static bool apply_frame(struct context *c, const struct spool_scan_step *step)
+static enum err apply_frame(struct context *c, const struct spool_scan_step *step)
 {
     struct spool_commit commit;
     struct spool_place place = { .segment = (uint32_t)step->frame.segment,
@@ -142,7 +211,7 @@ static bool apply_frame(struct context *c, const struct spool_scan_step *step)
     if (step->frame.type == SPOOL_FRAME_SEGMENT)
         note_generation(c->recovery, step->payload);
     if (step->frame.sequence < c->recovery->from.sequence)
-        return true;
+        return ERR_OK;
     switch (step->frame.type) {
     case SPOOL_FRAME_COMMIT:
     case SPOOL_FRAME_MOVE:
@@ -151,7 +220,7 @@ static bool apply_frame(struct context *c, const struct spool_scan_step *step)
                                 step->frame.type == SPOOL_FRAME_MOVE);
         spool_quarantine(c->recovery->spool, step->frame.segment, step->offset,
                          step->payload);
-        return true;
+        return ERR_OK;
     case SPOOL_FRAME_UPDATE:
         return apply_updates(c, step->payload);
     case SPOOL_FRAME_ENDED:
@@ -162,9 +231,9 @@ static bool apply_frame(struct context *c, const struct spool_scan_step *step)
     case SPOOL_FRAME_CHUNK:
     case SPOOL_FRAME_VOID:
     case SPOOL_FRAME_FOOTER:
-        return true;
+        return ERR_OK;
     }
-    return true;
+    return ERR_OK;
 }
 
 /* What can be said of a segment before its frames are applied. */
@@ -188,21 +257,23 @@ static struct outline outline_of(struct spool_scan scan)
     return outline;
 }
 
-static bool apply_segment(struct context *c, struct spool_scan scan)
+static enum err apply_segment(struct context *c, struct spool_scan scan)
 {
     struct spool_scan_step step;
     for (;;) {
+        enum err error = ERR_OK;
         switch (spool_scan_next(&scan, &step)) {
         case SPOOL_SCAN_FRAME:
-            if (!apply_frame(c, &step))
-                return false;
+            error = apply_frame(c, &step);
+            if (error != ERR_OK)
+                return error;
             break;
         case SPOOL_SCAN_BAD:
             spool_quarantine(c->recovery->spool, scan.segment, step.offset,
                              step.payload);
             break;
         case SPOOL_SCAN_END:
-            return true;
+            return ERR_OK;
         }
     }
 }
@@ -251,9 +322,10 @@ static enum err read_segment(struct spool_recovery *recovery,
     struct context context = { .recovery = recovery, .segment = segment,
                                .is_sealed = outline.has_footer };
     spool->log.since_checkpoint += len;
-    if (!file_segment(recovery, segment, &outline) ||
-        (outline.frames > 0 && !apply_segment(&context, scan)))
+    if (!file_segment(recovery, segment, &outline))
         error = ERR_MEMORY;
+    else if (outline.frames > 0)
+        error = apply_segment(&context, scan);
     free(bytes);
     return error;
 }
@@ -300,45 +372,6 @@ static void count_all(struct spool *spool)
             drop(spool, entry, "its segment is gone");
 }
 
-/* Whether all parts of the body that are in the log check, and the file is long
- * enough: it was synced before the commit. */
-static enum err check_parts(struct spool *spool, struct mail_id id)
-{
-    struct message_view *view;
-    uint64_t offset = 0;
-    enum err error = message_open(&spool->source, id, &view);
-    if (error != ERR_OK)
-        return error;
-    const struct spool_commit *commit = spool_view_commit(view);
-    for (size_t i = 0; i < commit->chunks_count && error == ERR_OK; i++) {
-        struct spool_chunk chunk = spool_chunk_at(commit, i);
-        char byte;
-        size_t have;
-        bool last = i + 1 == commit->chunks_count;
-        if (chunk.segment != 0 || last)
-            error = message_read(view, offset, &byte, 1, &have);
-        offset += chunk.length;
-    }
-    message_close(&view);
-    return error;
-}
-
-static void check_chunked(struct spool_recovery *recovery)
-{
-    struct spool *spool = recovery->spool;
-    spool_numbers_sort(&recovery->chunked);
-    for (size_t i = 0; i < recovery->chunked.count; i++) {
-        struct mail_id id = { recovery->chunked.all[i] };
-        struct spool_entry *entry = spool_map_find(&spool->index.entries, id.value);
-        if (entry == NULL || check_parts(spool, id) != ERR_CORRUPT)
-            continue;
-        char text[MAIL_ID_CHARACTERS + 1];
-        spool_problem(spool, "message %s is dropped: a part of it is missing",
-                      mail_id_text(id, text));
-        spool_index_remove(spool, entry);
-    }
-}
-
 enum err spool_recover_log(struct spool_recovery *recovery)
 {
     struct spool *spool = recovery->spool;
@@ -354,6 +387,5 @@ enum err spool_recover_log(struct spool_recovery *recovery)
             return error;
     }
     count_all(spool);
-    check_chunked(recovery);
     return ERR_OK;
 }

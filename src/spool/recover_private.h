@@ -17,7 +17,6 @@ struct spool_recovery {
     struct spool_numbers segments;     /* files of the log */
     struct spool_numbers checkpoints;
     struct spool_numbers large;        /* files of bodies */
-    struct spool_numbers chunked;      /* messages with parts, met in the log */
     struct spool_numbers touched;      /* messages changed in an unsealed segment */
     struct list unsealed;              /* segments to be written again */
     struct buffer notes;               /* payloads met in one, each with its length */
