@@ -248,6 +248,7 @@ static enum err configure(struct ub_ctx *context, const struct dns_options *opti
         return ERR_MEMORY;
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
         must(ub_ctx_set_option(context, settings[i][0], settings[i][1]) == 0);
+    ub_ctx_hosts(context, NULL); /* a machine without /etc/hosts is no fault */
     if (options->upstreams_count == 0 && ub_ctx_resolvconf(context, NULL) != 0)
         return ERR_IO;
     for (size_t i = 0; i < options->upstreams_count; i++) {

@@ -83,6 +83,7 @@ struct dns_mx_lookup {
     void (*done)(struct dns_mx_lookup *lookup);
     struct slice domain;             /* ASCII, or a literal; lives until done() */
     const struct dns_mx_rules *rules;
+    bool is_host;                    /* the domain is the host itself: no MX is asked */
     uint64_t random;                 /* orders hosts of one preference */
     /* the answer: hosts, to be freed with free(), or NULL and an outcome, its text
      * static */

@@ -63,12 +63,11 @@ static bool ask_addresses(struct dns_mx_lookup *l)
     return true;
 }
 
-static void on_mx(struct dns_query *query)
+static void take_mx(struct dns_mx_lookup *l, const struct dns_answer *answer)
 {
-    struct dns_mx_lookup *l = container_of(query, struct dns_mx_lookup, mx);
-    bool found = dns_mx_read(&query->answer, l->domain, l->rules, l->random, l->hosts,
+    bool found = dns_mx_read(answer, l->domain, l->rules, l->random, l->hosts,
                              &l->outcome);
-    dns_query_clear(query);
+    dns_query_clear(&l->mx);
     if (!found) {
         end(l, false);
     } else if (!ask_addresses(l)) {
@@ -77,17 +76,28 @@ static void on_mx(struct dns_query *query)
     }
 }
 
-/* What needs no question, yet must not answer from inside the call. */
+static void on_mx(struct dns_query *query)
+{
+    struct dns_mx_lookup *l = container_of(query, struct dns_mx_lookup, mx);
+    take_mx(l, &query->answer);
+}
+
+/* What needs no question for MX, yet must not answer from inside the call. */
 static void run_at_once(struct task *task)
 {
     struct dns_mx_lookup *l = container_of(task, struct dns_mx_lookup, task);
-    end(l, l->outcome.kind == OUTCOME_NONE);
+    struct dns_answer without_mx = { .kind = DNS_NODATA };
+    if (l->outcome.kind != OUTCOME_NONE || l->hosts->count > 0)
+        end(l, l->outcome.kind == OUTCOME_NONE);
+    else
+        take_mx(l, &without_mx);
 }
 
 void dns_mx_lookup(struct dns *dns, struct dns_mx_lookup *lookup)
 {
     lookup->dns = dns;
     lookup->queries = NULL;
+    lookup->mx.memory = NULL;
     lookup->outcome = (struct outcome){ .kind = OUTCOME_NONE };
     lookup->task.run = run_at_once;
     lookup->hosts = calloc(1, sizeof *lookup->hosts);
@@ -95,7 +105,8 @@ void dns_mx_lookup(struct dns *dns, struct dns_mx_lookup *lookup)
         lookup->outcome = no_memory();
         home_post(lookup->home, &lookup->task);
     } else if (dns_literal_read(lookup->domain, lookup->rules, lookup->hosts,
-                                &lookup->outcome)) {
+                                &lookup->outcome) ||
+               lookup->is_host) {
         home_post(lookup->home, &lookup->task);
     } else {
         lookup->mx = (struct dns_query){ .home = lookup->home, .done = on_mx,

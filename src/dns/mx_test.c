@@ -216,6 +216,42 @@ static void allowed_where_configured(void **state)
     world_close(&w);
 }
 
+static void a_host_is_asked_for_no_mx(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *host;
+        const char *want;
+    } table[] = {
+        { "mx1.one.example", "mx1.one.example[2001:db8::1 192.0.2.1] " },
+        { "one.example", "failed 0 5.4.4" },
+        { "servfail.example", "deferred 0 4.4.3" },
+        { "me.example", "failed 0 5.4.6" },
+        { "a..b", "failed 0 5.1.2" },
+        { "[192.0.2.5]", "[192.0.2.5] " },
+    };
+    struct world w;
+    world_open(&w);
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct search s;
+        struct buffer text;
+        search(&w, &s, "x");
+        loop_run(w.loop);
+        free(s.lookup.hosts);
+        s.lookup.domain = slice_from_string(table[i].host);
+        s.lookup.is_host = true;
+        w.left++;
+        dns_mx_lookup(w.dns, &s.lookup);
+        loop_run(w.loop);
+        buffer_init(&text, 1000);
+        describe(&s.lookup, &text);
+        assert_string_equal(buffer_slice(&text).data, table[i].want);
+        buffer_free(&text);
+        free(s.lookup.hosts);
+    }
+    world_close(&w);
+}
+
 static void addresses_by_kind(void **state)
 {
     (void)state;
@@ -321,6 +357,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(domains_lead_to_hosts),
         cmocka_unit_test(allowed_where_configured),
+        cmocka_unit_test(a_host_is_asked_for_no_mx),
         cmocka_unit_test(addresses_by_kind),
         cmocka_unit_test(of_many_hosts_the_best_are_kept),
         cmocka_unit_test(equal_hosts_come_in_any_order),

@@ -7,6 +7,7 @@
 #include "smtp/client/client.h"
 
 #include "base/ascii.h"
+#include "base/moment.h"
 #include "base/must.h"
 #include "smtp/client/client_private.h"
 
@@ -328,14 +329,26 @@ void smtp_client_input(struct smtp_client *c, struct slice bytes)
     }
 }
 
+static uint32_t wait_ms(const struct smtp_client *c, enum smtp_client_wait wait)
+{
+    static const uint32_t waits_ms[] = {
+        [SMTP_CLIENT_WAIT_GREETING] = 5 * MINUTE_MS,
+        [SMTP_CLIENT_WAIT_MAIL] = 5 * MINUTE_MS,
+        [SMTP_CLIENT_WAIT_RCPT] = 5 * MINUTE_MS,
+        [SMTP_CLIENT_WAIT_DATA_START] = 2 * MINUTE_MS,
+        [SMTP_CLIENT_WAIT_DATA_SEND] = 3 * MINUTE_MS,
+        [SMTP_CLIENT_WAIT_DATA_END] = 10 * MINUTE_MS,
+    };
+    return c->options.waits_ms[wait] != 0 ? c->options.waits_ms[wait] : waits_ms[wait];
+}
+
 uint32_t smtp_client_timeout_ms(const struct smtp_client *c)
 {
-    enum { BLOCK_MS = 3 * 60 * 1000 }; /* RFC 5321 4.5.3.2.5 */
     if (c->state == SMTP_CLIENT_CLOSED)
         return 0;
     if (c->awaited_count > 0)
-        return client_step_of(c->awaited[c->awaited_first].step)->timeout_ms;
-    return c->state == SMTP_CLIENT_BUSY ? BLOCK_MS : 0;
+        return wait_ms(c, client_step_of(c->awaited[c->awaited_first].step)->wait);
+    return c->state == SMTP_CLIENT_BUSY ? wait_ms(c, SMTP_CLIENT_WAIT_DATA_SEND) : 0;
 }
 
 uint64_t smtp_client_steps(const struct smtp_client *c)

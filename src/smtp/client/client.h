@@ -29,11 +29,23 @@ enum smtp_client_protocol {
     SMTP_CLIENT_LMTP,
 };
 
+/* What is waited for, each with a time of its own (RFC 5321 4.5.3.2). */
+enum smtp_client_wait {
+    SMTP_CLIENT_WAIT_GREETING,   /* banner, EHLO, RSET, QUIT: 5 minutes */
+    SMTP_CLIENT_WAIT_MAIL,       /* 5 minutes */
+    SMTP_CLIENT_WAIT_RCPT,       /* 5 minutes */
+    SMTP_CLIENT_WAIT_DATA_START, /* the reply to DATA: 2 minutes */
+    SMTP_CLIENT_WAIT_DATA_SEND,  /* room for the next block: 3 minutes */
+    SMTP_CLIENT_WAIT_DATA_END,   /* the reply to all of it: 10 minutes */
+    SMTP_CLIENT_WAITS,
+};
+
 struct smtp_client_options {
     enum smtp_client_protocol protocol;
     struct slice helo;       /* our name or address literal; outlives the client */
     bool without_pipelining; /* do not use what the server offers */
     bool without_chunking;
+    uint32_t waits_ms[SMTP_CLIENT_WAITS]; /* 0: as RFC 5321 has it */
 };
 
 enum smtp_client_state {

@@ -81,7 +81,7 @@ struct client_step {
                   struct buffer *out);
     void (*on_reply)(struct smtp_client *c, struct smtp_client_transaction *t,
                      const struct smtp_reply *reply);
-    uint32_t timeout_ms;
+    enum smtp_client_wait wait;
     bool is_barrier; /* nothing is sent behind it before its reply has come */
 };
 

@@ -3,7 +3,6 @@
  * RFC 5321 4.1.1.1 (EHLO, HELO), 4.1.1.5 (RSET), 4.1.1.10 (QUIT), 4.5.3.2 (how long
  * to wait for each); RFC 2033 section 4.1 (LHLO, never HELO).
  */
-#include "base/moment.h"
 #include "smtp/client/client_private.h"
 
 static bool build_nothing(struct smtp_client *c, struct smtp_client_transaction *t,
@@ -132,18 +131,21 @@ static void on_quit(struct smtp_client *c, struct smtp_client_transaction *t,
 }
 
 static const struct client_step steps[] = {
-    [STEP_BANNER] = { "the banner", build_nothing, on_banner, 5 * MINUTE_MS, true },
-    [STEP_EHLO] = { "EHLO", build_ehlo, on_ehlo, 5 * MINUTE_MS, true },
-    [STEP_HELO] = { "HELO", build_helo, on_helo, 5 * MINUTE_MS, true },
-    [STEP_RSET] = { "RSET", build_rset, on_rset, 5 * MINUTE_MS, false },
-    [STEP_MAIL] = { "MAIL", mail_build, mail_on_reply, 5 * MINUTE_MS, false },
-    [STEP_RCPT] = { "RCPT", rcpt_build, rcpt_on_reply, 5 * MINUTE_MS, false },
-    [STEP_DATA] = { "DATA", data_build, data_on_reply, 2 * MINUTE_MS, true },
+    [STEP_BANNER] = { "the banner", build_nothing, on_banner, SMTP_CLIENT_WAIT_GREETING,
+                      true },
+    [STEP_EHLO] = { "EHLO", build_ehlo, on_ehlo, SMTP_CLIENT_WAIT_GREETING, true },
+    [STEP_HELO] = { "HELO", build_helo, on_helo, SMTP_CLIENT_WAIT_GREETING, true },
+    [STEP_RSET] = { "RSET", build_rset, on_rset, SMTP_CLIENT_WAIT_GREETING, false },
+    [STEP_MAIL] = { "MAIL", mail_build, mail_on_reply, SMTP_CLIENT_WAIT_MAIL, false },
+    [STEP_RCPT] = { "RCPT", rcpt_build, rcpt_on_reply, SMTP_CLIENT_WAIT_RCPT, false },
+    [STEP_DATA] = { "DATA", data_build, data_on_reply, SMTP_CLIENT_WAIT_DATA_START,
+                    true },
     /* A barrier of ours: after a refused chunk the server wants RSET before it takes
      * a MAIL (RFC 3030 section 2). */
-    [STEP_BDAT] = { "BDAT", data_build, bdat_on_reply, 10 * MINUTE_MS, true },
-    [STEP_END] = { "the end of data", end_build, end_on_reply, 10 * MINUTE_MS, false },
-    [STEP_QUIT] = { "QUIT", build_quit, on_quit, 5 * MINUTE_MS, true },
+    [STEP_BDAT] = { "BDAT", data_build, bdat_on_reply, SMTP_CLIENT_WAIT_DATA_END, true },
+    [STEP_END] = { "the end of data", end_build, end_on_reply,
+                   SMTP_CLIENT_WAIT_DATA_END, false },
+    [STEP_QUIT] = { "QUIT", build_quit, on_quit, SMTP_CLIENT_WAIT_GREETING, true },
 };
 
 const struct client_step *client_step_of(enum client_step_id id)
