@@ -50,6 +50,7 @@ struct attempt_connection {
 
 struct attempt_recipient {
     uint32_t index;                    /* in the message's envelope */
+    struct slice address;              /* the answer: who that is, for logs; as below */
     struct outcome outcome;            /* the answer; texts as below */
 };
 
