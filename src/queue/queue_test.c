@@ -4,6 +4,7 @@
  * last state of each recipient and every report; the fake way out answers by a script
  * and counts what it was asked, when.
  */
+#include "event/timer.h"
 #include "queue/queue.h"
 
 #include <setjmp.h>
@@ -535,7 +536,7 @@ static void a_dead_site_costs_the_others_nothing(void **state)
     (void)state;
     w->answer = down_for_six_hours;
     for (int i = 0; i < 100; i++)
-        send_one("x@dead.test");
+        send_one("x@mx.dead");
     for (int i = 0; i < 100; i++)
         send_one("y@live.other");
     run_for(5 * SECOND_MS);
