@@ -43,6 +43,7 @@ struct engine {
     struct spool_watcher spool_watcher;
     struct spool_fs *spool_fs;
     struct spool *spool;
+    struct queue_store store;    /* the spool, as the queue sees it */
     struct dns *dns;
     struct workers *workers;
     struct limiter *limiter;

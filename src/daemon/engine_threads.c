@@ -26,10 +26,19 @@ static int start_loop(struct engine_loop *l, const char *name)
     return 0;
 }
 
+static enum err store_update(struct queue_store *store, const struct spool_update *update)
+{
+    return spool_update(container_of(store, struct engine, store)->spool, update);
+}
+
 int engine_start(struct engine *e)
 {
+    e->store = (struct queue_store){
+        .update = store_update, .intake = spool_intake(e->spool),
+        .source = spool_source(e->spool),
+    };
     /* On this thread, before the queue's own runs: nobody else is there yet. */
-    queue_start(e->queue, e->spool, delivery_attempt(e->delivery));
+    queue_start(e->queue, &e->store, delivery_attempt(e->delivery));
     int code = start_loop(&e->queue_loop, "queue");
     for (uint32_t i = 0; code == 0 && i < e->loops_count; i++) {
         char name[16];

@@ -117,7 +117,7 @@ struct queue {
     struct queue_options options;
     const struct config *config;
     struct loop *loop;
-    struct spool *spool;
+    struct queue_store *store;
     struct attempt *attempt;
     bool started;
     bool draining;

@@ -241,7 +241,7 @@ static bool commit_report(struct pending *p, struct message_view *view,
         .home = loop_home(q->loop), .resume = on_resume, .context = p,
     };
     struct intake_writer *writer;
-    enum err error = intake_begin(spool_intake(q->spool), &begin, &writer);
+    enum err error = intake_begin(q->store->intake, &begin, &writer);
     if (error != ERR_OK) {
         log_fault("report-failed", "begin", error);
         return false;
@@ -273,7 +273,7 @@ bool report_send(struct queue *q, struct queue_message *m, const struct settleme
                  size_t count)
 {
     struct message_view *view;
-    enum err error = message_open(spool_source(q->spool), m->id, &view);
+    enum err error = message_open(q->store->source, m->id, &view);
     if (error != ERR_OK) {
         log_fault("report-failed", "original", error);
         return false;

@@ -99,7 +99,7 @@ static void settle_now(struct queue *q, struct queue_message *m,
         for (size_t i = 0; i < count; i++)
             settle_update(q, m, &s[i], &updates[i]);
         struct spool_update update = { .updates = updates, .count = count };
-        enum err error = spool_update(q->spool, &update);
+        enum err error = q->store->update(q->store, &update);
         if (error != ERR_OK)
             log_fault("update-failed", "spool", error);
     }

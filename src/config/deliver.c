@@ -1,0 +1,209 @@
+/* deliver.c: where mail goes: `deliver`, and `to` of a route. */
+#include "config/reader_private.h"
+
+#include "base/ascii.h"
+#include "wire/smtp/address.h"
+
+enum { SMTP_PORT = 25 };
+
+struct deliver_said {
+    struct slice smtp;
+    struct slice lmtp;
+    struct slice maildir;
+    bool downgrade;
+};
+
+static const struct choice downgrades[] = {
+    { "bounce", false }, { "quoted-printable", true }, { NULL, 0 },
+};
+
+static const struct key deliver_keys[] = {
+    { .name = "smtp", .type = &type_text, .offset = offsetof(struct deliver_said, smtp),
+      .min = 1, .max = 300, .help = "a host, or host:port" },
+    { .name = "lmtp", .type = &type_text, .offset = offsetof(struct deliver_said, lmtp),
+      .min = 1, .max = 300, .help = "host:port, or the path of a socket" },
+    { .name = "maildir", .type = &type_path, .min = 1, .max = 4000,
+      .offset = offsetof(struct deliver_said, maildir),
+      .help = "a folder; {user} and {domain} stand for the recipient's" },
+    { .name = "downgrade", .type = &type_either, .choices = downgrades,
+      .offset = offsetof(struct deliver_said, downgrade),
+      .help = "8-bit mail to a hop that takes 7 bits only" },
+    { .name = NULL },
+};
+
+/* hop = host [ ":" port ] / "[" IPv6 "]" [ ":" port ] / IPv6 */
+static bool split_hop(struct slice text, uint16_t port, struct config_deliver *out)
+{
+    struct net_address address;
+    struct slice host = text;
+    uint64_t number = port;
+    if (!net_host_parse(text, 0, &address)) {
+        size_t colon = slice_find_last(text, ':');
+        if (colon != SLICE_NOT_FOUND) {
+            host = slice_part(text, 0, colon);
+            if (!slice_to_number(slice_from(text, colon + 1), 65535, &number))
+                return false;
+        }
+    }
+    if (number == 0)
+        return false;
+    if (net_host_parse(host, 0, &address)) {
+        if (host.data[0] == '[')
+            host = slice_part(host, 1, host.len - 2);
+        else if (host.len != text.len && slice_find(host, ':') != SLICE_NOT_FOUND)
+            return false; /* "::1:25" may mean either */
+    } else if (!smtp_domain_is_valid(host)) {
+        return false;
+    }
+    out->host = host;
+    out->port = (uint16_t)number;
+    return true;
+}
+
+static bool placeholders_are_known(struct slice path)
+{
+    for (size_t i = 0; i < path.len; i++) {
+        struct slice rest = slice_from(path, i);
+        if (rest.data[0] == '}')
+            return false;
+        if (rest.data[0] != '{')
+            continue;
+        if (slice_starts_with_nocase(rest, SLICE("{user}")))
+            i += sizeof "{user}" - 2;
+        else if (slice_starts_with_nocase(rest, SLICE("{domain}")))
+            i += sizeof "{domain}" - 2;
+        else
+            return false;
+    }
+    return true;
+}
+
+static bool take_smtp(struct reader *r, const struct node *node, struct slice text,
+                      struct config_deliver *out)
+{
+    out->way = CONFIG_WAY_SMTP;
+    return split_hop(text, SMTP_PORT, out) ||
+           reader_fail(r, node, "'%.*s' is not a host such as mail.example.com, "
+                       "192.0.2.1:2525 or [2001:db8::1]:25", (int)text.len, text.data);
+}
+
+static bool take_lmtp(struct reader *r, const struct node *node, struct slice text,
+                      struct config_deliver *out)
+{
+    struct net_address address;
+    out->way = CONFIG_WAY_LMTP;
+    if (text.data[0] == '/' && net_address_parse(text, &address)) {
+        out->host = text;
+        return true;
+    }
+    /* RFC 2033 section 5: never port 25, and none is assigned. */
+    if (split_hop(text, 0, out) && out->port != SMTP_PORT)
+        return true;
+    return reader_fail(r, node, "'%.*s' is neither the path of a socket nor a host with "
+                       "a port other than 25", (int)text.len, text.data);
+}
+
+static bool take_maildir(struct reader *r, const struct node *node, struct slice text,
+                         struct config_deliver *out)
+{
+    out->way = CONFIG_WAY_MAILDIR;
+    out->path = text;
+    return placeholders_are_known(text) ||
+           reader_fail(r, node, "only {user} and {domain} may stand in braces");
+}
+
+static bool take_map(struct reader *r, const struct key *key, struct node *node,
+                     struct config_deliver *out)
+{
+    struct deliver_said said = { .downgrade = false };
+    if (!reader_map(r, node, deliver_keys, &said))
+        return false;
+    int ways = !slice_is_empty(said.smtp) + !slice_is_empty(said.lmtp) +
+               !slice_is_empty(said.maildir);
+    if (ways != 1)
+        return reader_fail(r, node, "one of smtp, lmtp and maildir is expected, not %d of "
+                           "them", ways);
+    const struct node *downgrade = node_find(node, SLICE("downgrade"));
+    if (downgrade != NULL && !slice_is_empty(said.maildir))
+        return reader_fail_name(r, downgrade, "a Maildir takes 8-bit mail");
+    out->downgrade = said.downgrade;
+    (void)key;
+    if (!slice_is_empty(said.smtp))
+        return take_smtp(r, node_find(node, SLICE("smtp")), said.smtp, out);
+    if (!slice_is_empty(said.lmtp))
+        return take_lmtp(r, node_find(node, SLICE("lmtp")), said.lmtp, out);
+    return take_maildir(r, node_find(node, SLICE("maildir")), said.maildir, out);
+}
+
+static bool read_deliver(struct reader *r, const struct key *key, struct node *node,
+                         void *place)
+{
+    struct config_deliver deliver = { .way = CONFIG_WAY_MX };
+    if (node->kind == NODE_LIST)
+        return reader_expected(r, key, node);
+    if (node->kind == NODE_MAP) {
+        if (!take_map(r, key, node, &deliver))
+            return false;
+    } else if (slice_equal(node->text, SLICE("discard"))) {
+        deliver.way = CONFIG_WAY_DISCARD;
+    } else if (slice_equal(node->text, SLICE("capture"))) {
+        deliver.way = CONFIG_WAY_CAPTURE; /* its path follows when all is read */
+    } else if (!slice_equal(node->text, SLICE("mx"))) {
+        return reader_expected(r, key, node);
+    }
+    memcpy(place, &deliver, sizeof deliver);
+    return true;
+}
+
+static void schema_deliver(const struct key *key, struct buffer *out)
+{
+    (void)key;
+    buffer_append(out, SLICE("\"anyOf\":[{\"enum\":[\"mx\",\"discard\",\"capture\"]},{"));
+    schema_of_keys(deliver_keys, out);
+    buffer_append(out, SLICE("}]"));
+}
+
+const struct key_type type_deliver = {
+    .expected = "mx, discard, capture, { smtp: host:port }, { lmtp: host:port or path } "
+                "or { maildir: path }",
+    .read = read_deliver, .schema = schema_deliver, .kind = NODE_TEXT,
+};
+
+/* to = "*" / "@" [ "*." ] domain; kept as "", "@domain", "@*.domain" in canonical form */
+static bool read_route_to(struct reader *r, const struct key *key, struct node *node,
+                          void *place)
+{
+    struct buffer text;
+    struct slice kept = { .len = 0 };
+    if (!reader_text(r, key, node))
+        return false;
+    if (!slice_equal(node->text, SLICE("*"))) {
+        struct slice domain = slice_from(node->text, 1);
+        buffer_init(&text, SMTP_DOMAIN_MAX + 3);
+        buffer_append_byte(&text, '@');
+        if (slice_starts_with_nocase(domain, SLICE("*."))) {
+            buffer_append(&text, SLICE("*."));
+            domain = slice_from(domain, 2);
+        }
+        if (node->text.len == 0 || node->text.data[0] != '@' ||
+            !smtp_domain_canonical(domain, &text)) {
+            buffer_free(&text);
+            return reader_expected(r, key, node);
+        }
+        if (!reader_keep(r, &text, &kept))
+            return false;
+    }
+    memcpy(place, &kept, sizeof kept);
+    return true;
+}
+
+static void schema_route_to(const struct key *key, struct buffer *out)
+{
+    (void)key;
+    buffer_append(out, SLICE("\"type\":\"string\",\"pattern\":\"^([*]|@.+)$\""));
+}
+
+const struct key_type type_route_to = {
+    .expected = "\"@example.com\", \"@*.example.com\" for what lies under it, or \"*\"",
+    .read = read_route_to, .schema = schema_route_to, .kind = NODE_TEXT,
+};
