@@ -10,30 +10,81 @@ static struct slice key_of(struct idle_connection *record)
     return slice_make(record->key, sizeof record->key);
 }
 
-void connection_idle(struct queue_site *s, struct idle_connection *record,
-                     struct attempt_connection connection)
+static void forget(struct idle_connection *record)
 {
-    struct queue *q = s->queue;
-    if (record == NULL)
-        record = calloc(1, sizeof *record);
-    if (record == NULL) {
-        q->attempt->ops->close(q->attempt, connection);
-        s->connections--;
-        return;
-    }
-    record->site = s;
-    record->connection = connection;
-    record->messages++;
-    if (record->messages >= s->limits.messages_per_connection || q->draining ||
-        !table_insert(&q->idle, &record->entry, key_of(record))) {
-        q->attempt->ops->close(q->attempt, connection);
-        connection_gone(record);
-        return;
-    }
-    list_prepend(&s->idle, &record->node);
+    list_remove(&record->node);
+    record->site->connections--;
+    free(record);
 }
 
-struct idle_connection *connection_take(struct queue_site *s)
+static void close_now(struct idle_connection *record)
+{
+    struct queue *q = record->site->queue;
+    q->attempt->ops->close(q->attempt, record->connection);
+    forget(record);
+}
+
+static bool may_go_on(const struct idle_connection *record)
+{
+    return !record->is_dead &&
+           record->messages + record->jobs < record->site->limits.messages_per_connection;
+}
+
+/* Where it belongs, now that a job on it is done. */
+static void sort_in(struct idle_connection *record)
+{
+    struct queue *q = record->site->queue;
+    list_remove(&record->node);
+    if (record->jobs > 0) {
+        if (may_go_on(record))
+            list_append(&record->site->one_job, &record->node);
+        return;
+    }
+    if (record->is_dead) {
+        forget(record);
+    } else if (!may_go_on(record) || q->draining ||
+               !table_insert(&q->idle, &record->entry, key_of(record))) {
+        close_now(record);
+    } else {
+        list_prepend(&record->site->idle, &record->node);
+    }
+}
+
+void connection_done(struct queue_site *s, struct idle_connection *record,
+                     const struct attempt_connection *kept)
+{
+    if (record == NULL) {
+        if (kept == NULL) {
+            s->connections--;
+            return;
+        }
+        record = calloc(1, sizeof *record);
+        if (record == NULL) {
+            s->queue->attempt->ops->close(s->queue->attempt, *kept);
+            s->connections--;
+            return;
+        }
+        record->site = s;
+        record->jobs = 1;
+    }
+    record->jobs--;
+    record->messages++;
+    record->is_dead = kept == NULL;
+    if (kept != NULL) {
+        bool is_new = record->connection.id != kept->id;
+        record->messages = is_new ? 1 : record->messages;
+        record->connection = *kept;
+    }
+    sort_in(record);
+}
+
+bool connection_is_there(const struct queue_site *s)
+{
+    return !list_is_empty(&s->idle) || !list_is_empty(&s->one_job) ||
+           s->connections < s->limits.connections_max;
+}
+
+static struct idle_connection *take_idle(struct queue_site *s)
 {
     struct list_node *node = list_take(&s->idle);
     if (node == NULL)
@@ -43,19 +94,29 @@ struct idle_connection *connection_take(struct queue_site *s)
     return record;
 }
 
-void connection_gone(struct idle_connection *record)
+struct idle_connection *connection_take(struct queue_site *s, bool *out_any)
 {
-    record->site->connections--;
-    free(record);
+    struct idle_connection *record = take_idle(s);
+    *out_any = connection_is_there(s) || record != NULL;
+    if (record == NULL && s->connections < s->limits.connections_max) {
+        s->connections++;
+        return NULL;
+    }
+    if (record == NULL && *out_any)
+        record = container_of(list_take(&s->one_job), struct idle_connection, node);
+    if (record == NULL)
+        return NULL;
+    record->jobs++;
+    if (record->jobs == 1 && may_go_on(record))
+        list_append(&s->one_job, &record->node);
+    return record;
 }
 
 void connections_close(struct queue_site *s)
 {
     struct idle_connection *record;
-    while ((record = connection_take(s)) != NULL) {
-        s->queue->attempt->ops->close(s->queue->attempt, record->connection);
-        connection_gone(record);
-    }
+    while ((record = take_idle(s)) != NULL)
+        close_now(record);
 }
 
 void on_connection_lost(struct attempt_watcher *watcher,
@@ -68,6 +129,5 @@ void on_connection_lost(struct attempt_watcher *watcher,
         return;
     struct idle_connection *record = container_of(entry, struct idle_connection, entry);
     table_remove(&q->idle, &record->entry);
-    list_remove(&record->node);
-    connection_gone(record);
+    forget(record);
 }
