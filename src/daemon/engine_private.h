@@ -48,6 +48,7 @@ struct engine {
     struct workers *workers;
     struct limiter *limiter;
     struct gate *relay_gate;
+    struct gate *gates[1];       /* in the order in which they are asked */
     struct delivery_routes *routes;
     struct delivery *delivery;
     struct queue *queue;

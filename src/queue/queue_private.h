@@ -181,15 +181,15 @@ void site_dispatch(struct queue_site *s);
 void site_failed(struct queue_site *s, const struct outcome *outcome);
 void site_recovered(struct queue_site *s);
 
-/* connection.c */
+/* pool.c */
 /* A connection for the next job: an idle one, or NULL for a new one, or, when the site
  * has all it may have, one to queue behind. *out_any is false when there is none. */
-struct idle_connection *connection_take(struct queue_site *s, bool *out_any);
-bool connection_is_there(const struct queue_site *s);
+struct idle_connection *pool_take(struct queue_site *s, bool *out_any);
+bool pool_has_room(const struct queue_site *s);
 /* A job on it is done; `kept` is NULL when it was closed. `record` may be NULL. */
-void connection_done(struct queue_site *s, struct idle_connection *record,
+void pool_done(struct queue_site *s, struct idle_connection *record,
                      const struct attempt_connection *kept);
-void connections_close(struct queue_site *s);
+void pool_close(struct queue_site *s);
 void on_connection_lost(struct attempt_watcher *watcher,
                         struct attempt_connection connection);
 

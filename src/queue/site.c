@@ -55,7 +55,7 @@ void site_sweep(struct queue *q)
         struct table_entry *next = table_next(&q->sites, entry);
         struct queue_site *s = container_of(entry, struct queue_site, entry);
         if (q->closing)
-            connections_close(s);
+            pool_close(s);
         if (s->references == 0 && s->connections == 0 && s->busy == 0) {
             timer_clear(&s->retry);
             reason_drop(&q->reasons, s->trouble);
@@ -131,7 +131,7 @@ static void on_done(struct attempt_run *run)
     struct queue *q = job->queue;
     q->jobs--;
     s->busy--;
-    connection_done(s, job->connection,
+    pool_done(s, job->connection,
                     run->end == ATTEMPT_KEPT ? &run->connection : NULL);
     s->references++; /* stays while its recipients are settled */
     settle_job(job);
@@ -209,7 +209,7 @@ static bool may_start(const struct queue_site *s)
         return false;
     if (s->failures > 0)
         return s->busy == 0;
-    return connection_is_there(s);
+    return pool_has_room(s);
 }
 
 void site_dispatch(struct queue_site *s)
@@ -227,7 +227,7 @@ void site_dispatch(struct queue_site *s)
             return;
         }
         bool any;
-        job->connection = connection_take(s, &any);
+        job->connection = pool_take(s, &any);
         must(any);
         if (job->connection != NULL)
             job->run.connection = job->connection->connection;

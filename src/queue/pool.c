@@ -1,4 +1,4 @@
-/* connection.c: idle connections, as values. The sockets are others'. */
+/* pool.c: idle connections, as values. The sockets are others'. */
 #include "queue/queue_private.h"
 
 #include <stdlib.h>
@@ -50,7 +50,7 @@ static void sort_in(struct idle_connection *record)
     }
 }
 
-void connection_done(struct queue_site *s, struct idle_connection *record,
+void pool_done(struct queue_site *s, struct idle_connection *record,
                      const struct attempt_connection *kept)
 {
     if (record == NULL) {
@@ -78,7 +78,7 @@ void connection_done(struct queue_site *s, struct idle_connection *record,
     sort_in(record);
 }
 
-bool connection_is_there(const struct queue_site *s)
+bool pool_has_room(const struct queue_site *s)
 {
     return !list_is_empty(&s->idle) || !list_is_empty(&s->one_job) ||
            s->connections < s->limits.connections_max;
@@ -94,10 +94,10 @@ static struct idle_connection *take_idle(struct queue_site *s)
     return record;
 }
 
-struct idle_connection *connection_take(struct queue_site *s, bool *out_any)
+struct idle_connection *pool_take(struct queue_site *s, bool *out_any)
 {
     struct idle_connection *record = take_idle(s);
-    *out_any = connection_is_there(s) || record != NULL;
+    *out_any = pool_has_room(s) || record != NULL;
     if (record == NULL && s->connections < s->limits.connections_max) {
         s->connections++;
         return NULL;
@@ -112,7 +112,7 @@ struct idle_connection *connection_take(struct queue_site *s, bool *out_any)
     return record;
 }
 
-void connections_close(struct queue_site *s)
+void pool_close(struct queue_site *s)
 {
     struct idle_connection *record;
     while ((record = take_idle(s)) != NULL)
