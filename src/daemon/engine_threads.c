@@ -118,7 +118,7 @@ static void stop_loop(struct engine_loop *l)
 void engine_stop(struct engine *e)
 {
     delivery_stop(e->delivery); /* its connections end on the loops, before they do */
-    stop_loop(&e->queue_loop);
     for (uint32_t i = 0; i < e->loops_count; i++)
         stop_loop(&e->loops[i]);
+    stop_loop(&e->queue_loop); /* last: the others have told it what ended */
 }

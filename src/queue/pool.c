@@ -112,11 +112,11 @@ struct idle_connection *pool_take(struct queue_site *s, bool *out_any)
     return record;
 }
 
-void pool_close(struct queue_site *s)
+void pool_forget(struct queue_site *s)
 {
     struct idle_connection *record;
     while ((record = take_idle(s)) != NULL)
-        close_now(record);
+        forget(record);
 }
 
 void on_connection_lost(struct attempt_watcher *watcher,

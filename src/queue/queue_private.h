@@ -189,7 +189,7 @@ bool pool_has_room(const struct queue_site *s);
 /* A job on it is done; `kept` is NULL when it was closed. `record` may be NULL. */
 void pool_done(struct queue_site *s, struct idle_connection *record,
                      const struct attempt_connection *kept);
-void pool_close(struct queue_site *s);
+void pool_forget(struct queue_site *s); /* at the end: the delivery has closed them */
 void on_connection_lost(struct attempt_watcher *watcher,
                         struct attempt_connection connection);
 

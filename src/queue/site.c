@@ -55,7 +55,7 @@ void site_sweep(struct queue *q)
         struct table_entry *next = table_next(&q->sites, entry);
         struct queue_site *s = container_of(entry, struct queue_site, entry);
         if (q->closing)
-            pool_close(s);
+            pool_forget(s);
         if (s->references == 0 && s->connections == 0 && s->busy == 0) {
             timer_clear(&s->retry);
             reason_drop(&q->reasons, s->trouble);
