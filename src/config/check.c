@@ -128,8 +128,31 @@ static bool postmaster_at(struct reader *r, struct slice domain, struct slice *o
     return reader_keep(r, &address, out);
 }
 
+/* A postmaster by name is better than one by the catch-all; then the first by name. */
+static bool is_better(const struct config_domain *a, const struct config_domain *b)
+{
+    bool a_named = config_domain_has_user(a, postmaster) ||
+                   config_domain_alias(a, postmaster) != NULL;
+    bool b_named = config_domain_has_user(b, postmaster) ||
+                   config_domain_alias(b, postmaster) != NULL;
+    return a_named != b_named ? a_named : slice_compare(a->name, b->name) < 0;
+}
+
+static const struct config_domain *domain_with_postmaster(const struct config *c)
+{
+    const struct config_domain *found = NULL;
+    for (const struct table_entry *e = table_next(&c->domains, NULL); e != NULL;
+         e = table_next(&c->domains, e)) {
+        const struct config_domain *d = config_domain(c, e->key);
+        if (d->kind == CONFIG_DOMAIN_LOCAL && exists(d, postmaster) &&
+            (found == NULL || is_better(d, found)))
+            found = d;
+    }
+    return found;
+}
+
 /* RFC 5321 4.5.1: <postmaster> without a domain is somebody, wherever that is possible:
- * at the hostname, or in one of the domains, the first by name that has one. */
+ * at the hostname, else in one of the domains. */
 static bool settle_postmaster(struct reader *r)
 {
     struct config *c = &r->snapshot->config;
@@ -140,15 +163,7 @@ static bool settle_postmaster(struct reader *r)
         return address_exists(c, c->postmaster) ||
                reader_fail(r, node, "%.*s does not exist", (int)c->postmaster.len,
                            c->postmaster.data);
-    for (const struct table_entry *e = table_next(&c->domains, NULL); e != NULL;
-         e = table_next(&c->domains, e)) {
-        const struct config_domain *d = config_domain(c, e->key);
-        if (d->kind == CONFIG_DOMAIN_LOCAL && exists(d, postmaster) &&
-            (found == NULL || slice_compare(d->name, found->name) < 0))
-            found = d;
-    }
-    if (host != NULL && exists(host, postmaster))
-        found = host;
+    found = host != NULL && exists(host, postmaster) ? host : domain_with_postmaster(c);
     if (host != NULL && found == NULL)
         return true;
     if (!postmaster_at(r, found == NULL ? c->hostname : found->name, &c->postmaster))
