@@ -1,6 +1,7 @@
 /* engine_open.c: the parts, made in the order in which they need one another. */
 #include "daemon/engine_private.h"
 
+#include "accounts/accounts.h"
 #include "log/log.h"
 
 #include <errno.h>
@@ -12,7 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WORKERS = 4, WORK_WAITING_MAX = 10000, SPOOL_TRIES = 50, SPOOL_PAUSE_MS = 100 };
+enum { WORKERS = 4, WORK_WAITING_MAX = 10000, SPOOL_TRIES = 50, SPOOL_PAUSE_MS = 100,
+       LIMITER_ENTRIES_MAX = 100000 };
 
 static int complain(const char *what, enum err error)
 {
@@ -191,9 +193,9 @@ static int open_shared(struct engine *e)
     if (error == ERR_OK)
         error = workers_open(WORKERS, WORK_WAITING_MAX, &e->workers);
     if (error == ERR_OK)
-        error = limiter_open(&e->limiter);
+        error = limiter_open(LIMITER_ENTRIES_MAX, &e->limiter);
     if (error == ERR_OK)
-        error = policy_relay_gate_open(&e->relay_gate);
+        error = policy_relay_gate_open(accounts_find, &e->relay_gate);
     return error == ERR_OK ? 0 : complain("cannot start", error);
 }
 

@@ -10,7 +10,7 @@
 #include "event/timer.h"
 #include "event/workers.h"
 #include "policy/limiter.h"
-#include "policy/relay.h"
+#include "policy/relay_gate.h"
 #include "queue/queue.h"
 #include "session/host.h"
 #include "spool/spool.h"
