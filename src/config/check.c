@@ -1,6 +1,11 @@
 /* check.c: what follows from several keys together, once all are read. */
 #include "config/reader_private.h"
 
+#include "base/list.h"
+#include "wire/smtp/address.h"
+
+static const struct slice postmaster = SLICE_INIT("postmaster");
+
 static bool capture_path(struct reader *r, struct slice *out_path)
 {
     struct buffer path;
@@ -10,7 +15,8 @@ static bool capture_path(struct reader *r, struct slice *out_path)
     return reader_keep(r, &path, out_path);
 }
 
-static bool check_routes(struct reader *r)
+/* Where captured mail goes depends on the data folder, which any key may follow. */
+static bool settle_captures(struct reader *r)
 {
     struct config *c = &r->snapshot->config;
     struct slice captured;
@@ -19,6 +25,12 @@ static bool check_routes(struct reader *r)
     for (size_t i = 0; i < c->routes_count; i++)
         if (c->routes[i].deliver.way == CONFIG_WAY_CAPTURE)
             c->routes[i].deliver.path = captured;
+    for (struct table_entry *e = table_next(&c->domains, NULL); e != NULL;
+         e = table_next(&c->domains, e)) {
+        struct config_domain *d = container_of(e, struct config_domain, entry);
+        if (d->deliver.way == CONFIG_WAY_CAPTURE)
+            d->deliver.path = captured;
+    }
     return true;
 }
 
@@ -36,7 +48,132 @@ static bool check_listeners(struct reader *r)
     return true;
 }
 
+/* The domain of ours that a canonical address is in, and what its local part means. */
+static const struct config_domain *split(const struct config *c, struct slice address,
+                                         struct buffer *local)
+{
+    size_t at = slice_find_last(address, '@');
+    if (at == SLICE_NOT_FOUND)
+        return NULL;
+    smtp_local_unquoted(slice_part(address, 0, at), local);
+    return config_domain(c, slice_from(address, at + 1));
+}
+
+static bool exists(const struct config_domain *domain, struct slice local)
+{
+    return domain->kind == CONFIG_DOMAIN_RELAY || config_domain_has_user(domain, local) ||
+           config_domain_alias(domain, local) != NULL ||
+           config_domain_alias(domain, SLICE("*")) != NULL;
+}
+
+/* Whether mail to the address can go somewhere: elsewhere, or to somebody here. */
+static bool address_exists(const struct config *c, struct slice address)
+{
+    struct buffer local;
+    buffer_init(&local, SMTP_LOCAL_MAX);
+    const struct config_domain *domain = split(c, address, &local);
+    bool there = domain == NULL || exists(domain, buffer_slice(&local));
+    buffer_free(&local);
+    return there;
+}
+
+static bool check_aliases(struct reader *r, const struct node *node,
+                          const struct config_domain *domain)
+{
+    const struct config *c = &r->snapshot->config;
+    const struct node *aliases = node_find(node, SLICE("aliases"));
+    for (size_t i = 0; i < domain->aliases_count; i++) {
+        const struct config_alias *a = &domain->aliases[i];
+        for (size_t j = 0; j < a->targets_count; j++)
+            if (!address_exists(c, a->targets[j]))
+                return reader_fail(r, aliases, "'%.*s' goes to %.*s, which does not exist",
+                                   (int)a->name.len, a->name.data,
+                                   (int)a->targets[j].len, a->targets[j].data);
+    }
+    return true;
+}
+
+static bool check_domain(struct reader *r, const struct node *node)
+{
+    const struct config *c = &r->snapshot->config;
+    struct buffer name;
+    buffer_init(&name, SMTP_DOMAIN_MAX);
+    smtp_domain_canonical(node->name, &name);
+    const struct config_domain *domain = config_domain(c, buffer_slice(&name));
+    buffer_free(&name);
+    /* MX records of a domain that lives here lead back to here. */
+    if (domain->kind == CONFIG_DOMAIN_LOCAL && domain->users_count > 0 &&
+        config_route(c, domain->name)->way == CONFIG_WAY_MX)
+        return reader_fail_name(r, node, "nothing says where mail for these users goes: add "
+                                "deliver: { maildir: path } or { lmtp: host:port }");
+    return check_aliases(r, node, domain);
+}
+
+static bool check_domains(struct reader *r)
+{
+    const struct node *domains = node_find(r->snapshot->tree, SLICE("domains"));
+    for (const struct node *n = domains->first; n != NULL; n = n->next)
+        if (!check_domain(r, n))
+            return false;
+    return true;
+}
+
+static bool postmaster_at(struct reader *r, struct slice domain, struct slice *out)
+{
+    struct buffer address;
+    buffer_init(&address, SMTP_PATH_MAX * 2);
+    buffer_append(&address, postmaster);
+    buffer_append_byte(&address, '@');
+    buffer_append(&address, domain);
+    return reader_keep(r, &address, out);
+}
+
+/* A postmaster by name is better than one by the catch-all; then the first by name. */
+static bool is_better(const struct config_domain *a, const struct config_domain *b)
+{
+    bool a_named = config_domain_has_user(a, postmaster) ||
+                   config_domain_alias(a, postmaster) != NULL;
+    bool b_named = config_domain_has_user(b, postmaster) ||
+                   config_domain_alias(b, postmaster) != NULL;
+    return a_named != b_named ? a_named : slice_compare(a->name, b->name) < 0;
+}
+
+static const struct config_domain *domain_with_postmaster(const struct config *c)
+{
+    const struct config_domain *found = NULL;
+    for (const struct table_entry *e = table_next(&c->domains, NULL); e != NULL;
+         e = table_next(&c->domains, e)) {
+        const struct config_domain *d = config_domain(c, e->key);
+        if (d->kind == CONFIG_DOMAIN_LOCAL && exists(d, postmaster) &&
+            (found == NULL || is_better(d, found)))
+            found = d;
+    }
+    return found;
+}
+
+/* RFC 5321 4.5.1: <postmaster> without a domain is somebody, wherever that is possible:
+ * at the hostname, else in one of the domains. */
+static bool settle_postmaster(struct reader *r)
+{
+    struct config *c = &r->snapshot->config;
+    struct node *node = node_find(r->snapshot->tree, SLICE("postmaster"));
+    const struct config_domain *host = config_domain(c, c->hostname);
+    const struct config_domain *found = NULL;
+    if (!slice_is_empty(c->postmaster))
+        return address_exists(c, c->postmaster) ||
+               reader_fail(r, node, "%.*s does not exist", (int)c->postmaster.len,
+                           c->postmaster.data);
+    found = host != NULL && exists(host, postmaster) ? host : domain_with_postmaster(c);
+    if (host != NULL && found == NULL)
+        return true;
+    if (!postmaster_at(r, found == NULL ? c->hostname : found->name, &c->postmaster))
+        return false;
+    node->text = c->postmaster;
+    return true;
+}
+
 bool snapshot_check(struct reader *r)
 {
-    return check_routes(r) && check_listeners(r);
+    return settle_captures(r) && check_listeners(r) && check_domains(r) &&
+           settle_postmaster(r);
 }

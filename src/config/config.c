@@ -136,6 +136,27 @@ const struct config_domain *config_domain(const struct config *config,
                                                                   canonical);
 }
 
+static int compare_name(const void *key, const void *item)
+{
+    return slice_compare(*(const struct slice *)key, *(const struct slice *)item);
+}
+
+bool config_domain_has_user(const struct config_domain *domain, struct slice local)
+{
+    return domain->users_count > 0 &&
+           bsearch(&local, domain->users, domain->users_count, sizeof *domain->users,
+                   compare_name) != NULL;
+}
+
+const struct config_alias *config_domain_alias(const struct config_domain *domain,
+                                               struct slice local)
+{
+    if (domain->aliases_count == 0)
+        return NULL;
+    return bsearch(&local, domain->aliases, domain->aliases_count, sizeof *domain->aliases,
+                   compare_name); /* an alias begins with its name */
+}
+
 /* "" takes all, "@example.com" that domain, "@*.example.com" all that lies under it. */
 static bool route_takes(const struct config_route *route, struct slice canonical)
 {

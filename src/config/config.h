@@ -39,21 +39,23 @@ enum config_way {
 
 struct config_deliver {
     enum config_way way;
-    struct slice host;      /* SMTP and LMTP: a name or an address, or a socket's path */
-    uint16_t port;
-    struct slice path;      /* Maildir: may hold {user} and {domain} */
+    struct slice host;      /* SMTP and LMTP: a name or an address, without brackets;
+                               LMTP: or a socket's path, which begins with '/' */
+    uint16_t port;          /* 0 for a path */
+    struct slice path;      /* Maildir: may hold {user} and {domain}; capture */
     uint64_t quota_bytes;   /* Maildir: 0 is none */
     bool downgrade;         /* 8-bit to a 7-bit hop: quoted-printable, not a bounce */
 };
 
 struct config_route {
-    struct slice to;        /* "@example.com", "@*.example.com", or empty: everything */
+    struct slice to;        /* "@example.com", "@*.example.com" (what lies under it), or
+                               empty: everything */
     struct config_deliver deliver;
 };
 
 struct config_alias {
-    struct slice name;      /* a local part, lower case, or "*" */
-    struct slice *targets;  /* addresses, or local parts of the same domain */
+    struct slice name;      /* what a local part means, lower case; "*": every other */
+    struct slice *targets;  /* whole addresses, canonical */
     size_t targets_count;
 };
 
@@ -66,9 +68,9 @@ struct config_domain {
     struct table_entry entry;
     struct slice name;      /* canonical: lower case, A-labels */
     enum config_domain_kind kind;
-    struct slice *users;    /* local parts, lower case; from the list or the file */
+    struct slice *users;    /* what local parts mean, lower case, sorted */
     size_t users_count;
-    struct config_alias *aliases;
+    struct config_alias *aliases; /* sorted by name */
     size_t aliases_count;
     bool has_deliver;       /* else the routes decide */
     struct config_deliver deliver;
@@ -138,7 +140,8 @@ struct config {
     struct slice hostname;
     struct slice data;              /* the folder of everything that is kept */
     struct slice user;              /* to run as when started by root */
-    struct slice postmaster;        /* where mail to <postmaster> of no domain goes */
+    struct slice postmaster;        /* where mail to <postmaster> of no domain goes;
+                                       empty only when there is nobody at all */
     uint32_t threads;               /* loop threads; 0: one a processor */
     struct config_listener *listeners;
     size_t listeners_count;
@@ -183,9 +186,9 @@ struct config_error {
 };
 
 /* Makes a snapshot with one reference. `file` is a path, or empty for none (the
- * embedded default: loopback only). ERR_OK, or ERR_INVALID with *out_error set;
+ * embedded default: loopback only); `flags` may be NULL. ERR_OK, or ERR_INVALID with *out_error set;
  * ERR_ABSENT, ERR_DENIED, ERR_IO for the file, ERR_MEMORY; *out_error says it in
- * words every time. Blocks on files. */
+ * words every time it fails. Blocks on files. */
 enum err config_load(struct slice file, const struct config_flags *flags,
                      const struct config **out_config, struct config_error *out_error);
 
@@ -197,6 +200,14 @@ void config_drop(const struct config **config);
 /* The domain as configured, by its canonical name; NULL when it is none of ours. */
 const struct config_domain *config_domain(const struct config *config,
                                           struct slice canonical);
+
+/* Whether the domain has that user; `local` is what the local part means, in lower
+ * case (smtp_local_unquoted()). */
+bool config_domain_has_user(const struct config_domain *domain, struct slice local);
+
+/* The alias of just that name, "*" included, or NULL. */
+const struct config_alias *config_domain_alias(const struct config_domain *domain,
+                                               struct slice local);
 
 /* How mail for this canonical domain leaves: the domain's own way, or the first route
  * that matches. Never NULL: the last resort is MX. */

@@ -6,6 +6,7 @@
  */
 #include "config/reader_private.h"
 
+#include <stdlib.h>
 #include <yaml.h>
 
 enum {
@@ -56,11 +57,6 @@ static bool place(struct builder *b, struct node *n)
     }
     n->name_line = b->name->line;
     n->name_column = b->name->column;
-    if (node_find(b->open, b->name->text) != NULL) {
-        n->name = b->name->text;
-        n->parent = b->open;
-        return reader_fail_name(b->reader, n, "the key stands here twice");
-    }
     node_add_named(b->open, b->name->text, n);
     b->name = NULL;
     return true;
@@ -90,11 +86,12 @@ static bool on_scalar(struct builder *b, const yaml_event_t *event)
         b->name = n;
         return true;
     }
-    if (plain && (slice_is_empty(text) || slice_equal(text, SLICE("~")) ||
-                  slice_equal(text, SLICE("null"))))
-        return fail_at(b, &event->start_mark,
-                       "a value is missing (say \"\" for an empty one)");
-    return place(b, n);
+    if (!place(b, n))
+        return false;
+    bool is_null = plain && (slice_is_empty(text) || slice_equal(text, SLICE("~")) ||
+                             slice_equal(text, SLICE("null")));
+    return !is_null || reader_fail(b->reader, n, "a value is missing (say \"\" for an "
+                                   "empty one)");
 }
 
 static bool on_open(struct builder *b, enum node_kind kind, const yaml_event_t *event,
@@ -117,11 +114,42 @@ static bool on_open(struct builder *b, enum node_kind kind, const yaml_event_t *
     return true;
 }
 
+static int by_name_and_place(const void *a, const void *b)
+{
+    const struct node *x = *(struct node *const *)a;
+    const struct node *y = *(struct node *const *)b;
+    int order = slice_compare(x->name, y->name);
+    if (order != 0)
+        return order;
+    if (x->name_line != y->name_line)
+        return x->name_line < y->name_line ? -1 : 1;
+    return x->name_column < y->name_column ? -1 : 1;
+}
+
+static bool has_each_key_once(struct builder *b, const struct node *map)
+{
+    size_t count = node_count(map);
+    size_t filled = 0;
+    const struct node *twice = NULL;
+    struct node **sorted = calloc(count + 1, sizeof(struct node *));
+    if (sorted == NULL)
+        return reader_memory(b->reader);
+    for (struct node *n = map->first; n != NULL; n = n->next)
+        sorted[filled++] = n;
+    qsort(sorted, count, sizeof *sorted, by_name_and_place);
+    for (size_t i = 1; i < count && twice == NULL; i++)
+        if (slice_equal(sorted[i - 1]->name, sorted[i]->name))
+            twice = sorted[i];
+    free(sorted);
+    return twice == NULL || reader_fail_name(b->reader, twice, "the key stands here twice");
+}
+
 static bool on_close(struct builder *b)
 {
+    const struct node *closed = b->open;
     b->open = b->open->parent;
     b->depth--;
-    return true;
+    return closed->kind != NODE_MAP || has_each_key_once(b, closed);
 }
 
 static bool on_event(struct builder *b, const yaml_event_t *event)

@@ -5,6 +5,7 @@
 #include "daemon/engine_private.h"
 
 #include "log/log.h"
+#include "net/listener.h"
 
 #include <fcntl.h>
 #include <signal.h>

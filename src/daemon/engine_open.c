@@ -1,6 +1,7 @@
 /* engine_open.c: the parts, made in the order in which they need one another. */
 #include "daemon/engine_private.h"
 
+#include "accounts/accounts.h"
 #include "log/log.h"
 
 #include <errno.h>
@@ -12,7 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WORKERS = 4, WORK_WAITING_MAX = 10000, SPOOL_TRIES = 50, SPOOL_PAUSE_MS = 100 };
+enum { WORKERS = 4, WORK_WAITING_MAX = 10000, SPOOL_TRIES = 50, SPOOL_PAUSE_MS = 100,
+       LIMITER_ENTRIES_MAX = 100000 };
 
 static int complain(const char *what, enum err error)
 {
@@ -77,11 +79,20 @@ static enum err open_spool_once(struct engine *e, const char *path)
     return error;
 }
 
+/* "FOLDER/name", to be freed, or NULL. */
+static char *path_below(struct slice folder, const char *name)
+{
+    char *path = NULL;
+    if (asprintf(&path, "%.*s/%s", (int)folder.len, folder.data, name) < 0)
+        return NULL;
+    return path;
+}
+
 /* A predecessor that was killed may hold its lock for another moment. */
 static int open_spool(struct engine *e)
 {
     const struct timespec pause = { .tv_nsec = SPOOL_PAUSE_MS * 1000000L };
-    char *path = slice_to_string(e->config->data);
+    char *path = path_below(e->config->data, "spool");
     enum err error = path == NULL ? ERR_MEMORY : ERR_BUSY;
     for (int i = 0; i < SPOOL_TRIES && error == ERR_BUSY; i++) {
         if (i > 0)
@@ -148,11 +159,11 @@ static int open_loop(struct engine *e, struct engine_loop *l, uint32_t index)
 
 static int open_hosts(struct engine *e)
 {
-    struct gate *gates[] = { e->relay_gate };
+    e->gates[0] = e->relay_gate;
     for (uint32_t i = 0; i < e->loops_count; i++) {
         struct session_host_options options = {
             .loop = e->loops[i].loop, .intake = spool_intake(e->spool),
-            .gates = gates, .gates_count = sizeof gates / sizeof *gates,
+            .gates = e->gates, .gates_count = sizeof e->gates / sizeof *e->gates,
             .events = &e->events.sink, .limiter = e->limiter, .thread = i + 1,
         };
         enum err error = session_host_open(&options, e->config, &e->loops[i].host);
@@ -182,9 +193,9 @@ static int open_shared(struct engine *e)
     if (error == ERR_OK)
         error = workers_open(WORKERS, WORK_WAITING_MAX, &e->workers);
     if (error == ERR_OK)
-        error = limiter_open(&e->limiter);
+        error = limiter_open(LIMITER_ENTRIES_MAX, &e->limiter);
     if (error == ERR_OK)
-        error = policy_relay_gate_open(&e->relay_gate);
+        error = policy_relay_gate_open(accounts_find, &e->relay_gate);
     return error == ERR_OK ? 0 : complain("cannot start", error);
 }
 

@@ -10,7 +10,7 @@
 #include "event/timer.h"
 #include "event/workers.h"
 #include "policy/limiter.h"
-#include "policy/relay.h"
+#include "policy/relay_gate.h"
 #include "queue/queue.h"
 #include "session/host.h"
 #include "spool/spool.h"
@@ -48,6 +48,7 @@ struct engine {
     struct workers *workers;
     struct limiter *limiter;
     struct gate *relay_gate;
+    struct gate *gates[1];       /* in the order in which they are asked */
     struct delivery_routes *routes;
     struct delivery *delivery;
     struct queue *queue;

@@ -117,7 +117,8 @@ static void stop_loop(struct engine_loop *l)
 
 void engine_stop(struct engine *e)
 {
-    stop_loop(&e->queue_loop);
+    delivery_stop(e->delivery); /* its connections end on the loops, before they do */
     for (uint32_t i = 0; i < e->loops_count; i++)
         stop_loop(&e->loops[i]);
+    stop_loop(&e->queue_loop); /* last: the others have told it what ended */
 }

@@ -169,7 +169,7 @@ void queue_close(struct queue **queue)
         list_init(&d->ready);
     }
     free_messages(q);
-    if (q->attempt != NULL) {
+    if (q->started) {
         domain_sweep(q);
         site_sweep(q);
     }

@@ -68,13 +68,17 @@ struct queue_domain {
     char name[];
 };
 
+/* A connection whose name is known: idle, or with at most two jobs, the second of which
+ * is done right behind the first (RFC 2920). */
 struct idle_connection {
-    struct list_node node;       /* of its site */
+    struct list_node node;       /* of its site's `idle` or `one_job` */
     struct attempt_connection connection;
     struct queue_site *site;
-    struct table_entry entry;    /* by connection, for the watcher */
+    struct table_entry entry;    /* by connection, for the watcher, while idle */
     char key[12];
     uint32_t messages;
+    uint8_t jobs;
+    bool is_dead;
 };
 
 struct queue_site {
@@ -84,6 +88,7 @@ struct queue_site {
     struct attempt_limits limits;
     struct list domains;         /* with ready recipients, in turn */
     struct list idle;
+    struct list one_job;         /* may be given another */
     uint32_t references;         /* domains that point here */
     uint32_t connections;        /* open, busy or idle */
     uint32_t busy;
@@ -176,12 +181,15 @@ void site_dispatch(struct queue_site *s);
 void site_failed(struct queue_site *s, const struct outcome *outcome);
 void site_recovered(struct queue_site *s);
 
-/* connection.c */
-void connection_idle(struct queue_site *s, struct idle_connection *record,
-                     struct attempt_connection connection);
-struct idle_connection *connection_take(struct queue_site *s);
-void connection_gone(struct idle_connection *record);
-void connections_close(struct queue_site *s);
+/* pool.c */
+/* A connection for the next job: an idle one, or NULL for a new one, or, when the site
+ * has all it may have, one to queue behind. *out_any is false when there is none. */
+struct idle_connection *pool_take(struct queue_site *s, bool *out_any);
+bool pool_has_room(const struct queue_site *s);
+/* A job on it is done; `kept` is NULL when it was closed. `record` may be NULL. */
+void pool_done(struct queue_site *s, struct idle_connection *record,
+                     const struct attempt_connection *kept);
+void pool_forget(struct queue_site *s); /* at the end: the delivery has closed them */
 void on_connection_lost(struct attempt_watcher *watcher,
                         struct attempt_connection connection);
 

@@ -562,7 +562,8 @@ static void a_site_has_a_limit_and_connections_are_used_again(void **state)
         send_one(i % 2 == 0 ? "x@a.far" : "x@b.far");
     run_for(10 * SECOND_MS);
     assert_int_equal(w->tries_count, 60);
-    assert_int_equal(w->open_most, 3);
+    assert_in_range(w->open_most, 3, 6); /* a second one behind each */
+    assert_int_equal(w->connections, 6);
     assert_int_equal(w->resolves, 2);
     unsigned reused = 0;
     for (size_t i = 0; i < w->tries_count; i++)

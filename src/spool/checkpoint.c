@@ -381,7 +381,7 @@ static void remove_number(struct spool *spool, uint64_t number)
     spool->fs->ops->remove(spool->fs, path);
 }
 
-enum err spool_checkpoint_write(struct spool *spool)
+static enum err write_once(struct spool *spool)
 {
     struct spool_keeper *keeper = &spool->keeper;
     struct checkpoint c = { .spool = spool, .number = keeper->checkpoint_number + 1 };
@@ -394,10 +394,6 @@ enum err spool_checkpoint_write(struct spool *spool)
     uint64_t covered = spool->log.since_checkpoint;
     pthread_mutex_unlock(&spool->lock);
     enum err error = write_file(&c, sequence, segment);
-    if (error == ERR_FULL) {
-        spool->fs->ops->remove(spool->fs, reserve_path);
-        keeper->has_reserve_file = false;
-    }
     if (error != ERR_OK)
         return error;
     remove_number(spool, keeper->older_number);
@@ -413,4 +409,14 @@ enum err spool_checkpoint_write(struct spool *spool)
     pthread_mutex_unlock(&spool->lock);
     make_reserve(spool);
     return ERR_OK;
+}
+
+enum err spool_checkpoint_write(struct spool *spool)
+{
+    enum err error = write_once(spool);
+    if (error != ERR_FULL ||
+        spool->fs->ops->remove(spool->fs, reserve_path) != ERR_OK)
+        return error;
+    spool->keeper.has_reserve_file = false;
+    return write_once(spool);
 }

@@ -73,8 +73,13 @@ void spool_free_segments(struct spool *spool)
         list_append(&free, &s->node);
     }
     pthread_mutex_unlock(&spool->lock);
+    if (list_is_empty(&free))
+        return;
     while ((node = list_take(&free)) != NULL)
         spool_segment_retire(spool, container_of(node, struct spool_segment, node));
+    pthread_mutex_lock(&spool->lock);
+    pthread_cond_signal(&spool->preparer.wake);
+    pthread_mutex_unlock(&spool->lock);
 }
 
 static void wait_a_second(pthread_cond_t *wake, pthread_mutex_t *lock)

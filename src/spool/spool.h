@@ -114,8 +114,9 @@ struct message_source *spool_source(struct spool *spool);
 /* Makes the updates durable as one batch, all or none. done(), unless NULL, runs
  * once on `home`, never from inside the call: ERR_OK means durable. The updates
  * are borrowed until the call returns; those of unknown messages or recipients are
- * ignored. Anything but ERR_OK returned: nothing was queued, no done(). Holds the
- * reserve: works on a full disk. */
+ * ignored. Anything but ERR_OK returned: nothing was queued, no done(). May use the
+ * reserve of a full disk; done(ERR_FULL) when that is used up too: nothing was kept,
+ * ask again later. */
 struct spool_update {
     const struct recipient_update *updates;
     size_t count;                 /* 1 to SPOOL_UPDATES_MAX */

@@ -94,13 +94,17 @@ static struct awaited awaited_take(struct smtp_client *c)
     return taken;
 }
 
-bool smtp_client_may_submit(const struct smtp_client *c)
+bool smtp_client_is_reusable(const struct smtp_client *c)
 {
     uint32_t most = c->extensions.mails_max;
     return (c->state == SMTP_CLIENT_OPENING || c->state == SMTP_CLIENT_READY ||
             c->state == SMTP_CLIENT_BUSY) &&
-           !c->quit_due && c->under_way_count < 2 &&
-           (most == 0 || c->mails_begun < most);
+           !c->quit_due && (most == 0 || c->mails_begun < most);
+}
+
+bool smtp_client_may_submit(const struct smtp_client *c)
+{
+    return c->under_way_count < 2 && smtp_client_is_reusable(c);
 }
 
 void smtp_client_submit(struct smtp_client *c, struct smtp_client_transaction *t)

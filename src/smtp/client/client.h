@@ -129,6 +129,10 @@ enum smtp_client_state smtp_client_state(const struct smtp_client *client);
  * and the server's limit of messages (RFC 9422) is not reached. */
 bool smtp_client_may_submit(const struct smtp_client *client);
 
+/* Whether it will take another one at all, at the latest when the one under way is
+ * done: nothing speaks against keeping the connection. */
+bool smtp_client_is_reusable(const struct smtp_client *client);
+
 /* Only when smtp_client_may_submit(). */
 void smtp_client_submit(struct smtp_client *client,
                         struct smtp_client_transaction *transaction);

@@ -1,0 +1,19 @@
+/* find_private.h: an address looked up with all that expanding needs. */
+#ifndef GODWIT_ACCOUNTS_FIND_PRIVATE_H
+#define GODWIT_ACCOUNTS_FIND_PRIVATE_H
+
+#include "accounts/accounts.h"
+
+struct found {
+    enum account_kind kind;
+    bool is_user;                 /* also when an alias of that name goes before */
+    const struct slice *targets;  /* of ACCOUNT_ALIAS; in the configuration */
+    size_t targets_count;
+};
+
+/* `key`, which is cleared first, becomes what two addresses of one mailbox have in
+ * common. ERR_OK or ERR_MEMORY. */
+enum err find_account(const struct config *config, struct slice address,
+                      struct buffer *key, struct found *out);
+
+#endif

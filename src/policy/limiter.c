@@ -1,0 +1,176 @@
+/* limiter.c: counters in keyed tables, sharded by network, a lock a shard. */
+#include "policy/limiter.h"
+
+#include "base/list.h"
+#include "base/must.h"
+#include "base/table.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+enum {
+    SHARDS = 16,
+    NETWORK_FACTOR = 4, /* a /24 may hold so many times what one address may */
+    KEY_MAX = 9,
+};
+
+struct counter {
+    struct table_entry entry;
+    uint32_t count;
+    char key[KEY_MAX];
+};
+
+struct shard {
+    pthread_mutex_t lock;
+    struct table counters;
+};
+
+struct limiter {
+    struct shard shards[SHARDS];
+    size_t entries_max; /* in one shard */
+};
+
+/* The keys of a client: its kind of network, then the bytes of the prefix. */
+struct keys {
+    char network[KEY_MAX];
+    size_t network_len;
+    char address[KEY_MAX];
+    size_t address_len;  /* 0: the network alone counts */
+};
+
+static bool make_keys(const struct net_address *client, struct keys *out)
+{
+    struct net_address plain = *client;
+    net_address_unmap(&plain);
+    *out = (struct keys){ .network_len = 0 };
+    if (plain.any.sa_family == AF_INET) {
+        out->network[0] = 'n';
+        memcpy(out->network + 1, &plain.v4.sin_addr, 3);
+        out->network_len = 4;
+        out->address[0] = 'a';
+        memcpy(out->address + 1, &plain.v4.sin_addr, 4);
+        out->address_len = 5;
+    } else if (plain.any.sa_family == AF_INET6) {
+        out->network[0] = '6';
+        memcpy(out->network + 1, &plain.v6.sin6_addr, 8);
+        out->network_len = 9;
+    }
+    return out->network_len > 0;
+}
+
+static struct shard *shard_of(struct limiter *l, const struct keys *keys)
+{
+    /* The table uses the low bits of the same hash. */
+    uint64_t hash = table_hash(slice_make(keys->network, keys->network_len));
+    return &l->shards[hash >> 60];
+}
+
+_Static_assert(SHARDS == 1 << 4, "shard_of() takes four bits");
+
+/* The counter, new with 0 where there is none; NULL without room. */
+static struct counter *get(struct limiter *l, struct shard *s, const char *key, size_t len)
+{
+    struct table_entry *e = table_find(&s->counters, slice_make(key, len));
+    if (e != NULL)
+        return container_of(e, struct counter, entry);
+    struct counter *c = s->counters.count >= l->entries_max ? NULL : calloc(1, sizeof *c);
+    if (c == NULL)
+        return NULL;
+    memcpy(c->key, key, len);
+    if (!table_insert(&s->counters, &c->entry, slice_make(c->key, len))) {
+        free(c);
+        return NULL;
+    }
+    return c;
+}
+
+static void drop_if_unused(struct shard *s, struct counter *c)
+{
+    if (c == NULL || c->count > 0)
+        return;
+    table_remove(&s->counters, &c->entry);
+    free(c);
+}
+
+enum err limiter_open(size_t entries_max, struct limiter **out)
+{
+    struct limiter *l = calloc(1, sizeof *l);
+    if (l == NULL)
+        return ERR_MEMORY;
+    l->entries_max = entries_max / SHARDS + 1;
+    for (size_t i = 0; i < SHARDS; i++) {
+        must(pthread_mutex_init(&l->shards[i].lock, NULL) == 0);
+        table_init(&l->shards[i].counters);
+    }
+    *out = l;
+    return ERR_OK;
+}
+
+void limiter_close(struct limiter **limiter)
+{
+    struct limiter *l = *limiter;
+    *limiter = NULL;
+    if (l == NULL)
+        return;
+    for (size_t i = 0; i < SHARDS; i++) {
+        must(l->shards[i].counters.count == 0);
+        table_free(&l->shards[i].counters);
+        pthread_mutex_destroy(&l->shards[i].lock);
+    }
+    free(l);
+}
+
+static bool count_in(struct limiter *l, struct shard *s, const struct keys *keys,
+                     uint32_t max)
+{
+    bool by_address = keys->address_len > 0;
+    struct counter *network = get(l, s, keys->network, keys->network_len);
+    struct counter *address =
+        by_address ? get(l, s, keys->address, keys->address_len) : NULL;
+    uint64_t network_max = (uint64_t)max * (by_address ? NETWORK_FACTOR : 1);
+    bool may = network != NULL && network->count < network_max &&
+               (!by_address || (address != NULL && address->count < max));
+    if (may) {
+        network->count++;
+        if (by_address)
+            address->count++;
+    }
+    drop_if_unused(s, network);
+    drop_if_unused(s, address);
+    return may;
+}
+
+bool limiter_enter(struct limiter *limiter, const struct net_address *client,
+                   uint32_t max_per_client)
+{
+    struct keys keys;
+    if (!make_keys(client, &keys))
+        return true;
+    struct shard *s = shard_of(limiter, &keys);
+    pthread_mutex_lock(&s->lock);
+    bool may = count_in(limiter, s, &keys, max_per_client);
+    pthread_mutex_unlock(&s->lock);
+    return may;
+}
+
+static void count_out(struct shard *s, const char *key, size_t len)
+{
+    struct table_entry *e = table_find(&s->counters, slice_make(key, len));
+    must(e != NULL);
+    struct counter *c = container_of(e, struct counter, entry);
+    c->count--;
+    drop_if_unused(s, c);
+}
+
+void limiter_leave(struct limiter *limiter, const struct net_address *client)
+{
+    struct keys keys;
+    if (!make_keys(client, &keys))
+        return;
+    struct shard *s = shard_of(limiter, &keys);
+    pthread_mutex_lock(&s->lock);
+    count_out(s, keys.network, keys.network_len);
+    if (keys.address_len > 0)
+        count_out(s, keys.address, keys.address_len);
+    pthread_mutex_unlock(&s->lock);
+}
