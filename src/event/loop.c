@@ -54,6 +54,7 @@ static struct loop *loop_make(struct moment now)
     loop->now = now;
     heap_init(&loop->timers);
     list_init(&loop->deferred);
+    list_init(&loop->ends);
     loop->mailbox.descriptor = -1;
     loop->scratch = malloc(LOOP_SCRATCH_BYTES);
     if (loop->scratch == NULL) {
@@ -104,6 +105,11 @@ void loop_close(struct loop **place)
     struct loop *loop = *place;
     if (loop == NULL)
         return;
+    struct list_node *node;
+    while ((node = list_take(&loop->ends)) != NULL) {
+        struct loop_end *end = container_of(node, struct loop_end, node);
+        end->run(end);
+    }
     run_deferred(loop);
     if (loop->alarm != NULL)
         event_free(loop->alarm);
@@ -194,6 +200,11 @@ void loop_defer(struct loop *loop, struct deferred *deferred)
 {
     if (!list_is_linked(&deferred->node))
         list_append(&loop->deferred, &deferred->node);
+}
+
+void loop_at_close(struct loop *loop, struct loop_end *end)
+{
+    list_append(&loop->ends, &end->node);
 }
 
 char *loop_scratch(struct loop *loop)

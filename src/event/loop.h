@@ -50,6 +50,15 @@ struct deferred {
 /* Nothing happens when it is deferred already. */
 void loop_defer(struct loop *loop, struct deferred *deferred);
 
+/* Something to be ended with the loop, because nobody else knows of it any more. */
+struct loop_end {
+    struct list_node node;
+    void (*run)(struct loop_end *end); /* from loop_close() */
+};
+
+/* Unlink it with list_remove() when it ends by itself. */
+void loop_at_close(struct loop *loop, struct loop_end *end);
+
 /* Memory of this loop that a callback may use until it returns: every connection
  * reads into it, so that an idle one holds no buffer. */
 enum { LOOP_SCRATCH_BYTES = 128 * 1024 };

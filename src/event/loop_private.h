@@ -15,6 +15,7 @@ struct loop {
     int64_t alarm_due;         /* 0: not set */
     struct heap timers;
     struct list deferred;
+    struct list ends;
     struct moment now;
     struct mailbox mailbox;
     struct event *mail;        /* the mailbox's descriptor */

@@ -14,13 +14,20 @@ enum { FINISH_MS = 2000, FINISH_BYTES = 1024 * 1024 };
 struct finisher {
     struct stream_owner owner;
     struct stream *stream;
+    struct loop_end end;
     size_t swallowed;
 };
 
 static void finish_now(struct finisher *f)
 {
+    list_remove(&f->end.node);
     stream_close(&f->stream);
     free(f);
+}
+
+static void on_loop_close(struct loop_end *end)
+{
+    finish_now(container_of(end, struct finisher, end));
 }
 
 static void swallow(struct finisher *f)
@@ -73,6 +80,8 @@ void stream_finish(struct stream **stream)
     }
     *stream = NULL;
     f->owner.event = on_event;
+    f->end.run = on_loop_close;
+    loop_at_close(s->watch.loop, &f->end);
     f->stream = s;
     s->owner = &f->owner;
     stream_deadline(s, loop_now(s->watch.loop).mono_ms + FINISH_MS);

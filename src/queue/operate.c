@@ -142,7 +142,7 @@ static void record(struct queue *q, struct queue_recipient *r, enum recipient_st
         .reason = reason_text(r->reason),
     };
     struct spool_update request = { .updates = &update, .count = 1 };
-    enum err error = spool_update(q->spool, &request);
+    enum err error = q->store->update(q->store, &request);
     if (error != ERR_OK)
         log_fault("update-failed", "spool", error);
 }

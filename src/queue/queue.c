@@ -105,9 +105,9 @@ struct attempt_watcher *queue_watcher(struct queue *q)
     return &q->watcher;
 }
 
-void queue_start(struct queue *q, struct spool *spool, struct attempt *attempt)
+void queue_start(struct queue *q, struct queue_store *store, struct attempt *attempt)
 {
-    q->spool = spool;
+    q->store = store;
     q->attempt = attempt;
     q->started = true;
     timer_set(&q->sweep, SWEEP_MS);
@@ -169,7 +169,7 @@ void queue_close(struct queue **queue)
         list_init(&d->ready);
     }
     free_messages(q);
-    if (q->attempt != NULL) {
+    if (q->started) {
         domain_sweep(q);
         site_sweep(q);
     }

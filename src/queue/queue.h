@@ -25,6 +25,14 @@ struct queue_options {
     uint64_t random;               /* a seed */
 };
 
+/* Where the durable truth is kept, as the queue sees it: the spool, or in tests a fake
+ * on the same thread. The contract of each part is that of spool.h. */
+struct queue_store {
+    enum err (*update)(struct queue_store *store, const struct spool_update *update);
+    struct intake *intake;         /* takes the reports */
+    struct message_source *source;
+};
+
 /* Makes an empty queue, so that its sink can be given to the spool. ERR_MEMORY. */
 enum err queue_open(const struct queue_options *options, const struct config *config,
                     struct queue **out);
@@ -32,9 +40,8 @@ enum err queue_open(const struct queue_options *options, const struct config *co
 /* The spool's sink. */
 struct spool_sink *queue_sink(struct queue *queue);
 
-/* Begins to deliver: the spool is open (its intake takes the reports), the attempt
- * works. Both outlive the queue. */
-void queue_start(struct queue *queue, struct spool *spool, struct attempt *attempt);
+/* Begins to deliver: store and attempt work, and outlive the queue. */
+void queue_start(struct queue *queue, struct queue_store *store, struct attempt *attempt);
 
 /* No new attempts; queue_is_quiet() when none is under way and no report is being
  * written. */

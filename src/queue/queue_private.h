@@ -68,13 +68,17 @@ struct queue_domain {
     char name[];
 };
 
+/* A connection whose name is known: idle, or with at most two jobs, the second of which
+ * is done right behind the first (RFC 2920). */
 struct idle_connection {
-    struct list_node node;       /* of its site */
+    struct list_node node;       /* of its site's `idle` or `one_job` */
     struct attempt_connection connection;
     struct queue_site *site;
-    struct table_entry entry;    /* by connection, for the watcher */
+    struct table_entry entry;    /* by connection, for the watcher, while idle */
     char key[12];
     uint32_t messages;
+    uint8_t jobs;
+    bool is_dead;
 };
 
 struct queue_site {
@@ -84,6 +88,7 @@ struct queue_site {
     struct attempt_limits limits;
     struct list domains;         /* with ready recipients, in turn */
     struct list idle;
+    struct list one_job;         /* may be given another */
     uint32_t references;         /* domains that point here */
     uint32_t connections;        /* open, busy or idle */
     uint32_t busy;
@@ -117,7 +122,7 @@ struct queue {
     struct queue_options options;
     const struct config *config;
     struct loop *loop;
-    struct spool *spool;
+    struct queue_store *store;
     struct attempt *attempt;
     bool started;
     bool draining;
@@ -162,8 +167,9 @@ bool message_is_expired(const struct queue *q, const struct queue_message *m);
 struct queue_domain *domain_of(struct queue *q, struct slice address);
 void domain_resolve(struct queue *q, struct queue_domain *d);
 void domain_release(struct queue *q, struct queue_domain *d);
-void domain_settle_expired(struct queue *q, struct queue_domain *d,
-                           const struct outcome *outcome);
+/* Gives the outcome to the ready recipients: all, or those of expired messages. */
+void domain_settle(struct queue *q, struct queue_domain *d, const struct outcome *outcome,
+                   bool expired_only);
 void domain_free(struct queue *q, struct queue_domain *d);
 void domain_sweep(struct queue *q);
 
@@ -176,12 +182,15 @@ void site_dispatch(struct queue_site *s);
 void site_failed(struct queue_site *s, const struct outcome *outcome);
 void site_recovered(struct queue_site *s);
 
-/* connection.c */
-void connection_idle(struct queue_site *s, struct idle_connection *record,
-                     struct attempt_connection connection);
-struct idle_connection *connection_take(struct queue_site *s);
-void connection_gone(struct idle_connection *record);
-void connections_close(struct queue_site *s);
+/* pool.c */
+/* A connection for the next job: an idle one, or NULL for a new one, or, when the site
+ * has all it may have, one to queue behind. *out_any is false when there is none. */
+struct idle_connection *pool_take(struct queue_site *s, bool *out_any);
+bool pool_has_room(const struct queue_site *s);
+/* A job on it is done; `kept` is NULL when it was closed. `record` may be NULL. */
+void pool_done(struct queue_site *s, struct idle_connection *record,
+                     const struct attempt_connection *kept);
+void pool_forget(struct queue_site *s); /* at the end: the delivery has closed them */
 void on_connection_lost(struct attempt_watcher *watcher,
                         struct attempt_connection connection);
 
@@ -202,6 +211,10 @@ bool report_send(struct queue *q, struct queue_message *m, const struct settleme
                  size_t count);
 void settle_update(struct queue *q, struct queue_message *m, const struct settlement *s,
                    struct recipient_update *out);
+/* The report could not be written: a failure is attempted again in a minute, so that
+ * it is not lost in silence; what was delivered stays delivered, without its receipt. */
+void settle_unreported(struct queue *q, struct queue_message *m,
+                       const struct settlement *s, size_t count);
 void settle_apply(struct queue *q, struct queue_message *m, const struct settlement *s);
 
 /* emit.c */

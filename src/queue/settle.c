@@ -99,7 +99,7 @@ static void settle_now(struct queue *q, struct queue_message *m,
         for (size_t i = 0; i < count; i++)
             settle_update(q, m, &s[i], &updates[i]);
         struct spool_update update = { .updates = updates, .count = count };
-        enum err error = spool_update(q->spool, &update);
+        enum err error = q->store->update(q->store, &update);
         if (error != ERR_OK)
             log_fault("update-failed", "spool", error);
     }
@@ -123,10 +123,15 @@ static size_t part_by_report(const struct queue_message *m, struct settlement *s
     return owed;
 }
 
-static void report_later(struct queue *q, const struct settlement *s, size_t count)
+void settle_unreported(struct queue *q, struct queue_message *m,
+                       const struct settlement *s, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        recipient_wait(q, s[i].recipient, queue_now(q).wall_ms + MINUTE_MS);
+    for (size_t i = 0; i < count; i++) {
+        if (s[i].outcome.kind == OUTCOME_FAILED)
+            recipient_wait(q, s[i].recipient, queue_now(q).wall_ms + MINUTE_MS);
+        else
+            settle_now(q, m, &s[i], 1);
+    }
 }
 
 void settle(struct queue *q, struct queue_message *m, struct settlement *s, size_t count)
@@ -137,7 +142,7 @@ void settle(struct queue *q, struct queue_message *m, struct settlement *s, size
                 expire(&s[i]);
     size_t owed = part_by_report(m, s, count);
     if (owed > 0 && !report_send(q, m, s, owed))
-        report_later(q, s, owed);
+        settle_unreported(q, m, s, owed);
     if (count > owed)
         settle_now(q, m, s + owed, count - owed);
     message_release(q, m);

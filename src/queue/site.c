@@ -5,6 +5,8 @@
  */
 #include "queue/queue_private.h"
 
+#include "base/must.h"
+
 #include <stdlib.h>
 
 enum { JOB_TEXTS_MAX = 64 * 1024 };
@@ -28,6 +30,7 @@ struct queue_site *site_of(struct queue *q, const struct site_key *key,
         s->key = *key;
         list_init(&s->domains);
         list_init(&s->idle);
+        list_init(&s->one_job);
         timer_init(&s->retry, q->loop, on_retry);
         if (!table_insert(&q->sites, &s->entry, slice_make(s->key.text, s->key.len))) {
             free(s);
@@ -52,7 +55,7 @@ void site_sweep(struct queue *q)
         struct table_entry *next = table_next(&q->sites, entry);
         struct queue_site *s = container_of(entry, struct queue_site, entry);
         if (q->closing)
-            connections_close(s);
+            pool_forget(s);
         if (s->references == 0 && s->connections == 0 && s->busy == 0) {
             timer_clear(&s->retry);
             reason_drop(&q->reasons, s->trouble);
@@ -78,15 +81,19 @@ void site_failed(struct queue_site *s, const struct outcome *outcome)
     s->trouble = reason_hold(&q->reasons, outcome->text);
     s->trouble_code = outcome->code;
     s->trouble_status = outcome->status;
-    s->failures++;
-    timer_set(&s->retry, plan_delay_ms(&q->config->queue, s->failures, queue_random(q)));
     queue_emit_text(q, MAIL_SITE_FAILED, (struct mail_id){ 0 }, s->entry.key, outcome);
+    bool for_good = outcome->kind == OUTCOME_FAILED;
+    if (!for_good) {
+        s->failures++;
+        timer_set(&s->retry,
+                  plan_delay_ms(&q->config->queue, s->failures, queue_random(q)));
+    }
     struct list_node *node = list_first(&s->domains);
     struct list_node *last = s->domains.head.previous;
     while (node != NULL) {
         struct list_node *next = node == last ? NULL : list_next(&s->domains, node);
-        domain_settle_expired(q, container_of(node, struct queue_domain, site_node),
-                              outcome);
+        domain_settle(q, container_of(node, struct queue_domain, site_node), outcome,
+                      !for_good);
         node = next;
     }
 }
@@ -98,19 +105,6 @@ static void put_back(struct queue *q, struct queue_recipient *r)
     list_prepend(&d->ready, &r->wait.node);
     if (d->site != NULL && !d->resolving && !list_is_linked(&d->site_node))
         list_append(&d->site->domains, &d->site_node);
-}
-
-static void return_connection(struct queue_job *job)
-{
-    struct queue_site *s = job->site;
-    s->busy--;
-    if (job->run.end == ATTEMPT_KEPT) {
-        connection_idle(s, job->connection, job->run.connection);
-    } else if (job->connection != NULL) {
-        connection_gone(job->connection);
-    } else {
-        s->connections--;
-    }
 }
 
 static void settle_job(struct queue_job *job)
@@ -140,7 +134,9 @@ static void on_done(struct attempt_run *run)
     struct queue_site *s = job->site;
     struct queue *q = job->queue;
     q->jobs--;
-    return_connection(job);
+    s->busy--;
+    pool_done(s, job->connection,
+                    run->end == ATTEMPT_KEPT ? &run->connection : NULL);
     s->references++; /* stays while its recipients are settled */
     settle_job(job);
     if (run->end == ATTEMPT_NO_SITE)
@@ -217,7 +213,7 @@ static bool may_start(const struct queue_site *s)
         return false;
     if (s->failures > 0)
         return s->busy == 0;
-    return !list_is_empty(&s->idle) || s->connections < s->limits.connections_max;
+    return pool_has_room(s);
 }
 
 void site_dispatch(struct queue_site *s)
@@ -234,11 +230,11 @@ void site_dispatch(struct queue_site *s)
             timer_set(&s->retry, SECOND_MS);
             return;
         }
-        job->connection = connection_take(s);
+        bool any;
+        job->connection = pool_take(s, &any);
+        must(any);
         if (job->connection != NULL)
             job->run.connection = job->connection->connection;
-        else
-            s->connections++;
         s->busy++;
         q->jobs++;
         q->attempt->ops->run(q->attempt, &job->run);

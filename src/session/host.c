@@ -98,9 +98,10 @@ static void tell_to_end(struct session *s, bool at_once)
     static const struct smtp_reply bye = {
         .code = 421, .status = { 4, 3, 2 }, .text = SLICE_INIT("Shutting down, try later"),
     };
-    bool busy = s->committing || (s->engine != NULL && s->wait != WAIT_GATE &&
-                (smtp_server_phase(s->engine) &
-                 ~(SMTP_PHASE_START | SMTP_PHASE_READY)) != 0);
+    const unsigned quiet = SMTP_PHASE_START | SMTP_PHASE_READY;
+    bool busy = s->committing ||
+                (s->engine != NULL && s->wait != WAIT_GATE &&
+                 ((unsigned)smtp_server_phase(s->engine) & quiet) == 0);
     if (s->over || s->stream == NULL || s->committing || (busy && !at_once))
         return;
     if (s->engine == NULL) {

@@ -94,9 +94,11 @@ static bool take_dotted(struct parser *p, bool (*take)(struct cursor *, struct s
     return true;
 }
 
+/* dtext, but for '@': no literal that means anything holds one, and the domain of an
+ * address must be what follows its last '@', whoever looks for it. */
 static bool is_dtext(char c)
 {
-    return c > ' ' && c < 0x7f && c != '[' && c != ']' && c != '\\';
+    return c > ' ' && c < 0x7f && c != '[' && c != ']' && c != '\\' && c != '@';
 }
 
 /* domain-literal = [CFWS] "[" *([FWS] dtext) [FWS] "]" [CFWS] */

@@ -84,6 +84,7 @@ static const struct { struct slice value; const char *shown; size_t groups; } li
     { SLICE_INIT("g: a@b; c@d"), NULL, 0 }, { SLICE_INIT("g: h: a@b;;"), NULL, 0 }, { SLICE_INIT(": a@b;"), NULL, 0 },
     { SLICE_INIT("(a@b"), NULL, 0 }, { SLICE_INIT("a@b)"), NULL, 0 }, { SLICE_INIT("\"a <a@b>"), NULL, 0 },
     { SLICE_INIT("a..b@c"), NULL, 0 }, { SLICE_INIT("a@b..c"), NULL, 0 }, { SLICE_INIT("a@[b"), NULL, 0 },
+    { SLICE_INIT("a@[b@c]"), NULL, 0 },
     { SLICE_INIT("<@a b@c>"), NULL, 0 }, { SLICE_INIT("<@a"), NULL, 0 }, { SLICE_INIT("<,"), NULL, 0 },
 };
 

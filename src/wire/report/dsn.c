@@ -184,10 +184,10 @@ static struct slice action_name(enum dsn_action action)
  * what we found ourselves (RFC 3464 2.3.6). */
 static void append_diagnostic(struct buffer *out, const struct dsn_recipient *r)
 {
-    if (r->text.len == 0 && r->code == 0)
-        return;
-    size_t before = buffer_len(out);
     bool is_reply = r->text_is_remote && r->code != 0;
+    size_t before = buffer_len(out);
+    if (r->text.len == 0 && !is_reply)
+        return;
     buffer_append(out, is_reply ? SLICE("Diagnostic-Code: smtp; ")
                                 : SLICE("Diagnostic-Code: x-godwit; "));
     if (is_reply) {

@@ -65,7 +65,8 @@ static struct slice what_happened(enum dsn_action action)
 
 static void append_said(struct buffer *out, const struct dsn_recipient *r, bool utf8)
 {
-    if (r->text.len == 0 && r->code == 0)
+    bool is_reply = r->text_is_remote && r->code != 0;
+    if (r->text.len == 0 && !is_reply)
         return;
     struct slice host = dsn_remote_host(r->remote);
     if (r->text_is_remote && host.len > 0) {
@@ -78,7 +79,7 @@ static void append_said(struct buffer *out, const struct dsn_recipient *r, bool 
         buffer_append(out, SLICE("    The reason:\r\n        "));
     }
     size_t before = buffer_len(out);
-    if (r->text_is_remote && r->code != 0) {
+    if (is_reply) {
         buffer_append_number(out, r->code);
         buffer_append_byte(out, ' ');
         if (r->status.class != 0) {

@@ -302,7 +302,7 @@ static void unequal_addresses(void **state)
     (void)state;
     static const char *const all[] = {
         "a@b", "A@b", "a@c", "aa@b", "\"a \"@b", "\"\"@b", "\"a\\\"\"@b", "a@[192.0.2.1]",
-        "a@[IPv6:::1]", "a@b.c", "a@b\xc3\xbc" "cher",
+        "a@[IPv6:::1]", "a@b.c", "a@b\xc3\xbc.x",
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         for (size_t j = 0; j < sizeof all / sizeof *all; j++) {

@@ -68,18 +68,44 @@ static bool decode_at_start(struct content_decoder *d, struct run *run)
     return true;
 }
 
-static bool decode_in_line(struct content_decoder *d, struct run *run)
+/* Whether a clean line end lies at `at` and no dot is behind it: nearly every one. */
+static bool is_plain_line_end(const char *at, const char *end)
+{
+    return end - at > 2 && at[0] == '\r' && at[1] == '\n' && at[2] != '.';
+}
+
+/* To the first octet that is more than text and plain line ends, which are passed over
+ * without a change of state. */
+static void run_over_text(struct content_decoder *d, struct run *run)
 {
     struct scan_seen seen = { .nul = d->facts.has_nul, .high = d->facts.has_8bit };
-    const char *stop = scan_to_line_end(run->at, run->end, &seen);
+    const char *line = run->at;
+    const char *stop = scan_to_line_end(line, run->end, &seen);
+    if (is_plain_line_end(stop, run->end)) {
+        uint64_t longest = d->facts.longest_line;
+        uint64_t len = d->line_len + (uint64_t)(stop - line);
+        do {
+            longest = len > longest ? len : longest;
+            line = stop + 2;
+            stop = scan_to_line_end(line, run->end, &seen);
+            len = (uint64_t)(stop - line);
+        } while (is_plain_line_end(stop, run->end));
+        d->facts.longest_line = longest;
+        line_ends(d);
+    }
     d->facts.has_nul = seen.nul;
     d->facts.has_8bit = seen.high;
-    if (stop > run->at)
-        line_grows(d, (size_t)(stop - run->at));
+    if (stop > line)
+        line_grows(d, (size_t)(stop - line));
     run->at = stop;
-    if (stop == run->end)
+}
+
+static bool decode_in_line(struct content_decoder *d, struct run *run)
+{
+    run_over_text(d, run);
+    if (run->at == run->end)
         return true;
-    if (*stop == '\r') {
+    if (*run->at == '\r') {
         d->facts.ends_with_crlf = false;
         d->state = CONTENT_AFTER_CR;
         run->at++;

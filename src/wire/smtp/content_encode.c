@@ -61,6 +61,9 @@ static bool encode_in_line(struct content_encoder *e, struct run *run)
 {
     struct scan_seen seen = { .nul = false };
     run->at = scan_to_line_end(run->at, run->end, &seen);
+    while (run->end - run->at > 2 && run->at[0] == '\r' && run->at[1] == '\n' &&
+           run->at[2] != '.')
+        run->at = scan_to_line_end(run->at + 2, run->end, &seen);
     run->next = run->at;
     if (seen.nul)
         return fail(e);

@@ -1,0 +1,41 @@
+/* daemon_private.h: what supervisor and engine share. */
+#ifndef GODWIT_DAEMON_DAEMON_PRIVATE_H
+#define GODWIT_DAEMON_DAEMON_PRIVATE_H
+
+#include "daemon/serve.h"
+#include "mail/event.h"
+
+/* Sockets bound by the supervisor: for each listener one a loop thread. */
+struct sockets {
+    size_t listeners;
+    uint32_t threads;
+    int *fds;                    /* [listener * threads + thread] */
+};
+
+static inline int sockets_fd(const struct sockets *s, size_t listener, uint32_t thread)
+{
+    return s->fds[listener * s->threads + thread];
+}
+
+/* supervisor.c's parts */
+uint32_t daemon_threads(const struct config *config);
+int sockets_bind(const struct config *config, struct sockets *out);
+void sockets_close(struct sockets *sockets);
+
+/* privileges.c: makes the data folder, for the user who runs the engine. Exit codes. */
+int data_prepare(const struct config *config);
+/* In the engine's process: becomes that user. */
+int privileges_drop(const struct config *config);
+
+/* engine.c: the engine's process, from fork to exit. */
+int engine_run(const struct daemon_options *options, const struct config *config,
+               const struct sockets *sockets);
+
+/* event_log.c: events as log lines. */
+struct event_log {
+    struct event_sink sink;
+    bool tells_console;          /* quick start: one line a captured message */
+};
+void event_log_init(struct event_log *log, bool tells_console);
+
+#endif

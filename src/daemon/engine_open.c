@@ -1,0 +1,262 @@
+/* engine_open.c: the parts, made in the order in which they need one another. */
+#include "daemon/engine_private.h"
+
+#include "accounts/accounts.h"
+#include "log/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { WORKERS = 4, WORK_WAITING_MAX = 10000, SPOOL_TRIES = 50, SPOOL_PAUSE_MS = 100,
+       LIMITER_ENTRIES_MAX = 100000 };
+
+static int complain(const char *what, enum err error)
+{
+    fprintf(stderr, "godwit: %s: %s\n", what, err_text(error));
+    return error == ERR_DENIED || error == ERR_INVALID || error == ERR_VERSION
+               ? EX_CANTCREAT : EX_OSERR;
+}
+
+/* Nothing can be promised any more: end, so that the supervisor begins anew with
+ * recovery. Other threads may hold anything, so nothing is tidied up. */
+static void on_spool_failed(struct spool_watcher *watcher, enum err error)
+{
+    (void)watcher;
+    fprintf(stderr, "godwit: the spool failed (%s): ending to recover\n", err_text(error));
+    _exit(EX_IOERR);
+}
+
+static void on_spool_problem(struct spool_watcher *watcher, struct slice text)
+{
+    (void)watcher;
+    struct log_line line;
+    log_begin(&line, LOG_WARNING, "spool");
+    log_text(&line, "text", text);
+    log_end(&line);
+}
+
+static uint64_t draw_random(void)
+{
+    uint64_t value = 1;
+    if (getrandom(&value, sizeof value, 0) != (ssize_t)sizeof value)
+        value = (uint64_t)moment_now().mono_ms + 1;
+    return value;
+}
+
+static int open_queue(struct engine *e)
+{
+    struct queue_options options = {
+        .loop = e->queue_loop.loop,
+        .events = &e->events.sink,
+        .recipients_max = e->config->queue.recipients_max,
+        .random = draw_random(),
+    };
+    enum err error = queue_open(&options, e->config, &e->queue);
+    return error == ERR_OK ? 0 : complain("cannot make the queue", error);
+}
+
+static enum err open_spool_once(struct engine *e, const char *path)
+{
+    struct spool_options options = {
+        .sink = queue_sink(e->queue), .watcher = &e->spool_watcher,
+        .limits = { .message_bytes = e->config->limits.message_bytes + 1024 * 1024,
+                    .budget_soft_bytes = e->config->limits.body_memory_bytes,
+                    .budget_hard_bytes = e->config->limits.body_memory_bytes * 2 },
+    };
+    enum err error = spool_fs_posix_open(path, &e->spool_fs);
+    if (error != ERR_OK)
+        return error;
+    options.fs = e->spool_fs;
+    error = spool_open(&options, &e->spool);
+    if (error != ERR_OK)
+        spool_fs_posix_close(&e->spool_fs);
+    return error;
+}
+
+/* "FOLDER/name", to be freed, or NULL. */
+static char *path_below(struct slice folder, const char *name)
+{
+    char *path = NULL;
+    if (asprintf(&path, "%.*s/%s", (int)folder.len, folder.data, name) < 0)
+        return NULL;
+    return path;
+}
+
+/* A predecessor that was killed may hold its lock for another moment. */
+static int open_spool(struct engine *e)
+{
+    const struct timespec pause = { .tv_nsec = SPOOL_PAUSE_MS * 1000000L };
+    char *path = path_below(e->config->data, "spool");
+    enum err error = path == NULL ? ERR_MEMORY : ERR_BUSY;
+    for (int i = 0; i < SPOOL_TRIES && error == ERR_BUSY; i++) {
+        if (i > 0)
+            nanosleep(&pause, NULL);
+        error = open_spool_once(e, path);
+    }
+    if (error == ERR_BUSY)
+        fprintf(stderr, "godwit: another godwit uses the data folder %s\n", path);
+    free(path);
+    return error == ERR_OK ? 0
+           : error == ERR_BUSY ? EX_UNAVAILABLE : complain("cannot open the spool", error);
+}
+
+static const char *default_anchor(void)
+{
+    static const char debian[] = "/usr/share/dns/root.key";
+    return access(debian, R_OK) == 0 ? debian : NULL;
+}
+
+static int open_dns(struct engine *e)
+{
+    const struct config_dns *c = &e->config->dns;
+    char *anchor = c->trust_anchor.len > 0 ? slice_to_string(c->trust_anchor) : NULL;
+    struct dns_options options = {
+        .upstreams = c->servers, .upstreams_count = c->servers_count,
+        .trust_anchor_file = anchor != NULL ? anchor : default_anchor(),
+        .timeout_ms = (uint32_t)c->timeout_ms,
+    };
+    enum err error = dns_open(&options, &e->dns);
+    free(anchor);
+    return error == ERR_OK ? 0 : complain("cannot start the resolver", error);
+}
+
+static int open_delivery(struct engine *e, struct loop **loops)
+{
+    const struct config *c = e->config;
+    const struct config_timeouts *t = &c->timeouts;
+    struct delivery_options options = {
+        .loops = loops, .loops_count = e->loops_count,
+        .dns = e->dns, .workers = e->workers, .source = spool_source(e->spool),
+        .watcher = queue_watcher(e->queue), .hostname = c->hostname,
+        .rules = { .allow_loopback = c->dns.allow_private,
+                   .allow_private = c->dns.allow_private },
+        .limits = { .connections_max = c->site.connections,
+                    .messages_per_connection = c->site.messages_per_connection,
+                    .recipients_per_message = c->site.recipients_per_message },
+        .times = { .connect_ms = (uint32_t)t->connect, .idle_ms = (uint32_t)t->idle,
+                   .total_ms = (uint32_t)t->attempt_total },
+    };
+    options.routes = e->routes = engine_routes(c);
+    if (e->routes == NULL)
+        return complain("cannot use the routes", ERR_INVALID);
+    enum err error = delivery_open(&options, &e->delivery);
+    return error == ERR_OK ? 0 : complain("cannot open the delivery", error);
+}
+
+static int open_loop(struct engine *e, struct engine_loop *l, uint32_t index)
+{
+    l->engine = e;
+    l->index = index;
+    enum err error = loop_open(&l->loop);
+    return error == ERR_OK ? 0 : complain("cannot make a loop", error);
+}
+
+static int open_hosts(struct engine *e)
+{
+    e->gates[0] = e->relay_gate;
+    for (uint32_t i = 0; i < e->loops_count; i++) {
+        struct session_host_options options = {
+            .loop = e->loops[i].loop, .intake = spool_intake(e->spool),
+            .gates = e->gates, .gates_count = sizeof e->gates / sizeof *e->gates,
+            .events = &e->events.sink, .limiter = e->limiter, .thread = i + 1,
+        };
+        enum err error = session_host_open(&options, e->config, &e->loops[i].host);
+        for (size_t l = 0; error == ERR_OK && l < e->sockets->listeners; l++)
+            error = session_host_listen(e->loops[i].host, sockets_fd(e->sockets, l, i), l);
+        if (error != ERR_OK)
+            return complain("cannot accept connections", error);
+    }
+    return 0;
+}
+
+static int open_loops(struct engine *e)
+{
+    e->loops_count = e->sockets->threads;
+    e->loops = calloc(e->loops_count, sizeof *e->loops);
+    if (e->loops == NULL)
+        return complain("cannot make the loops", ERR_MEMORY);
+    int code = open_loop(e, &e->queue_loop, 0);
+    for (uint32_t i = 0; code == 0 && i < e->loops_count; i++)
+        code = open_loop(e, &e->loops[i], i);
+    return code;
+}
+
+static int open_shared(struct engine *e)
+{
+    enum err error = mailbox_open(&e->main, true);
+    if (error == ERR_OK)
+        error = workers_open(WORKERS, WORK_WAITING_MAX, &e->workers);
+    if (error == ERR_OK)
+        error = limiter_open(LIMITER_ENTRIES_MAX, &e->limiter);
+    if (error == ERR_OK)
+        error = policy_relay_gate_open(accounts_find, &e->relay_gate);
+    return error == ERR_OK ? 0 : complain("cannot start", error);
+}
+
+static int open_control(struct engine *e)
+{
+    char *path = slice_to_string(e->config->data);
+    enum err error = path == NULL ? ERR_MEMORY
+        : control_server_open(e->queue_loop.loop, path, operator_handle, e, &e->control);
+    free(path);
+    return error == ERR_OK ? 0 : complain("cannot open the control socket", error);
+}
+
+int engine_open(struct engine *e)
+{
+    e->spool_watcher = (struct spool_watcher){
+        .failed = on_spool_failed, .problem = on_spool_problem,
+    };
+    event_log_init(&e->events, e->options->is_quick_start);
+    int code = open_shared(e);
+    if (code == 0)
+        code = open_loops(e);
+    if (code == 0)
+        code = open_queue(e);
+    if (code == 0)
+        code = open_spool(e);
+    if (code == 0)
+        code = open_dns(e);
+    struct loop **loops = code == 0 ? calloc(e->loops_count, sizeof(struct loop *)) : NULL;
+    for (uint32_t i = 0; loops != NULL && i < e->loops_count; i++)
+        loops[i] = e->loops[i].loop;
+    if (code == 0)
+        code = loops == NULL ? EX_OSERR : open_delivery(e, loops);
+    free(loops);
+    if (code == 0)
+        code = open_control(e);
+    if (code == 0)
+        code = open_hosts(e);
+    return code;
+}
+
+void engine_close(struct engine *e)
+{
+    control_server_close(&e->control);
+    for (uint32_t i = 0; e->loops != NULL && i < e->loops_count; i++)
+        session_host_close(&e->loops[i].host);
+    queue_close(&e->queue);
+    if (e->delivery != NULL) {
+        delivery_stop(e->delivery);
+        delivery_close(&e->delivery);
+    }
+    delivery_routes_drop(&e->routes);
+    dns_close(&e->dns);
+    workers_close(&e->workers);
+    spool_close(&e->spool);
+    if (e->spool_fs != NULL)
+        spool_fs_posix_close(&e->spool_fs);
+    for (uint32_t i = 0; e->loops != NULL && i < e->loops_count; i++)
+        loop_close(&e->loops[i].loop);
+    loop_close(&e->queue_loop.loop);
+    free(e->loops);
+    policy_relay_gate_close(&e->relay_gate);
+    limiter_close(&e->limiter);
+    mailbox_close(&e->main);
+}

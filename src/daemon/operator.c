@@ -1,0 +1,208 @@
+/* operator.c: what the command-line tools ask, carried out on the queue's thread. */
+#include "daemon/engine_private.h"
+
+#include "base/utf8.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { LIST_LIMIT_MAX = 1000, HEADER_MAX = 64 * 1024 };
+
+/* JSON strings are UTF-8: what is not is escaped, as in logs. */
+static json_t *text_value(struct slice text)
+{
+    if (utf8_is_valid(text))
+        return json_stringn(text.data == NULL ? "" : text.data, text.len);
+    struct buffer b;
+    buffer_init(&b, text.len * 4 + 1);
+    buffer_append_escaped(&b, text);
+    json_t *value = json_stringn(b.memory == NULL ? "" : b.memory, buffer_len(&b));
+    buffer_free(&b);
+    return value;
+}
+
+struct lister {
+    struct engine *engine;
+    struct control_call *call;
+    struct mail_id last;
+    struct message_view *view;   /* of the message being listed */
+    size_t left;                 /* messages that may still begin */
+    size_t shown;
+    bool more;
+};
+
+static json_t *recipient_value(struct lister *l, const struct queue_recipient_info *r)
+{
+    static const struct slice nobody = { 0 };
+    char bytes[16];
+    struct buffer status = { .memory = bytes, .capacity = sizeof bytes,
+                             .max = sizeof bytes };
+    smtp_status_append(&status, r->status);
+    bool known = l->view != NULL && r->index < l->view->envelope.recipients_count;
+    struct slice address = known ? l->view->envelope.recipients[r->index].address : nobody;
+    return json_pack("{s:i,s:o,s:o,s:o,s:s,s:i,s:i,s:o,s:o,s:I,s:b}",
+                     "index", (int)r->index, "address", text_value(address),
+                     "domain", text_value(r->domain), "site", text_value(r->site),
+                     "state", r->state == RECIPIENT_HELD ? "held" : "queued",
+                     "attempts", (int)r->attempts, "code", (int)r->code,
+                     "status", text_value(buffer_slice(&status)),
+                     "reason", text_value(r->reason),
+                     "next", (json_int_t)r->next_due_wall_ms, "in_flight", (int)r->in_flight);
+}
+
+static bool list_one(void *context, const struct queue_message_info *m,
+                     const struct queue_recipient_info *r)
+{
+    struct lister *l = context;
+    char id[MAIL_ID_CHARACTERS + 1];
+    if (!mail_id_equal(l->last, m->id)) {
+        if (l->left == 0) {
+            l->more = true;
+            return false;
+        }
+        l->left--;
+        l->last = m->id;
+        message_close(&l->view);
+        if (message_open(spool_source(l->engine->spool), m->id, &l->view) != ERR_OK)
+            l->view = NULL;
+    }
+    l->shown++;
+    control_say(l->call,
+                json_pack("{s:s,s:I,s:I,s:o,s:I,s:o}", "id", mail_id_text(m->id, id),
+                          "received", (json_int_t)m->received_wall_ms,
+                          "size", (json_int_t)m->content_size,
+                          "sender", text_value(m->sender),
+                          "recipients", (json_int_t)m->recipients_count,
+                          "recipient", recipient_value(l, r)));
+    return true;
+}
+
+static struct slice string_of(const json_t *request, const char *key)
+{
+    const char *text = json_string_value(json_object_get(request, key));
+    return slice_from_string(text);
+}
+
+static void queue_list(struct engine *e, struct control_call *call, const json_t *request)
+{
+    struct mail_id after = { 0 };
+    json_int_t limit = json_integer_value(json_object_get(request, "limit"));
+    char id[MAIL_ID_CHARACTERS + 1];
+    mail_id_parse(string_of(request, "after"), &after);
+    if (limit < 1 || limit > LIST_LIMIT_MAX)
+        limit = LIST_LIMIT_MAX;
+    struct lister l = { .engine = e, .call = call, .left = (size_t)limit, .last = after };
+    queue_each(e->queue, (struct mail_id){ 0 }, after, list_one, &l);
+    message_close(&l.view);
+    control_done(call, NULL, json_pack("{s:b,s:s}", "more", (int)l.more, "after",
+                                       l.last.value == 0 ? "" : mail_id_text(l.last, id)));
+}
+
+static void say_header(struct engine *e, struct control_call *call, struct mail_id id)
+{
+    struct message_view *view;
+    struct buffer b;
+    size_t len = 0;
+    if (message_open(spool_source(e->spool), id, &view) != ERR_OK)
+        return;
+    buffer_init(&b, HEADER_MAX * 2);
+    buffer_append(&b, view->prefix);
+    char *room = buffer_reserve(&b, HEADER_MAX);
+    if (room != NULL && message_read(view, 0, room, HEADER_MAX, &len) == ERR_OK)
+        buffer_added(&b, len);
+    struct slice text = buffer_slice(&b);
+    const char *end = text.len == 0 ? NULL : memmem(text.data, text.len, "\r\n\r\n", 4);
+    if (end != NULL)
+        text.len = (size_t)(end - text.data) + 2;
+    control_say(call, json_pack("{s:o}", "header", text_value(text)));
+    buffer_free(&b);
+    message_close(&view);
+}
+
+static void queue_show(struct engine *e, struct control_call *call, const json_t *request)
+{
+    struct mail_id id;
+    struct lister l = { .engine = e, .call = call, .left = 1 };
+    if (!mail_id_parse(string_of(request, "id"), &id)) {
+        control_done(call, "that is no message id", NULL);
+        return;
+    }
+    say_header(e, call, id);
+    queue_each(e->queue, id, (struct mail_id){ 0 }, list_one, &l);
+    message_close(&l.view);
+    control_done(call, l.shown > 0 ? NULL : "no such message", NULL);
+}
+
+static void queue_change(struct engine *e, struct control_call *call, const json_t *request,
+                         enum queue_action action)
+{
+    struct mail_id id = { 0 };
+    bool all = json_is_true(json_object_get(request, "all"));
+    if (!all && !mail_id_parse(string_of(request, "id"), &id)) {
+        control_done(call, "that is no message id", NULL);
+        return;
+    }
+    size_t changed = queue_act(e->queue, id, action);
+    control_done(call, NULL, json_pack("{s:I}", "changed", (json_int_t)changed));
+}
+
+static void status(struct engine *e, struct control_call *call)
+{
+    struct queue_stats s = queue_stats(e->queue);
+    size_t sessions = 0;
+    for (uint32_t i = 0; i < e->loops_count; i++)
+        sessions += session_host_count(e->loops[i].host);
+    control_done(call, NULL,
+                 json_pack("{s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
+                           "hostname", text_value(e->config->hostname),
+                           "pid", (json_int_t)getpid(),
+                           "messages", (json_int_t)s.messages,
+                           "recipients", (json_int_t)s.recipients,
+                           "waiting", (json_int_t)s.waiting, "ready", (json_int_t)s.ready,
+                           "in_flight", (json_int_t)s.in_flight,
+                           "held", (json_int_t)s.held, "sites", (json_int_t)s.sites,
+                           "idle_connections", (json_int_t)s.connections_idle,
+                           "sessions", (json_int_t)sessions));
+}
+
+/* The check is made here, so that the asker is told; the main thread does the rest. */
+static void reload(struct engine *e, struct control_call *call)
+{
+    struct config_error error;
+    const struct config *checked;
+    if (config_load(e->options->config_file, &e->options->flags, &checked, &error) !=
+        ERR_OK) {
+        control_done(call, error.text, NULL);
+        return;
+    }
+    config_drop(&checked);
+    kill(getpid(), SIGHUP);
+    control_done(call, NULL, NULL);
+}
+
+void operator_handle(void *context, struct control_call *call, const json_t *request)
+{
+    static const struct { const char *name; enum queue_action action; } changes[] = {
+        { "queue-retry", QUEUE_RETRY }, { "queue-hold", QUEUE_HOLD },
+        { "queue-release", QUEUE_RELEASE }, { "queue-delete", QUEUE_DELETE },
+    };
+    struct engine *e = context;
+    struct slice command = string_of(request, "command");
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        if (slice_equal(command, slice_from_string(changes[i].name))) {
+            queue_change(e, call, request, changes[i].action);
+            return;
+        }
+    }
+    if (slice_equal(command, SLICE("queue-list")))
+        queue_list(e, call, request);
+    else if (slice_equal(command, SLICE("queue-show")))
+        queue_show(e, call, request);
+    else if (slice_equal(command, SLICE("status")))
+        status(e, call);
+    else if (slice_equal(command, SLICE("reload")))
+        reload(e, call);
+    else
+        control_done(call, "unknown command", NULL);
+}

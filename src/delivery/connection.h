@@ -1,0 +1,81 @@
+/* connection.h: one connection of a loop thread to a next hop, and the jobs on it.
+ *
+ * Floor-internal: for attempt_smtp.c and delivery.c. All functions are for the thread
+ * that owns the connection; it frees itself at the end of a turn.
+ */
+#ifndef GODWIT_DELIVERY_CONNECTION_H
+#define GODWIT_DELIVERY_CONNECTION_H
+
+#include "delivery/delivery_private.h"
+
+enum { REMOTE_MAX = 400 };
+
+/* One message on its way; lives on a loop thread. */
+struct smtp_job {
+    struct task task;
+    struct list_node node;           /* in its connection's waiting list */
+    struct delivery_thread *thread;
+    struct attempt_run *run;
+    struct delivery_routes *routes;
+    const struct delivery_route *route;
+    struct hop_search *search;       /* NULL while it uses the connection it named */
+    struct message_view *view;       /* open while it is submitted */
+    struct smtp_client_content content;
+    struct smtp_client_transaction transaction;
+    int64_t deadline_mono_ms;
+    size_t addresses_at;             /* in run->texts */
+    size_t remote_len;
+    struct smtp_client_recipient recipients[];
+};
+
+struct connection {
+    struct stream_owner owner;
+    struct deferred end;
+    struct delivery_thread *thread;
+    struct table_entry entry;        /* by `id` */
+    uint64_t id;
+    struct stream *stream;
+    struct smtp_client *client;      /* NULL until it is connected */
+    struct list waiting;             /* jobs not yet submitted */
+    uint32_t submitted;
+    bool closing;                    /* takes no more jobs; QUIT when none is left */
+    bool was_kept;                   /* the queue was told that it is idle */
+    uint64_t steps;                  /* of the client, when last looked at */
+    int64_t progress_mono_ms;        /* when it last made a step or wrote */
+    int64_t job_deadline_mono_ms;    /* of the newest job */
+    struct net_address address;
+    size_t remote_len;
+    char remote[REMOTE_MAX];         /* "host[192.0.2.1]:25" */
+};
+
+/* Begins to connect for a job, which is then its first. `host` is a name or empty.
+ * Not ERR_OK: nothing happened, the job is still the caller's. */
+enum err connection_open(struct smtp_job *job, const struct net_address *address,
+                         struct slice host);
+
+/* Does another job on it: at once, or behind those it has. */
+void connection_take(struct connection *c, struct smtp_job *job);
+
+/* The connection by its number, if it lives and takes jobs; else NULL. */
+struct connection *connection_find(struct delivery_thread *t, uint64_t id);
+
+/* Says QUIT once its jobs are done. */
+void connection_quit(struct connection *c);
+
+/* Ends all connections of the thread. */
+void connections_stop(struct delivery_thread *t);
+
+/* attempt_smtp.c, called by connection.c */
+
+/* Opens the message and fills the transaction. False: the job has ended. */
+bool smtp_job_prepare(struct smtp_job *job, const struct connection *c);
+
+/* The transaction came back: decided, or to be begun again elsewhere. `kept`: the
+ * connection can serve another job. */
+void smtp_job_done(struct smtp_job *job, const struct connection *c, bool kept);
+
+/* Its connection failed before it was submitted, or before MAIL was answered. */
+void smtp_job_failed(struct smtp_job *job, const struct outcome *failure,
+                     struct slice remote);
+
+#endif

@@ -1,0 +1,63 @@
+/* delivery.h: the ways out: SMTP to mail hosts, SMTP or LMTP to a fixed hop, Maildir,
+ * and throwing away. Implements struct attempt (mail/attempt.h).
+ *
+ * Connections belong to the loop threads that were given; an idle one is kept until
+ * its time is over, the other side closes it, or the queue says so. A job may name a
+ * connection that is still busy: it is then done behind the other one, and where the
+ * server offers PIPELINING its envelope leaves behind the other's final dot. A job
+ * whose named connection is gone, or goes before MAIL was answered, gets a new one.
+ */
+#ifndef GODWIT_DELIVERY_DELIVERY_H
+#define GODWIT_DELIVERY_DELIVERY_H
+
+#include "delivery/route.h"
+#include "dns/mx.h"
+#include "event/loop.h"
+#include "event/workers.h"
+#include "mail/attempt.h"
+#include "smtp/client/client.h"
+
+struct delivery;
+
+/* Milliseconds; 0: the default. */
+struct delivery_times {
+    uint32_t connect_ms; /* 30 s, for each address */
+    uint32_t idle_ms;    /* 10 s: how long a connection is kept without work */
+    uint32_t total_ms;   /* 1 h: one job, from its start */
+    uint32_t waits_ms[SMTP_CLIENT_WAITS];
+};
+
+/* Everything pointed to outlives the delivery, but the routes, of which it takes a
+ * reference. */
+struct delivery_options {
+    struct loop *const *loops;        /* the threads that own connections */
+    uint32_t loops_count;             /* at least 1 */
+    struct dns *dns;
+    struct workers *workers;          /* for Maildirs */
+    struct message_source *source;
+    struct attempt_watcher *watcher;  /* told of idle connections that died; or NULL */
+    struct delivery_routes *routes;
+    struct slice hostname;            /* what EHLO says */
+    struct dns_mx_rules rules;        /* for hosts that come from the DNS */
+    uint16_t smtp_port;               /* of mail hosts; 0: 25 */
+    struct attempt_limits limits;     /* of every site */
+    struct delivery_times times;
+};
+
+/* ERR_MEMORY; ERR_INVALID: a hostname that cannot be sent. */
+enum err delivery_open(const struct delivery_options *options, struct delivery **out);
+
+struct attempt *delivery_attempt(struct delivery *delivery);
+
+/* Any thread: jobs from now on use these routes; takes a reference. */
+void delivery_routes_set(struct delivery *delivery, struct delivery_routes *routes);
+
+/* Any thread: ends what is under way (deferred) and all connections; later jobs end at
+ * once, deferred. Every job still gets its done(). */
+void delivery_stop(struct delivery *delivery);
+
+/* After delivery_stop(), when every job is done and the loops have ended. NULL inside
+ * is allowed. */
+void delivery_close(struct delivery **delivery);
+
+#endif

@@ -1,0 +1,118 @@
+/* resolve.c: to which site a domain belongs. Only mail hosts need the DNS; a fixed hop
+ * and a mailbox are known at once. */
+#include "base/must.h"
+#include "delivery/delivery_private.h"
+#include "wire/smtp/address.h"
+
+#include <stdlib.h>
+
+enum {
+    VALID_MIN_MS = MINUTE_MS,
+    VALID_MAX_MS = HOUR_MS,
+};
+
+struct resolving {
+    struct task task;
+    struct delivery_thread *thread;
+    struct attempt_resolve *job;
+    struct buffer domain;        /* as the DNS knows it */
+    struct dns_mx_lookup lookup;
+};
+
+static void run_done(struct task *task)
+{
+    struct attempt_resolve *job = container_of(task, struct attempt_resolve, task);
+    job->done(job);
+}
+
+static void answer(struct attempt_resolve *job)
+{
+    job->task.run = run_done;
+    home_post(job->home, &job->task);
+}
+
+static void answer_failed(struct attempt_resolve *job, struct outcome outcome)
+{
+    job->resolved = false;
+    job->outcome = outcome;
+    answer(job);
+}
+
+static int64_t valid_ms(uint32_t ttl_s)
+{
+    int64_t ms = (int64_t)ttl_s * SECOND_MS;
+    if (ms < VALID_MIN_MS)
+        return VALID_MIN_MS;
+    return ms > VALID_MAX_MS ? VALID_MAX_MS : ms;
+}
+
+static void on_hosts(struct dns_mx_lookup *lookup)
+{
+    struct resolving *r = container_of(lookup, struct resolving, lookup);
+    struct attempt_resolve *job = r->job;
+    if (lookup->hosts == NULL) {
+        answer_failed(job, lookup->outcome);
+    } else {
+        site_of_hosts(lookup->hosts, job->domain, &job->site);
+        job->resolved = true;
+        job->valid_ms = valid_ms(lookup->hosts->ttl_s);
+        answer(job);
+    }
+    free(lookup->hosts);
+    buffer_free(&r->domain);
+    free(r);
+}
+
+/* On a loop thread: the answers of the DNS come there. */
+static void run_lookup(struct task *task)
+{
+    struct resolving *r = container_of(task, struct resolving, task);
+    struct delivery *d = r->thread->delivery;
+    r->lookup = (struct dns_mx_lookup){
+        .home = loop_home(r->thread->loop),
+        .done = on_hosts,
+        .domain = buffer_slice(&r->domain),
+        .rules = &d->options.rules,
+        .random = r->thread->last_id + (uint64_t)loop_now(r->thread->loop).mono_ms,
+    };
+    dns_mx_lookup(d->options.dns, &r->lookup);
+}
+
+static void look_up(struct delivery *d, struct attempt_resolve *job)
+{
+    struct resolving *r = malloc(sizeof *r);
+    if (r == NULL) {
+        answer_failed(job, outcome_local(OUTCOME_DEFERRED, 3, 0, "no memory"));
+        return;
+    }
+    r->job = job;
+    r->thread = delivery_next_thread(d);
+    r->task.run = run_lookup;
+    buffer_init(&r->domain, 512);
+    if (!smtp_domain_canonical(job->domain, &r->domain)) {
+        buffer_free(&r->domain);
+        free(r);
+        answer_failed(job, outcome_local(OUTCOME_FAILED, 1, 2,
+                                         "this is not a name of a domain"));
+        return;
+    }
+    home_post(loop_home(r->thread->loop), &r->task);
+}
+
+void resolve_start(struct delivery *d, struct attempt_resolve *job,
+                   struct delivery_routes *routes, const struct delivery_route *route)
+{
+    enum delivery_way way = route->way;
+    job->limits = d->options.limits;
+    job->outcome = (struct outcome){ .kind = OUTCOME_NONE };
+    if (way != DELIVERY_MX) {
+        site_of_route(route, job->domain, &job->site);
+        job->resolved = true;
+        job->valid_ms = VALID_MAX_MS;
+    }
+    delivery_routes_drop(&routes);
+    if (way == DELIVERY_MX)
+        look_up(d, job);
+    else
+        answer(job);
+}

@@ -1,0 +1,50 @@
+/* route.h: which way out the mail of a domain takes.
+ *
+ * A table is made once, from values, and never changes; who uses a route holds a
+ * reference to its table. Any thread.
+ */
+#ifndef GODWIT_DELIVERY_ROUTE_H
+#define GODWIT_DELIVERY_ROUTE_H
+
+#include "base/err.h"
+#include "base/slice.h"
+
+enum delivery_way {
+    DELIVERY_MX,      /* the hosts that the DNS names for the domain */
+    DELIVERY_SMTP,    /* one host, by SMTP */
+    DELIVERY_LMTP,    /* one host or Unix socket, by LMTP */
+    DELIVERY_MAILDIR,
+    DELIVERY_DISCARD,
+};
+
+struct delivery_route {
+    struct slice match;      /* "example.com"; "*.example.com": what lies below it;
+                                empty: everything. Canonical form (lower case). */
+    enum delivery_way way;
+    struct slice host;       /* SMTP, LMTP: a name, an address, or (LMTP) a path */
+    uint16_t port;
+    struct slice path;       /* Maildir: absolute, may hold {user} and {domain}; what
+                                stands before the first of them, or the parent, must
+                                exist */
+    uint64_t quota_bytes;    /* 0: none */
+    uint64_t quota_messages;
+};
+
+struct delivery_routes;
+
+/* Copies all of it; the caller gets the first reference. ERR_INVALID: a route that
+ * cannot be used; ERR_MEMORY. */
+enum err delivery_routes_make(const struct delivery_route *routes, size_t count,
+                              struct delivery_routes **out);
+
+struct delivery_routes *delivery_routes_hold(struct delivery_routes *routes);
+
+/* Gives a reference back; NULL inside is allowed. */
+void delivery_routes_drop(struct delivery_routes **routes);
+
+/* The first route that matches; where none does, a route by MX. Lives as long as the
+ * table. */
+const struct delivery_route *delivery_routes_find(const struct delivery_routes *routes,
+                                                  struct slice domain);
+
+#endif

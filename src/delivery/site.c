@@ -1,0 +1,82 @@
+/* site.c: keys of sites: what has one connection pool and one set of limits.
+ *
+ * For mail hosts the key is the sorted set of their names, so that all domains of one
+ * provider share a site. A set too long for a key is named by its checksums; two
+ * domains that collide would share limits, nothing more.
+ */
+#include "base/crc32c.h"
+#include "delivery/delivery_private.h"
+
+#include <stdlib.h>
+
+static void set_key(struct site_key *key, const struct buffer *text)
+{
+    struct slice s = slice_part(buffer_slice(text), 0, SITE_KEY_MAX);
+    key->len = (uint8_t)s.len;
+    memcpy(key->text, s.data, s.len);
+}
+
+/* The whole text, or its kind and checksums where that is too long. */
+static void set_key_or_sum(struct site_key *key, struct buffer *text, const char *kind)
+{
+    struct slice s = buffer_slice(text);
+    if (s.len > SITE_KEY_MAX) {
+        uint32_t one = crc32c(0, s);
+        uint32_t two = crc32c(one ^ 0x5bd1e995u, s);
+        buffer_clear(text);
+        buffer_append_format(text, "%s#%08x%08x", kind, one, two);
+    }
+    set_key(key, text);
+}
+
+void site_of_route(const struct delivery_route *route, struct slice domain,
+                   struct site_key *out)
+{
+    struct buffer text;
+    struct net_address address;
+    static const char *const kinds[] = {
+        [DELIVERY_MX] = "mx:",           [DELIVERY_SMTP] = "smtp:",
+        [DELIVERY_LMTP] = "lmtp:",       [DELIVERY_MAILDIR] = "maildir:",
+        [DELIVERY_DISCARD] = "discard:",
+    };
+    const char *kind = kinds[route->way];
+    buffer_init(&text, 1024);
+    buffer_append_string(&text, kind);
+    if (route->way != DELIVERY_SMTP && route->way != DELIVERY_LMTP) {
+        buffer_append(&text, domain);
+    } else if (net_host_parse(route->host, route->port, &address)) {
+        net_address_append(&text, &address);
+    } else {
+        buffer_append(&text, route->host);
+        if (route->host.data[0] != '/')
+            buffer_append_format(&text, ":%u", route->port);
+    }
+    set_key_or_sum(out, &text, kind);
+    buffer_free(&text);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct dns_name *const *one = a;
+    const struct dns_name *const *two = b;
+    return slice_compare(dns_name_slice(*one), dns_name_slice(*two));
+}
+
+void site_of_hosts(const struct dns_hosts *hosts, struct slice domain,
+                   struct site_key *out)
+{
+    const struct dns_name *names[DNS_HOSTS_MAX];
+    struct buffer text;
+    for (uint32_t i = 0; i < hosts->count; i++)
+        names[i] = &hosts->hosts[i].name;
+    qsort(names, hosts->count, sizeof names[0], by_name);
+    buffer_init(&text, DNS_HOSTS_MAX * (DNS_NAME_MAX + 1) + 8);
+    buffer_append_string(&text, "mx:");
+    for (uint32_t i = 0; i < hosts->count; i++) {
+        if (i > 0)
+            buffer_append_byte(&text, ',');
+        buffer_append(&text, names[i]->len == 0 ? domain : dns_name_slice(names[i]));
+    }
+    set_key_or_sum(out, &text, "mx:");
+    buffer_free(&text);
+}

@@ -1,0 +1,82 @@
+/* extension.c: the lines of the reply to EHLO. Pure.
+ *
+ * RFC 5321 4.1.1.1, RFC 1870 section 4, RFC 9422 section 3. Keywords match in any
+ * case. Whatever is not understood is skipped: a server may say anything here.
+ */
+#include "smtp/client/extension.h"
+
+struct keyword {
+    struct slice name;
+    uint32_t extension;
+};
+
+static const struct keyword keywords[] = {
+    { SLICE_INIT("PIPELINING"), SMTP_EXTENSION_PIPELINING },
+    { SLICE_INIT("SIZE"), SMTP_EXTENSION_SIZE },
+    { SLICE_INIT("8BITMIME"), SMTP_EXTENSION_8BITMIME },
+    { SLICE_INIT("SMTPUTF8"), SMTP_EXTENSION_SMTPUTF8 },
+    { SLICE_INIT("CHUNKING"), SMTP_EXTENSION_CHUNKING },
+    { SLICE_INIT("BINARYMIME"), SMTP_EXTENSION_BINARYMIME },
+    { SLICE_INIT("DSN"), SMTP_EXTENSION_DSN },
+    { SLICE_INIT("ENHANCEDSTATUSCODES"), SMTP_EXTENSION_ENHANCED_STATUS },
+    { SLICE_INIT("LIMITS"), SMTP_EXTENSION_LIMITS },
+};
+
+static uint32_t keyword_find(struct slice name)
+{
+    for (size_t i = 0; i < sizeof keywords / sizeof keywords[0]; i++)
+        if (slice_equal_nocase(keywords[i].name, name))
+            return keywords[i].extension;
+    return 0;
+}
+
+/* size-value = 1*20DIGIT, where 0 states no limit (RFC 1870 section 4) */
+static void read_size(struct slice value, struct smtp_extensions *e)
+{
+    uint64_t size;
+    if (slice_to_number(value, UINT64_MAX, &size))
+        e->size_max = size;
+}
+
+/* limits-value = *(WSP limit-name "=" limit-value) (RFC 9422 section 3);
+ * RCPTMAX and MAILMAX are %x31-39 0*5DIGIT */
+static void read_limits(struct slice value, struct smtp_extensions *e)
+{
+    struct slice limit;
+    while (slice_split(&value, ' ', &limit)) {
+        struct slice name;
+        uint64_t number;
+        if (!slice_split(&limit, '=', &name) || limit.len == 0 ||
+            !slice_to_number(limit, 999999, &number))
+            continue;
+        if (slice_equal_nocase(name, SLICE("RCPTMAX")))
+            e->recipients_max = (uint32_t)number;
+        else if (slice_equal_nocase(name, SLICE("MAILMAX")))
+            e->mails_max = (uint32_t)number;
+    }
+}
+
+/* ehlo-line = ehlo-keyword *( SP ehlo-param ) */
+static void read_line(struct slice line, struct smtp_extensions *e)
+{
+    struct slice name;
+    line = slice_trim(line);
+    if (!slice_split(&line, ' ', &name))
+        return;
+    uint32_t extension = keyword_find(name);
+    e->offered |= extension;
+    if (extension == SMTP_EXTENSION_SIZE)
+        read_size(slice_trim(line), e);
+    else if (extension == SMTP_EXTENSION_LIMITS)
+        read_limits(line, e);
+}
+
+struct smtp_extensions smtp_extensions_read(struct slice text)
+{
+    struct smtp_extensions e = { 0 };
+    struct slice line;
+    slice_split(&text, '\n', &line);
+    while (slice_split(&text, '\n', &line))
+        read_line(line, &e);
+    return e;
+}

@@ -1,0 +1,32 @@
+/* extension.h: what a server says it can do, read from its reply to EHLO or LHLO
+ * (RFC 5321 4.1.1.1). A value. */
+#ifndef GODWIT_SMTP_CLIENT_EXTENSION_H
+#define GODWIT_SMTP_CLIENT_EXTENSION_H
+
+#include "base/slice.h"
+
+enum {
+    SMTP_EXTENSION_PIPELINING = 1 << 0,      /* RFC 2920 */
+    SMTP_EXTENSION_SIZE = 1 << 1,            /* RFC 1870 */
+    SMTP_EXTENSION_8BITMIME = 1 << 2,        /* RFC 6152 */
+    SMTP_EXTENSION_SMTPUTF8 = 1 << 3,        /* RFC 6531 */
+    SMTP_EXTENSION_CHUNKING = 1 << 4,        /* RFC 3030 */
+    SMTP_EXTENSION_BINARYMIME = 1 << 5,      /* RFC 3030 */
+    SMTP_EXTENSION_DSN = 1 << 6,             /* RFC 3461 */
+    SMTP_EXTENSION_ENHANCED_STATUS = 1 << 7, /* RFC 2034 */
+    SMTP_EXTENSION_LIMITS = 1 << 8,          /* RFC 9422 */
+};
+
+struct smtp_extensions {
+    uint32_t offered;        /* SMTP_EXTENSION_* */
+    uint64_t size_max;       /* in bytes; 0: none said */
+    uint32_t recipients_max; /* RCPT commands in a transaction; 0: none said */
+    uint32_t mails_max;      /* MAIL commands in a session; 0: none said */
+};
+
+/* Reads the lines of the reply's text; the first is the greeting and is skipped.
+ * Unknown keywords, and known ones with a value that does not parse, are as if they
+ * had not been said; a SIZE without a usable number states no limit. */
+struct smtp_extensions smtp_extensions_read(struct slice text);
+
+#endif

@@ -1,0 +1,92 @@
+/* rcpt.c: RCPT, once for each recipient, each with a reply of its own
+ * (RFC 5321 4.1.1.3, RFC 3461 4.1 and 4.2). */
+#include "base/utf8.h"
+#include "smtp/client/client_private.h"
+
+/* NOTIFY=NEVER / 1#( "SUCCESS" / "FAILURE" / "DELAY" ) */
+static void append_notify(uint8_t notify, struct buffer *out)
+{
+    static const struct {
+        uint8_t bit;
+        const char *name;
+    } names[] = {
+        { DSN_NOTIFY_NEVER, "NEVER" },
+        { DSN_NOTIFY_SUCCESS, "SUCCESS" },
+        { DSN_NOTIFY_FAILURE, "FAILURE" },
+        { DSN_NOTIFY_DELAY, "DELAY" },
+    };
+    const char *before = " NOTIFY=";
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if ((notify & names[i].bit) == 0)
+            continue;
+        buffer_append_string(out, before);
+        buffer_append_string(out, names[i].name);
+        before = ",";
+    }
+}
+
+static void append_dsn(const struct smtp_client_transaction *t,
+                       const struct envelope_recipient *r, struct buffer *out)
+{
+    append_notify(r->notify, out);
+    /* An ORCPT that is not ASCII may go only where SMTPUTF8 was asked for
+     * (RFC 6533 section 3); it is information, so it is left out elsewhere. */
+    if (r->orcpt.len > 0 && (t->is_utf8 || slice_is_ascii(r->orcpt))) {
+        buffer_append(out, SLICE(" ORCPT="));
+        buffer_append(out, r->orcpt);
+    }
+}
+
+/* The next recipient at this progress, from *place on, which is moved behind it. */
+static struct smtp_client_recipient *next_at(struct smtp_client_transaction *t,
+                                             uint32_t *place, uint8_t progress)
+{
+    while (*place < t->count) {
+        struct smtp_client_recipient *r = &t->recipients[(*place)++];
+        if (r->progress == progress)
+            return r;
+    }
+    return NULL;
+}
+
+/* rcpt = "RCPT TO:" Forward-path [SP Rcpt-parameters] CRLF */
+bool rcpt_build(struct smtp_client *c, struct smtp_client_transaction *t,
+                struct buffer *out)
+{
+    struct smtp_client_recipient *r = NULL;
+    if (!t->refused)
+        r = next_at(t, &t->to_send, RECIPIENT_WAITING);
+    if (r == NULL) {
+        t->sending = SENDING_DATA;
+        return false;
+    }
+    buffer_append(out, SLICE("RCPT TO:<"));
+    buffer_append(out, r->recipient->address);
+    buffer_append_byte(out, '>');
+    if (client_offers(c, SMTP_EXTENSION_DSN))
+        append_dsn(t, r->recipient, out);
+    buffer_append(out, SLICE("\r\n"));
+    r->progress = RECIPIENT_SENT;
+    client_await(c, STEP_RCPT, t, 1);
+    return true;
+}
+
+void rcpt_on_reply(struct smtp_client *c, struct smtp_client_transaction *t,
+                   const struct smtp_reply *reply)
+{
+    if (t->refused)
+        return; /* the reply to MAIL decided them */
+    struct smtp_client_recipient *r = next_at(t, &t->to_answer, RECIPIENT_SENT);
+    if (reply_is_done(reply)) {
+        r->progress = RECIPIENT_ACCEPTED;
+        t->accepted++;
+    } else if (reply_is_refusal(reply)) {
+        struct smtp_reply said = *reply;
+        /* RFC 5321 4.5.3.1.10: a bare 552 here means too many recipients. */
+        if (said.code == 552 && said.status.class == 0)
+            said.code = 452, said.status = (struct smtp_status){ 4, 5, 3 };
+        recipient_decide(c, t, r, &said);
+    } else {
+        client_fail_protocol(c, "the reply to RCPT does not fit");
+    }
+}

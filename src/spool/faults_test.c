@@ -1,0 +1,287 @@
+/* faults_test.c: flipped bytes, a full disk, and long churn in small segments. */
+#include "spool/rig_private.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+enum { MESSAGES = 24 };
+
+static struct rig_message message(size_t i)
+{
+    static const size_t sizes[] = { 0, 100, 3000, 4096, 9000, 26000 };
+    return (struct rig_message){ .seed = (uint32_t)i + 1, .size = sizes[i % 6],
+                                 .recipients = 1 + i % 3 };
+}
+
+struct closed {
+    struct spool_fake *fake;
+    uint64_t ids[MESSAGES];
+};
+
+/* A spool with a bit of everything, closed, or killed before the checkpoint. */
+static struct closed make_closed(bool killed)
+{
+    struct closed closed = { 0 };
+    struct rig *rig = rig_make(spool_fake_new());
+    assert_int_equal(rig_open(rig), ERR_OK);
+    for (size_t i = 0; i < MESSAGES; i++) {
+        struct rig_message m = message(i);
+        closed.ids[i] = rig_put(rig, &m).id.value;
+        if (i % 4 == 3)
+            assert_int_equal(rig_update(rig, closed.ids[i], 0, RECIPIENT_QUEUED, 1),
+                             ERR_OK);
+    }
+    if (!killed)
+        rig_close(rig);
+    closed.fake = spool_fake_crash(rig->fake, spool_fake_changes(rig->fake), 1, false);
+    rig_free(rig);
+    return closed;
+}
+
+static char *file_at(struct spool_fake *fake, const char *path, size_t *out_len)
+{
+    const char *found;
+    char *bytes;
+    for (size_t i = 0; (bytes = spool_fake_file(fake, i, &found, out_len)) != NULL; i++)
+        if (strcmp(found, path) == 0)
+            return bytes;
+    return NULL;
+}
+
+/* Opens with one byte changed: at most one message may suffer, and if one does,
+ * somebody was told. */
+static void judge_flip(const struct closed *closed, const char *path, size_t at)
+{
+    struct rig *rig = rig_make(spool_fake_crash(closed->fake, 0, 0, false));
+    size_t len;
+    char *bytes = file_at(rig->fake, path, &len);
+    assert_non_null(bytes);
+    bytes[at] ^= (char)(1 << at % 8);
+    enum err error = rig_open(rig);
+    if (error != ERR_OK)
+        fail_msg("%s at %zu: open says %s", path, at, err_text(error));
+    size_t damaged = 0;
+    for (size_t i = 0; i < MESSAGES; i++) {
+        struct rig_message m = message(i);
+        bool there = rig_find(rig, closed->ids[i]) != NULL;
+        damaged += !there || !rig_reads_back(rig, closed->ids[i], &m);
+    }
+    if (damaged > 1 || (damaged > 0 && rig->problems == 0))
+        fail_msg("%s at %zu: %zu messages damaged, %zu problems", path, at, damaged,
+                 (size_t)rig->problems);
+    if (rig->arrivals_count > MESSAGES)
+        fail_msg("%s at %zu: more messages than were put in", path, at);
+    rig_free(rig);
+}
+
+static void flip_all(bool killed, size_t step)
+{
+    struct closed closed = make_closed(killed);
+    size_t flips = 0;
+    const char *path;
+    size_t len;
+    for (size_t i = 0; spool_fake_file(closed.fake, i, &path, &len) != NULL; i++) {
+        if (len == 0 || strcmp(path, "checkpoint/reserve") == 0)
+            continue;
+        char *bytes = spool_fake_file(closed.fake, i, &path, &len);
+        for (size_t at = 0; at < len; at++) {
+            bool interesting = bytes[at] != 0 && at % step == at / step % step;
+            if (!interesting && at % 20011 != 0)
+                continue;
+            judge_flip(&closed, path, at);
+            flips++;
+        }
+    }
+    print_message("%zu flips\n", flips);
+    spool_fake_free(&closed.fake);
+}
+
+static void any_byte_may_flip_in_a_closed_spool(void **state)
+{
+    (void)state;
+    flip_all(false, 41);
+}
+
+static void any_byte_may_flip_in_a_killed_spool(void **state)
+{
+    (void)state;
+    flip_all(true, 43);
+}
+
+static void both_checkpoints_may_be_gone(void **state)
+{
+    (void)state;
+    struct closed closed = make_closed(false);
+    struct rig *rig = rig_make(closed.fake);
+    const char *path;
+    size_t len;
+    char *bytes;
+    for (size_t i = 0; (bytes = spool_fake_file(rig->fake, i, &path, &len)) != NULL; i++)
+        if (strncmp(path, "checkpoint/", 11) == 0 && len > 20)
+            bytes[len / 2] ^= 1;
+    assert_int_equal(rig_open(rig), ERR_OK);
+    for (size_t i = 0; i < MESSAGES; i++) {
+        struct rig_message m = message(i);
+        assert_non_null(rig_find(rig, closed.ids[i]));
+        assert_true(rig_reads_back(rig, closed.ids[i], &m));
+    }
+    assert_true(rig->problems > 0);
+    rig_free(rig);
+}
+
+/* Waits until the keeper has done what it does on its own. Bounded by the test's
+ * time, not by a sleep: each round gives it work that wakes it. */
+static void churn(struct rig *rig, uint64_t *kept, size_t count, size_t rounds)
+{
+    for (size_t i = 0; i < rounds; i++) {
+        struct rig_message m = message(i);
+        size_t at = i % count;
+        m.seed = (uint32_t)(i + 100);
+        m.recipients = 1;
+        struct rig_commit commit = rig_put(rig, &m);
+        assert_int_equal(commit.result, ERR_OK);
+        /* Most end at once; a few stay, so that segments become sparse. */
+        if (i % 16 != 0) {
+            assert_int_equal(rig_update(rig, commit.id.value, 0, RECIPIENT_DELIVERED, 1),
+                             ERR_OK);
+        } else {
+            at = i / 16 % count;
+            if (kept[2 * at] != 0)
+                assert_int_equal(rig_update(rig, kept[2 * at], 0, RECIPIENT_RELAYED, 1),
+                                 ERR_OK);
+            kept[2 * at] = commit.id.value;
+            kept[2 * at + 1] = i;
+        }
+        rig_forget_arrivals(rig);
+    }
+}
+
+static void check_kept(struct rig *rig, const uint64_t *kept, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (kept[2 * i] == 0)
+            continue;
+        struct rig_message m = message((size_t)kept[2 * i + 1]);
+        m.seed = (uint32_t)(kept[2 * i + 1] + 100);
+        m.recipients = 1;
+        assert_true(rig_reads_back(rig, kept[2 * i], &m));
+    }
+}
+
+static void churn_stays_small(void **state)
+{
+    (void)state;
+    enum { KEPT = 40 };
+    uint64_t kept[2 * KEPT] = { 0 };
+    struct rig *rig = rig_make(spool_fake_new());
+    assert_int_equal(rig_open(rig), ERR_OK);
+    churn(rig, kept, KEPT, 3000);
+    struct spool_stats stats = spool_stats(rig->spool);
+    print_message("%zu segments, %zu checkpoints, %zu moved, %zu groups\n",
+                  (size_t)stats.segments, (size_t)stats.checkpoints,
+                  (size_t)stats.moved, (size_t)stats.groups);
+    assert_int_equal(stats.messages, KEPT);
+    assert_true(stats.checkpoints > 10);
+    assert_true(stats.moved > 0);
+    assert_true(stats.segments < 80);
+    check_kept(rig, kept, KEPT);
+    rig_close(rig);
+    rig_forget_arrivals(rig);
+    assert_int_equal(rig_open(rig), ERR_OK);
+    assert_int_equal(rig->arrivals_count, KEPT);
+    check_kept(rig, kept, KEPT);
+    assert_int_equal(rig->problems, 0);
+    rig_free(rig);
+}
+
+/* A disk that fills up: 452 while it is full, outcomes still kept, and service
+ * again when the messages have left. */
+static void a_full_disk_is_survived(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_make(spool_fake_new());
+    uint64_t ids[512];
+    size_t count = 0;
+    rig->limits.compact_floor_bytes = 1 << 30;
+    spool_fake_space(rig->fake, 1024 * 1024);
+    assert_int_equal(rig_open(rig), ERR_OK);
+    struct rig_message m = { .seed = 1, .size = 3500, .recipients = 1 };
+    struct rig_commit commit;
+    while ((commit = rig_put(rig, &m)).result == ERR_OK) {
+        assert_true(count < 512);
+        ids[count++] = commit.id.value;
+    }
+    assert_int_equal(commit.result, ERR_FULL);
+    assert_true(count > 50);
+    assert_true(spool_stats(rig->spool).is_full);
+    struct intake_writer *writer;
+    struct intake_begin begin = { .home = &rig->home.home };
+    assert_int_equal(intake_begin(spool_intake(rig->spool), &begin, &writer), ERR_FULL);
+    for (size_t i = 0; i < count; i++)
+        assert_true(rig_reads_back(rig, ids[i], &m));
+    /* The reserve of this small disk holds about a hundred outcomes; what is freed
+     * by them makes room for the others. */
+    for (size_t i = 0; i < count; i++) {
+        enum err error;
+        while ((error = rig_update(rig, ids[i], 0, RECIPIENT_DELIVERED, 1)) == ERR_FULL)
+            assert_true(i > 50);
+        assert_int_equal(error, ERR_OK);
+    }
+    while (spool_stats(rig->spool).is_full)
+        assert_int_equal(rig_update(rig, ids[0], 0, RECIPIENT_DELIVERED, 1), ERR_OK);
+    assert_int_equal(rig_put(rig, &m).result, ERR_OK);
+    assert_int_equal(rig->failures, 0);
+    rig_free(rig);
+}
+
+/* A large body that finds no room is answered, and leaves nothing. */
+static void a_large_body_may_find_no_room(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_make(spool_fake_new());
+    spool_fake_space(rig->fake, 512 * 1024);
+    assert_int_equal(rig_open(rig), ERR_OK);
+    struct rig_message m = { .seed = 1, .size = 600 * 1024, .recipients = 1 };
+    assert_int_equal(rig_put(rig, &m).result, ERR_FULL);
+    struct rig_message small = { .seed = 2, .size = 1000, .recipients = 1 };
+    assert_int_equal(rig_put(rig, &small).result, ERR_OK);
+    rig_close(rig);
+    const char *path;
+    size_t len;
+    for (size_t i = 0; spool_fake_file(rig->fake, i, &path, &len) != NULL; i++)
+        assert_int_not_equal(strncmp(path, "large/", 6), 0);
+    rig_free(rig);
+}
+
+static void after_a_failed_sync_nothing_is_promised(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_make(spool_fake_new());
+    assert_int_equal(rig_open(rig), ERR_OK);
+    struct rig_message m = { .seed = 1, .size = 100, .recipients = 1 };
+    uint64_t id = rig_put(rig, &m).id.value;
+    spool_fake_fail(rig->fake, 0, 1000, ERR_IO);
+    assert_int_equal(rig_put(rig, &m).result, ERR_IO);
+    spool_fake_fail(rig->fake, 0, 0, ERR_OK);
+    assert_int_equal(rig_put(rig, &m).result, ERR_IO);
+    assert_int_equal(rig_update(rig, id, 0, RECIPIENT_DELIVERED, 1), ERR_IO);
+    assert_int_equal(rig->failures, 1);
+    assert_true(spool_stats(rig->spool).is_failed);
+    rig_free(rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(any_byte_may_flip_in_a_closed_spool),
+        cmocka_unit_test(any_byte_may_flip_in_a_killed_spool),
+        cmocka_unit_test(both_checkpoints_may_be_gone),
+        cmocka_unit_test(churn_stays_small),
+        cmocka_unit_test(a_full_disk_is_survived),
+        cmocka_unit_test(a_large_body_may_find_no_room),
+        cmocka_unit_test(after_a_failed_sync_nothing_is_promised),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

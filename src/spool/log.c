@@ -1,0 +1,426 @@
+/* log.c: the writer thread: groups, syncs, answers.
+ *
+ * A group is what waited when the writer came round: one write, at most one sync.
+ * It begins on a sector of its own, so that no later write touches a sector which
+ * holds something that was promised. Frames are numbered; a number is never used
+ * twice. After a failed sync nothing is promised any more (ARCHITECTURE).
+ */
+#include "spool/spool_private.h"
+
+#include "base/crc32c.h"
+#include "base/must.h"
+
+enum { HOMES_AT_ONCE = 16, SEGMENT_FRAME_BYTES = 8 };
+
+static const char zero_sector[SPOOL_SECTOR];
+
+uint64_t spool_log_payload_max(const struct spool *spool)
+{
+    uint64_t fixed = SPOOL_FOOTER_ROOM + 2 * SPOOL_SECTOR;
+    return spool->limits.segment_bytes - fixed - SPOOL_FRAME_HEADER;
+}
+
+void spool_log_push(struct spool *spool, struct spool_op *op)
+{
+    struct spool_log *log = &spool->log;
+    op->next = NULL;
+    pthread_mutex_lock(&log->mutex);
+    *log->last = op;
+    log->last = &op->next;
+    pthread_cond_signal(&log->wake);
+    pthread_mutex_unlock(&log->mutex);
+}
+
+/* All that waits, in order; NULL when the log is stopping and empty. */
+static struct spool_op *take_waiting(struct spool_log *log)
+{
+    pthread_mutex_lock(&log->mutex);
+    while (log->first == NULL && !log->is_stopping)
+        pthread_cond_wait(&log->wake, &log->mutex);
+    struct spool_op *first = log->first;
+    log->first = NULL;
+    log->last = &log->first;
+    pthread_mutex_unlock(&log->mutex);
+    return first;
+}
+
+/* The tasks of one home, posted together. */
+struct batch {
+    struct home *home;
+    struct task *first;
+    struct task *last;
+};
+
+static void batch_add(struct batch *batches, size_t *count, struct home *home,
+                      struct task *task)
+{
+    size_t i = 0;
+    while (i < *count && batches[i].home != home)
+        i++;
+    task->next = NULL;
+    if (i == HOMES_AT_ONCE) {
+        home_post(home, task);
+        return;
+    }
+    if (i == *count) {
+        batches[(*count)++] = (struct batch){ home, task, task };
+        return;
+    }
+    batches[i].last->next = task;
+    batches[i].last = task;
+}
+
+/* Hands the new messages over, then tells everybody. The ops are not ours after. */
+static void answer(struct spool *spool, size_t count)
+{
+    struct batch batches[HOMES_AT_ONCE];
+    size_t homes = 0;
+    struct spool_log *log = &spool->log;
+    for (size_t i = 0; i < count; i++)
+        if (log->ops[i]->arrival != NULL && log->ops[i]->result == ERR_OK) {
+            batch_add(batches, &homes, spool->sink->home, log->ops[i]->arrival);
+            log->ops[i]->arrival = NULL;
+        }
+    for (size_t i = 0; i < homes; i++)
+        batches[i].home->post(batches[i].home, batches[i].first, batches[i].last);
+    homes = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct spool_op *op = log->ops[i];
+        if (op->home == NULL)
+            op->task.run(&op->task);
+        else
+            batch_add(batches, &homes, op->home, &op->task);
+    }
+    for (size_t i = 0; i < homes; i++)
+        batches[i].home->post(batches[i].home, batches[i].first, batches[i].last);
+}
+
+static void answer_all(struct spool *spool, size_t count, enum err result)
+{
+    for (size_t i = 0; i < count; i++)
+        spool->log.ops[i]->result = result;
+    answer(spool, count);
+}
+
+static void answer_one(struct spool_op *op, enum err result)
+{
+    op->result = result;
+    if (op->home == NULL)
+        op->task.run(&op->task);
+    else
+        home_post(op->home, &op->task);
+}
+
+/* A frame of the writer's own, alone in its sectors, written and synced. */
+static enum err write_alone(struct spool *spool, enum spool_frame_type type,
+                            struct slice payload)
+{
+    struct spool_log *log = &spool->log;
+    char sector[SPOOL_SECTOR] = { 0 };
+    struct spool_frame frame = {
+        .segment = log->segment->id, .sequence = log->sequence++,
+        .length = (uint32_t)payload.len, .crc = crc32c(0, payload), .type = type,
+    };
+    must(SPOOL_FRAME_HEADER + payload.len <= sizeof sector);
+    spool_frame_encode(&frame, spool->magic, sector);
+    if (payload.len > 0)
+        memcpy(sector + SPOOL_FRAME_HEADER, payload.data, payload.len);
+    struct iovec part = { .iov_base = sector, .iov_len = sizeof sector };
+    enum err error = spool->fs->ops->write(spool->fs, log->segment->file, &part, 1,
+                                           log->offset);
+    if (error == ERR_OK)
+        error = spool->fs->ops->sync(spool->fs, log->segment->file);
+    if (error != ERR_OK) {
+        spool_fail(spool, error);
+        return ERR_IO;
+    }
+    log->offset += SPOOL_SECTOR;
+    return ERR_OK;
+}
+
+static enum err write_beginning(struct spool *spool)
+{
+    struct buffer payload;
+    buffer_init(&payload, SEGMENT_FRAME_BYTES);
+    buffer_append_u64(&payload, spool->generation);
+    enum err error = payload.overflow ? ERR_MEMORY
+                   : write_alone(spool, SPOOL_FRAME_SEGMENT, buffer_slice(&payload));
+    buffer_free(&payload);
+    return error;
+}
+
+static enum err seal(struct spool *spool)
+{
+    struct spool_log *log = &spool->log;
+    struct spool_segment *segment = log->segment;
+    uint64_t sequence = log->sequence;
+    enum err error = write_alone(spool, SPOOL_FRAME_FOOTER, slice_make(NULL, 0));
+    if (error != ERR_OK)
+        return error;
+    pthread_mutex_lock(&spool->lock);
+    segment->last_sequence = sequence;
+    segment->is_sealed = true;
+    list_append(&spool->segments.sealed, &segment->node);
+    spool->segments.open_count++;
+    spool->segments.has_empty = true;
+    pthread_cond_signal(&spool->keeper.wake);
+    pthread_mutex_unlock(&spool->lock);
+    log->segment = NULL;
+    return ERR_OK;
+}
+
+/* Under the lock: the next segment, waiting for the preparer if it is late. The last
+ * one is the reserve. NULL: the disk is full. */
+static struct spool_segment *take_ready(struct spool *spool, bool uses_reserve)
+{
+    struct spool_segments *segments = &spool->segments;
+    struct spool_preparer *preparer = &spool->preparer;
+    while (segments->ready_count < SPOOL_READY_TARGET && preparer->has_thread &&
+           preparer->error == ERR_OK) {
+        pthread_cond_signal(&preparer->wake);
+        pthread_cond_wait(&preparer->done, &spool->lock);
+    }
+    bool is_last = segments->ready_count < SPOOL_READY_TARGET;
+    if (is_last && preparer->has_thread) {
+        atomic_store(&spool->log.is_full, true);
+        if (segments->ready_count == 0 || !uses_reserve)
+            return NULL;
+    }
+    struct list_node *node = list_take(&segments->ready);
+    if (node == NULL)
+        return NULL;
+    segments->ready_count--;
+    spool->log.on_reserve = is_last && preparer->has_thread;
+    pthread_cond_signal(&preparer->wake);
+    return container_of(node, struct spool_segment, node);
+}
+
+static enum err next_segment(struct spool *spool, bool uses_reserve)
+{
+    struct spool_log *log = &spool->log;
+    pthread_mutex_lock(&spool->lock);
+    if (!spool_map_reserve(&spool->segments.all, 1)) {
+        pthread_mutex_unlock(&spool->lock);
+        return ERR_MEMORY;
+    }
+    struct spool_segment *next = take_ready(spool, uses_reserve);
+    if (next != NULL)
+        spool_map_insert(&spool->segments.all, next);
+    pthread_mutex_unlock(&spool->lock);
+    if (next == NULL)
+        return ERR_FULL;
+    if (log->segment != NULL && seal(spool) != ERR_OK) {
+        pthread_mutex_lock(&spool->lock);
+        spool_map_remove(&spool->segments.all, next->id);
+        pthread_mutex_unlock(&spool->lock);
+        spool_segment_free(spool, next);
+        return ERR_IO;
+    }
+    log->segment = next;
+    log->offset = 0;
+    return write_beginning(spool);
+}
+
+static bool fits(const struct spool_log *log, uint64_t at, const struct spool_op *op)
+{
+    return at + spool_frame_bytes(op->place.length) + SPOOL_FOOTER_ROOM <=
+           log->segment->bytes;
+}
+
+/* Whether the op may go into the segment now, taking the next one if need be. */
+static enum err find_room(struct spool *spool, struct spool_op *op)
+{
+    struct spool_log *log = &spool->log;
+    if (!fits(log, log->offset, op)) {
+        enum err error = next_segment(spool, op->uses_reserve);
+        if (error != ERR_OK)
+            return error;
+        must(fits(log, log->offset, op));
+    }
+    if (log->on_reserve && !op->uses_reserve && atomic_load(&log->is_full))
+        return ERR_FULL;
+    return ERR_OK;
+}
+
+/* What is being laid out: one write. */
+struct group {
+    size_t ops;
+    size_t parts;
+    uint64_t end;     /* in the segment */
+    bool needs_sync;
+};
+
+/* The header of a frame stands behind the zeros that fill up the frame before, so
+ * that both are one part of the write. */
+static void lay_frame(struct spool *spool, struct group *group, struct spool_op *op)
+{
+    struct spool_log *log = &spool->log;
+    uint64_t at = spool_align(group->end, SPOOL_FRAME_ALIGN);
+    size_t filling = (size_t)(at - group->end);
+    char *header = log->headers[group->ops];
+    struct spool_frame frame = {
+        .segment = log->segment->id, .sequence = log->sequence++,
+        .length = op->place.length, .crc = op->crc, .type = op->type,
+    };
+    memset(header, 0, SPOOL_FRAME_ALIGN);
+    spool_frame_encode(&frame, spool->magic, header + SPOOL_FRAME_ALIGN);
+    log->parts[group->parts++] = (struct iovec){
+        .iov_base = header + SPOOL_FRAME_ALIGN - filling,
+        .iov_len = filling + SPOOL_FRAME_HEADER,
+    };
+    for (size_t i = 0; i < SPOOL_OP_PARTS; i++)
+        if (op->parts[i].len > 0)
+            log->parts[group->parts++] = (struct iovec){
+                .iov_base = (void *)(uintptr_t)op->parts[i].data,
+                .iov_len = op->parts[i].len,
+            };
+    op->place.segment = (uint32_t)log->segment->id;
+    op->place.offset = (uint32_t)at;
+    group->end = at + SPOOL_FRAME_HEADER + op->place.length;
+    group->needs_sync |= op->needs_sync;
+    log->ops[group->ops++] = op;
+}
+
+static void fill_sector(struct spool *spool, struct group *group)
+{
+    uint64_t end = spool_align(group->end, SPOOL_SECTOR);
+    if (end > group->end)
+        spool->log.parts[group->parts++] = (struct iovec){
+            .iov_base = (void *)(uintptr_t)zero_sector,
+            .iov_len = (size_t)(end - group->end),
+        };
+    group->end = end;
+}
+
+/* Lays out as many as fit, in order; returns the first that is left. */
+static struct spool_op *lay_group(struct spool *spool, struct spool_op *op,
+                                  struct group *group)
+{
+    struct spool_log *log = &spool->log;
+    while (op != NULL && group->ops < SPOOL_GROUP_OPS) {
+        struct spool_op *next = op->next;
+        uint64_t at = spool_align(group->end, SPOOL_FRAME_ALIGN);
+        bool refused = log->on_reserve && !op->uses_reserve &&
+                       atomic_load(&log->is_full);
+        if (!refused && !fits(log, at, op))
+            break;
+        if (refused)
+            answer_one(op, ERR_FULL);
+        else
+            lay_frame(spool, group, op);
+        op = next;
+    }
+    fill_sector(spool, group);
+    return op;
+}
+
+static void apply_group(struct spool *spool, const struct group *group)
+{
+    struct spool_log *log = &spool->log;
+    pthread_mutex_lock(&spool->lock);
+    for (size_t i = 0; i < group->ops; i++) {
+        log->ops[i]->result = ERR_OK;
+        if (log->ops[i]->apply != NULL)
+            log->ops[i]->apply(spool, log->ops[i]);
+    }
+    log->applied = log->sequence;
+    log->applied_segment = log->segment->id;
+    log->since_checkpoint += group->end - log->offset;
+    log->groups++;
+    log->syncs += group->needs_sync;
+    if (log->since_checkpoint >= spool->limits.checkpoint_bytes ||
+        spool->segments.has_empty)
+        pthread_cond_signal(&spool->keeper.wake);
+    pthread_mutex_unlock(&spool->lock);
+    log->offset = group->end;
+}
+
+static enum err reserve_index(struct spool *spool)
+{
+    pthread_mutex_lock(&spool->lock);
+    bool reserved = spool_map_reserve(&spool->index.entries, SPOOL_GROUP_OPS);
+    pthread_mutex_unlock(&spool->lock);
+    return reserved ? ERR_OK : ERR_MEMORY;
+}
+
+/* Writes one group from the front of the list; returns what is left of it. */
+static struct spool_op *write_group(struct spool *spool, struct spool_op *op)
+{
+    struct spool_log *log = &spool->log;
+    struct spool_op *rest = op->next;
+    enum err error = atomic_load(&log->is_failed) ? ERR_IO : find_room(spool, op);
+    if (error == ERR_OK)
+        error = reserve_index(spool);
+    if (error != ERR_OK) {
+        answer_one(op, error);
+        return rest;
+    }
+    struct group group = { .end = log->offset };
+    rest = lay_group(spool, op, &group);
+    error = spool->fs->ops->write(spool->fs, log->segment->file, log->parts,
+                                  (int)group.parts, log->offset);
+    if (error == ERR_OK && group.needs_sync) {
+        error = spool->fs->ops->sync(spool->fs, log->segment->file);
+        if (error != ERR_OK)
+            error = ERR_IO;
+    }
+    if (error == ERR_OK) {
+        apply_group(spool, &group);
+        answer(spool, group.ops);
+    } else if (error == ERR_FULL &&
+               write_alone(spool, SPOOL_FRAME_VOID, slice_make(NULL, 0)) == ERR_OK) {
+        /* What part of the group may be on disk is void now. */
+        answer_all(spool, group.ops, ERR_FULL);
+    } else {
+        spool_fail(spool, error);
+        answer_all(spool, group.ops, ERR_IO);
+    }
+    return rest;
+}
+
+static void *run_log(void *argument)
+{
+    struct spool *spool = argument;
+    struct spool_op *op;
+    while ((op = take_waiting(&spool->log)) != NULL)
+        while (op != NULL)
+            op = write_group(spool, op);
+    return NULL;
+}
+
+enum err spool_log_start(struct spool *spool)
+{
+    enum err error = next_segment(spool, true);
+    if (error != ERR_OK)
+        return error;
+    spool->log.applied = spool->log.sequence;
+    spool->log.applied_segment = spool->log.segment->id;
+    if (pthread_create(&spool->log.thread, NULL, run_log, spool) != 0)
+        return ERR_MEMORY;
+    spool->log.has_thread = true;
+    return ERR_OK;
+}
+
+void spool_log_stop(struct spool *spool)
+{
+    struct spool_log *log = &spool->log;
+    if (log->has_thread) {
+        pthread_mutex_lock(&log->mutex);
+        log->is_stopping = true;
+        pthread_cond_signal(&log->wake);
+        pthread_mutex_unlock(&log->mutex);
+        pthread_join(log->thread, NULL);
+        log->has_thread = false;
+    }
+    if (log->segment != NULL && !atomic_load(&log->is_failed) && seal(spool) == ERR_OK) {
+        log->applied = log->sequence;
+        return;
+    }
+    if (log->segment != NULL) {
+        pthread_mutex_lock(&spool->lock);
+        spool_map_remove(&spool->segments.all, log->segment->id);
+        pthread_mutex_unlock(&spool->lock);
+        spool_segment_free(spool, log->segment);
+        log->segment = NULL;
+    }
+}

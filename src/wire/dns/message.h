@@ -1,0 +1,30 @@
+/* message.h: the little of DNS messages and record data that mail reads itself
+ * (RFC 1035 section 4). Pure; every length is checked. */
+#ifndef GODWIT_WIRE_DNS_MESSAGE_H
+#define GODWIT_WIRE_DNS_MESSAGE_H
+
+#include "wire/dns/name.h"
+
+enum dns_type {
+    DNS_TYPE_A = 1,
+    DNS_TYPE_CNAME = 5,
+    DNS_TYPE_PTR = 12,
+    DNS_TYPE_MX = 15,
+    DNS_TYPE_TXT = 16,
+    DNS_TYPE_AAAA = 28,
+    DNS_TYPE_TLSA = 52,
+};
+
+struct dns_mx_record {
+    uint16_t preference;
+    struct dns_name host; /* empty: the root, "no mail" (RFC 7505) */
+};
+
+/* The data of an MX record, its name uncompressed (RFC 1035 3.3.9). */
+bool dns_mx_record_read(struct slice data, struct dns_mx_record *out);
+
+/* How many records of this type stand in the answer section; false when the message
+ * does not parse so far. */
+bool dns_message_count(struct slice message, uint16_t type, uint32_t *out_count);
+
+#endif

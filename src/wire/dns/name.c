@@ -1,0 +1,71 @@
+/* name.c: RFC 1035 3.1: a name is a row of labels, each behind its length, the last
+ * one empty. */
+#include "wire/dns/name.h"
+
+#include "base/ascii.h"
+
+enum { LABEL_MAX = 63 };
+
+static bool is_label_octet(char c)
+{
+    return ascii_is_alnum(c) || c == '-' || c == '_';
+}
+
+static bool append_label(struct dns_name *name, struct slice label)
+{
+    size_t dot = name->len > 0 ? 1 : 0;
+    if (label.len == 0 || label.len > LABEL_MAX ||
+        name->len + dot + label.len > DNS_NAME_MAX)
+        return false;
+    if (dot == 1)
+        name->text[name->len++] = '.';
+    for (size_t i = 0; i < label.len; i++) {
+        if (!is_label_octet(label.data[i]))
+            return false;
+        name->text[name->len++] = ascii_lower(label.data[i]);
+    }
+    return true;
+}
+
+/* domain-name = *( length label ) 0x00 */
+bool dns_name_take(struct cursor *c, struct dns_name *out)
+{
+    struct cursor at = *c;
+    struct dns_name name = { .len = 0 };
+    for (;;) {
+        int len = cursor_take(&at);
+        struct slice label;
+        if (len == 0)
+            break;
+        if (len < 0 || len > LABEL_MAX ||
+            !cursor_take_part(&at, (size_t)len, &label) || !append_label(&name, label))
+            return false;
+    }
+    *c = at;
+    *out = name;
+    return true;
+}
+
+/* <domain> ::= <label> *( "." <label> ) [ "." ] (RFC 1035 2.3.1) */
+bool dns_name_parse(struct slice text, struct dns_name *out)
+{
+    struct dns_name name = { .len = 0 };
+    if (slice_equal(text, SLICE("."))) {
+        *out = name;
+        return true;
+    }
+    if (text.len > 0 && text.data[text.len - 1] == '.')
+        text.len--;
+    if (text.len == 0)
+        return false;
+    for (;;) {
+        size_t dot = slice_find(text, '.');
+        if (!append_label(&name, slice_part(text, 0, dot)))
+            return false;
+        if (dot == SLICE_NOT_FOUND)
+            break;
+        text = slice_from(text, dot + 1);
+    }
+    *out = name;
+    return true;
+}

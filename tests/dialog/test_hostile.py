@@ -1,0 +1,313 @@
+"""HOSTILE parts A to C over real sockets: each item that concerns the server."""
+import os
+import resource
+import socket
+import time
+
+import pytest
+
+import godwit
+from godwit import Client
+
+
+def codes(client, *commands):
+    return [client.code(c) for c in commands]
+
+
+@pytest.mark.parametrize("sequence", [
+    b"\n.\n", b"\n.\r\n", b"\r.\n", b"\n.\r", b"\r.\r\n", b"\r\n.\n", b"\r\n.\r",
+    b"\r\n.\r\r\n", b"\r\r\n.\r\r\n"])
+@pytest.mark.parametrize("cut", [False, True])
+def test_a01_to_a12_no_other_end_of_data(relay, sink, sequence, cut):
+    payload = (b"Subject: x\r\n\r\ntext" + sequence + b"MAIL FROM:<smuggled@x.test>\r\n"
+               b"RCPT TO:<y@z.test>\r\nDATA\r\nsmuggled\r\n.\r\n")
+    with Client(relay.port) as c:
+        c.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        c.envelope()
+        assert c.code("DATA") == 354
+        if cut:
+            for byte in payload:
+                c.send(bytes([byte]))
+        else:
+            c.send(payload)
+        code, text = c.reply()
+        assert code == 550 and text.startswith("5.5.2")
+        assert c.is_closed()
+    assert sink.messages == []
+
+
+@pytest.mark.parametrize("sequence", [b"\r\n\0.\r\n", b"\r\n.\0\r\n"])
+def test_a09_a10_nul(relay, sink, sequence):
+    with Client(relay.port) as c:
+        c.envelope()
+        assert c.code("DATA") == 354
+        c.send(b"x" + sequence + b"more\r\n.\r\n")
+        code, text = c.reply()
+        assert code == 550 and text.startswith("5.6.0")
+        assert c.code("NOOP") == 250
+    assert sink.messages == []
+
+
+def test_a13_nothing_bare_ever_leaves(sink, data):
+    """What was converted on a submission listener arrives as exactly one message."""
+    config = "listen: [{ address: '127.0.0.1:0', role: submission }]\n"
+    with godwit.Godwit(data, "--next-hop", sink.address, config=config, listen=()) as g:
+        for sequence in (b"\n.\n", b"\n.\r\n", b"\r.\r", b"\r.\n", b"\r.\r\n", b"\r\n.\n",
+                         b"\r\n.\rx"):
+            with Client(g.port) as c:
+                c.envelope()
+                assert c.code("DATA") == 354
+                c.send(b"Subject: s\r\n\r\ntext" + sequence + b"RSET\r\n.\r\n")
+                assert c.reply()[0] == 250
+        sink.wait(7)
+    for message in sink.messages:
+        assert b"text\r\n.\r\n" in message.content and message.content.endswith(b"RSET\r\n")
+
+
+def test_a16_bare_lf_in_commands(relay):
+    with Client(relay.port) as c:
+        assert c.code("EHLO x") == 250
+        c.send(b"MAIL FROM:<a@b.test>\nRCPT TO:<c@d.test>\n")
+        code, text = c.reply()
+        assert code == 500 and text.startswith("5.5.2")
+        assert c.is_closed()
+
+
+@pytest.mark.parametrize("argument", ["99999999999999999999 LAST", "-1", "0x10", "1e9", "",
+                                      "5 FIRST"])
+def test_b18_bdat_sizes(relay, argument):
+    with Client(relay.port) as c:
+        c.envelope()
+        code, text = c.ask(f"BDAT {argument}".strip())
+        assert code == 501 and text.startswith("5.5.4")
+        assert c.is_closed()
+
+
+def test_b19_bdat_goes_on(relay):
+    with Client(relay.port) as c:
+        c.envelope()
+        c.send(b"BDAT 1\r\n")
+        c.send(b"xBDAT \x7f\r\n")
+        assert c.reply()[0] == 250
+        assert c.reply()[0] == 501
+        assert c.is_closed()
+
+
+def test_b20_chunk_is_never_a_command(relay, sink):
+    with Client(relay.port) as c:
+        assert codes(c, "EHLO x", "MAIL FROM:<a@b.test>", "RCPT TO:<bad@@d>") == [250, 250, 501]
+        chunk = b"MAIL FROM:<smuggled@x.test>\r\nRCPT TO:<y@z.test>\r\n"
+        c.send(b"BDAT %d\r\n" % len(chunk) + chunk + b"BDAT 2 LAST\r\nxxNOOP\r\n")
+        assert [c.reply()[0] for _ in range(3)] == [554, 503, 250]
+    assert sink.messages == []
+
+
+def test_b22_bare_lf_in_bdat(relay):
+    with Client(relay.port) as c:
+        assert codes(c, "EHLO x", "MAIL FROM:<a@b.test> BODY=8BITMIME",
+                     "RCPT TO:<c@d.test>") == [250, 250, 250]
+        c.send(b"BDAT 6 LAST\r\nab\ncd\n")
+        code, text = c.reply()
+        assert code == 550 and text.startswith("5.6.1")
+
+
+def test_b35_line_without_end(relay):
+    with Client(relay.port) as c:
+        c.send(b"EHLO " + b"x" * 1000000)
+        code, text = c.reply()
+        assert code == 500 and text.startswith("5.5.2")
+        c.send(b"\r\n")
+        assert c.code("NOOP") == 250
+
+
+def test_b37_parameters(relay):
+    with Client(relay.port) as c:
+        assert c.code("EHLO x") == 250
+        assert codes(c, 'MAIL FROM:<> ="', "MAIL FROM:<a@b> SIZE=-1", "MAIL FROM:<a@b> SIZE=9e99",
+                     "MAIL FROM:<a@b> SIZE=1 SIZE=2", "MAIL FROM:<a@b> FOO=1") == [
+                         501, 501, 501, 501, 555]
+
+
+def test_b39_recipients(relay):
+    with Client(relay.port) as c:
+        assert codes(c, "EHLO x", "MAIL FROM:<a@b.test>") == [250, 250]
+        for start in range(0, 3000, 500):
+            c.send(b"".join(b"RCPT TO:<r%d@d.test>\r\n" % n for n in range(start, start + 500)))
+            replies = [c.reply() for _ in range(500)]
+            wanted = 250 if start < 1000 else 452
+            assert {code for code, _ in replies} == {wanted}
+            if wanted == 452:
+                assert all(text.startswith("4.5.3") for _, text in replies)
+
+
+def test_b40_junk_and_errors(sink, data):
+    config = "relay_clients: []\n"
+    with godwit.Godwit(data, "--next-hop", sink.address, config=config) as g:
+        for line, most in (("NOOP", 101), ("RSET", 101), ("HELP", 101), ("FOO", 20)):
+            with Client(g.port) as c:
+                for _ in range(most + 1):
+                    code = c.code(line)
+                    if code == 421 or (line == "FOO" and _ == most - 1):
+                        break
+                if line == "FOO":
+                    code = c.reply()[0]
+                assert code == 421
+                assert c.is_closed()
+
+
+def test_b41_curious_commands(relay):
+    with Client(relay.port) as c:
+        assert codes(c, "VRFY root", "EXPN x", "EHLO x", "ETRN #';DROP TABLE q;--") == [
+            252, 502, 250, 502]
+
+
+def test_b43_early_talkers(sink, data):
+    config = "relay_clients: []\n"
+    with godwit.Godwit(data, "--next-hop", sink.address, config=config) as g:
+        # The connection waits in the accept queue while godwit is stopped.
+        import signal
+        engine = int(g.tool("status", "--data", data, "--json", check=True).stdout
+                     .split('"pid":')[1].split(",")[0].strip(" }\n"))
+        os.kill(engine, signal.SIGSTOP)
+        try:
+            s = socket.create_connection(("127.0.0.1", g.port), 30)
+            s.sendall(b"EHLO spam\r\n")
+        finally:
+            os.kill(engine, signal.SIGCONT)
+        assert s.recv(1000).startswith(b"554 ")
+        s.close()
+
+
+def test_b44_no_trust_for_strangers(relay, sink):
+    for line in (b"PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\n", b"XCLIENT ADDR=127.0.0.1\r\n",
+                 b"XFORWARD ADDR=127.0.0.1\r\n"):
+        with Client(relay.port) as c:
+            assert c.ask(line)[0] == 550
+
+
+def test_b45_slow_clients_cost_nobody_else(relay, sink):
+    resource.setrlimit(resource.RLIMIT_NOFILE,
+                       (min(8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),
+                        resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    slow = []
+    try:
+        for i in range(2000):
+            s = socket.create_connection(("127.0.0.1", relay.port), 30)
+            s.sendall(b"EHL" if i % 2 else b"EHLO x\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.t>\r\n"
+                      b"DATA\r\nhalf")
+            slow.append(s)
+        start = time.monotonic()
+        with Client(relay.port) as c:
+            assert c.message(b"quick\r\n")[0] == 250
+        assert time.monotonic() - start < 10
+        sink.wait(1)
+    finally:
+        for s in slow:
+            s.close()
+
+
+def test_b46_connections_of_one_address(sink, data):
+    config = "relay_clients: []\nlimits: { connections_per_client: 5 }\n"
+    with godwit.Godwit(data, "--next-hop", sink.address, config=config) as g:
+        first = [Client(g.port) for _ in range(5)]
+        c = Client(g.port, greeting=False)
+        assert c.reply()[0] == 421
+        assert c.is_closed()
+        first[0].close()
+
+        def another():
+            again = Client(g.port, greeting=False)
+            if again.reply()[0] == 220:
+                return again
+            again.close()
+            return None
+        godwit.wait_for(another, "a free place").close()
+        for f in first:
+            f.close()
+
+
+# ---- part C ----
+
+LOCAL = """
+domains:
+  our.test: { users: [user, postmaster], aliases: { team: [user, out@far.test], a: b, b: a },
+              deliver: discard }
+relay_clients: []
+"""
+
+
+@pytest.fixture
+def closed(sink, data):
+    """An MX for our.test that relays for nobody."""
+    with godwit.Godwit(data, config=LOCAL, hostname="our.test") as g:
+        yield g
+
+
+@pytest.mark.parametrize("recipient", [
+    "r@out.test", "r%out.test@[127.0.0.1]", "r%out.test@our.test", '"r@out.test"',
+    '"r%out.test"', "r@out.test@[127.0.0.1]", '"r@out.test"@[127.0.0.1]', "r@out.test@our.test",
+    "@[127.0.0.1]:r@out.test", "@our.test:r@out.test", "out.test!r", "out.test!r@[127.0.0.1]",
+    "out.test!r@our.test", "r@out.test.", "r@out.test@", "@our.test,@x.test:r@out.test",
+    '"r@out.test\\"@our.test', "r\\@out.test@our.test", "nobody@our.test",
+    "|/bin/sh@our.test", "/etc/passwd@our.test", ":include:/etc/shadow@our.test",
+    "../../x@our.test", "-oQ/tmp@our.test", "*@our.test", "%00@our.test",
+    "${run{\\x2Fbin\\x2Fsh\\t-c\\t\\x22id\\x22}}@localhost"])
+@pytest.mark.parametrize("sender", ["", "outsider@else.test", "u@our.test", "u@[127.0.0.1]"])
+def test_c58_to_c77_no_open_relay(closed, sender, recipient):
+    with Client(closed.port) as c:
+        assert c.code("EHLO x") == 250
+        assert c.code(f"MAIL FROM:<{sender}>") == 250
+        code, text = c.ask(f"RCPT TO:<{recipient}>")
+        assert code in (550, 553, 554, 501), (code, text)
+        assert text.startswith("5."), text
+
+
+def test_c79_only_the_outsider_is_refused(closed):
+    with Client(closed.port) as c:
+        assert codes(c, "EHLO x", "MAIL FROM:<x@y.test>", "RCPT TO:<user@our.test>",
+                     "RCPT TO:<r@out.test>") == [250, 250, 250, 550]
+        assert c.code("DATA") == 354
+        c.send(b"hi\r\n.\r\n")
+        assert c.reply()[0] == 250
+
+
+def test_c49_to_c52_addresses_are_not_programs(closed):
+    with Client(closed.port) as c:
+        assert c.code("EHLO x") == 250
+        code, text = c.ask("MAIL FROM:<;for i in 0 1 2 3;do read r;done;sh;exit 0;>")
+        assert code == 553 and text.startswith("5.1.7")
+        assert c.code("MAIL FROM:<a@b.test>") == 250
+        assert c.code('RCPT TO:<"a\rX: y"@d.test>') == 500
+
+
+def test_c51_cr_and_lf_inside_addresses(closed):
+    for line in (b'RCPT TO:<"a\r\nRCPT TO:<v@x>"@d>\r\n', b'RCPT TO:<"a\rX: y"@d>\r\n'):
+        with Client(closed.port) as c:
+            assert codes(c, "EHLO x", "MAIL FROM:<a@b.test>") == [250, 250]
+            assert c.ask(line)[0] in (500, 501)
+
+
+def test_c55_utf8_without_smtputf8(closed):
+    with Client(closed.port) as c:
+        assert c.code("EHLO x") == 250
+        code, text = c.ask("MAIL FROM:<\u00fcser@b.test>")
+        assert (code, text[:5]) == (553, "5.6.7")
+        for address in ("a\uff20b.test", "a@b\u3002test", "a@b\u202e.test", "a@xn--\u00fc.test"):
+            assert c.code(f"MAIL FROM:<{address}> SMTPUTF8") in (501, 553)
+        for raw in (b"\xc0\xaf@b.test", b"\xff@b.test"):
+            assert c.code(b"MAIL FROM:<" + raw + b"> SMTPUTF8\r\n") in (501, 553)
+
+
+def test_e101_to_e108_headers_lines_and_sizes(relay, sink):
+    cases = [
+        (b"X: y\r\n" * 2001, 552), (b"X: y\r\n" * 2000 + b"\r\nbody\r\n", 250),
+        (b"X: " + b"y\r\n " * 400000 + b"\r\n", 552),
+        (b"x" * 65536 + b"\r\n", 250), (b"x" * 65537 + b"\r\n", 554),
+        (b"Received: x\r\n" * 101, 554), (b"Received: x\r\n" * 99 + b"\r\n", 250),
+        (b"", 250), (b"Subject: header only\r\n", 250), (b"no header\r\n", 250),
+    ]
+    for content, wanted in cases:
+        with Client(relay.port) as c:
+            code, text = c.message(content)
+            assert code == wanted, (content[:30], code, text)
+    sink.wait(sum(wanted == 250 for _, wanted in cases))
