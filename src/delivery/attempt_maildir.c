@@ -23,6 +23,7 @@ struct maildir_job {
     const struct delivery_route *route;
     struct message_view *view;
     char *block;
+    struct moment now;
 };
 
 /* A name as part of a path: in lower case. False when it is not safe. */
@@ -181,7 +182,7 @@ static enum err write_message(struct maildir_job *job, struct maildir *maildir,
 {
     struct maildir_message *m;
     struct delivery *d = job->delivery;
-    enum err error = maildir_create(maildir, d->options.hostname, moment_now(), &m);
+    enum err error = maildir_create(maildir, d->options.hostname, job->now, &m);
     if (error != ERR_OK)
         return error;
     error = append_trace(job, m, address);
@@ -231,7 +232,7 @@ static struct outcome deliver(struct maildir_job *job, struct slice address,
     bool fits = true;
     enum err error = open_mailbox(job, address, path, &maildir);
     if (error == ERR_OK)
-        error = maildir_fits(maildir, &quota, size, moment_now(), &fits);
+        error = maildir_fits(maildir, &quota, size, job->now, &fits);
     if (error == ERR_OK && fits)
         error = write_message(job, maildir, address);
     if (error == ERR_OK && fits)
@@ -276,6 +277,7 @@ static void work_run(struct work *work)
     enum err error =
         message_open(job->delivery->options.source, job->run->id, &job->view);
     job->block = malloc(BLOCK_BYTES + 1);
+    job->now = moment_now();
     if (error == ERR_OK && job->block == NULL)
         error = ERR_MEMORY;
     if (error == ERR_OK) {

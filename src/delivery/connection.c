@@ -225,12 +225,13 @@ static void set_deadline(struct connection *c)
                     due < c->job_deadline_mono_ms ? due : c->job_deadline_mono_ms);
 }
 
-/* The last words of a connection without work. */
-static void say_quit(struct connection *c)
+/* The last words of a connection without work; unless it is `politely`, nobody waits
+ * for the other side's. */
+static void say_quit(struct connection *c, bool politely)
 {
     smtp_client_quit(c->client);
     send_some(c);
-    leave(c, NULL, true);
+    leave(c, NULL, politely);
 }
 
 static void pump(struct connection *c)
@@ -251,7 +252,7 @@ static void pump(struct connection *c)
         while ((node = list_take(&c->waiting)) != NULL)
             smtp_job_failed(container_of(node, struct smtp_job, node), &failure,
                             remote_of(c));
-        say_quit(c);
+        say_quit(c, true);
     } else {
         set_deadline(c);
     }
@@ -316,7 +317,7 @@ static void on_timeout(struct connection *c)
     if (c->client == NULL) {
         fail_connect(c, connect_error_text(ETIMEDOUT));
     } else if (smtp_client_timeout_ms(c->client) == 0) {
-        say_quit(c);
+        say_quit(c, true);
     } else {
         smtp_client_lost(c->client, SMTP_CLIENT_LOST_TIMEOUT);
         pump(c);
@@ -366,7 +367,7 @@ void connections_stop(struct delivery_thread *t)
                 outcome_local(OUTCOME_DEFERRED, 3, 2, "delivery was stopped");
             leave(c, &stopped, false);
         } else if (c->submitted == 0 && list_is_empty(&c->waiting)) {
-            say_quit(c);
+            say_quit(c, false);
         } else {
             smtp_client_lost(c->client, SMTP_CLIENT_LOST_STOPPED);
             pump(c);

@@ -85,10 +85,10 @@ static void settle_ready(struct queue *q, struct list *ready, const struct outco
     }
 }
 
-void domain_settle_expired(struct queue *q, struct queue_domain *d,
-                           const struct outcome *outcome)
+void domain_settle(struct queue *q, struct queue_domain *d, const struct outcome *outcome,
+                   bool expired_only)
 {
-    settle_ready(q, &d->ready, outcome, true);
+    settle_ready(q, &d->ready, outcome, expired_only);
 }
 
 static void note_reason(struct queue *q, struct queue_domain *d, const struct outcome *o)

@@ -167,8 +167,9 @@ bool message_is_expired(const struct queue *q, const struct queue_message *m);
 struct queue_domain *domain_of(struct queue *q, struct slice address);
 void domain_resolve(struct queue *q, struct queue_domain *d);
 void domain_release(struct queue *q, struct queue_domain *d);
-void domain_settle_expired(struct queue *q, struct queue_domain *d,
-                           const struct outcome *outcome);
+/* Gives the outcome to the ready recipients: all, or those of expired messages. */
+void domain_settle(struct queue *q, struct queue_domain *d, const struct outcome *outcome,
+                   bool expired_only);
 void domain_free(struct queue *q, struct queue_domain *d);
 void domain_sweep(struct queue *q);
 

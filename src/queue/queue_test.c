@@ -56,6 +56,7 @@ struct world {
     unsigned reports_count;
     enum err report_error;
     enum outcome_kind resolve_kind;  /* NONE: it resolves */
+    enum outcome_kind site_kind;     /* of a site that is down */
     /* What to do with an attempt: sets the outcomes; false: the site is down. */
     bool (*answer)(struct world *w, struct attempt_run *run, struct attempt_recipient *r);
     int64_t takes_ms;
@@ -268,8 +269,9 @@ static void fake_landed(struct timer *timer)
         up = w->answer(w, run, &run->recipients[i]);
     run->end = !up ? ATTEMPT_NO_SITE : w->keep ? ATTEMPT_KEPT : ATTEMPT_CLOSED;
     if (!up) {
-        run->site_failure = (struct outcome){ .kind = OUTCOME_DEFERRED,
-            .status = { 4, 4, 1 }, .text = SLICE("connection refused") };
+        run->site_failure = (struct outcome){
+            .kind = w->site_kind, .status = { w->site_kind == OUTCOME_FAILED ? 5 : 4, 4, 1 },
+            .text = SLICE("nobody there") };
         for (size_t i = 0; i < run->recipients_count; i++)
             run->recipients[i].outcome = (struct outcome){ .kind = OUTCOME_NONE };
     }
@@ -374,6 +376,7 @@ static int set_up(void **state)
     struct config_flags flags = { .hostname = SLICE("mx.test") };
     struct config_error error;
     assert_int_equal(config_load(slice_make(NULL, 0), &flags, &w->config, &error), ERR_OK);
+    w->site_kind = OUTCOME_DEFERRED;
     w->answer = take;
     w->takes_ms = 10;
     buffer_init(&w->reports, 10 * 1024 * 1024);
@@ -554,6 +557,20 @@ static void a_dead_site_costs_the_others_nothing(void **state)
         assert_int_equal(w->stored[i].last[0].state, RECIPIENT_RELAYED);
 }
 
+static void a_site_that_takes_no_mail_bounces_what_waits(void **state)
+{
+    (void)state;
+    w->answer = down_for_six_hours;
+    w->site_kind = OUTCOME_FAILED;
+    for (int i = 0; i < 10; i++)
+        send_one("x@mx.dead");
+    run_for(MINUTE_MS);
+    for (size_t i = 0; i < 10; i++)
+        assert_int_equal(w->stored[i].last[0].state, RECIPIENT_FAILED);
+    assert_int_equal(w->reports_count, 10);
+    assert_true(report_says("nobody there"));
+}
+
 static void a_site_has_a_limit_and_connections_are_used_again(void **state)
 {
     (void)state;
@@ -680,6 +697,7 @@ int main(void)
         TEST(notify_decides_about_reports),
         TEST(a_report_that_cannot_be_kept_is_tried_again),
         TEST(a_dead_site_costs_the_others_nothing),
+        TEST(a_site_that_takes_no_mail_bounces_what_waits),
         TEST(a_site_has_a_limit_and_connections_are_used_again),
         TEST(a_lost_connection_is_forgotten),
         TEST(a_domain_that_does_not_exist_bounces),

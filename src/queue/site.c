@@ -81,15 +81,19 @@ void site_failed(struct queue_site *s, const struct outcome *outcome)
     s->trouble = reason_hold(&q->reasons, outcome->text);
     s->trouble_code = outcome->code;
     s->trouble_status = outcome->status;
-    s->failures++;
-    timer_set(&s->retry, plan_delay_ms(&q->config->queue, s->failures, queue_random(q)));
     queue_emit_text(q, MAIL_SITE_FAILED, (struct mail_id){ 0 }, s->entry.key, outcome);
+    bool for_good = outcome->kind == OUTCOME_FAILED;
+    if (!for_good) {
+        s->failures++;
+        timer_set(&s->retry,
+                  plan_delay_ms(&q->config->queue, s->failures, queue_random(q)));
+    }
     struct list_node *node = list_first(&s->domains);
     struct list_node *last = s->domains.head.previous;
     while (node != NULL) {
         struct list_node *next = node == last ? NULL : list_next(&s->domains, node);
-        domain_settle_expired(q, container_of(node, struct queue_domain, site_node),
-                              outcome);
+        domain_settle(q, container_of(node, struct queue_domain, site_node), outcome,
+                      !for_good);
         node = next;
     }
 }
