@@ -556,6 +556,7 @@ struct spool_fake *spool_fake_crash(struct spool_fake *fake, size_t changes,
                                            "corrupt" };
     struct spool_fake *left = spool_fake_new();
     seed = seed * 0x9e3779b97f4a7c15u + 1;
+    pthread_mutex_lock(&fake->mutex);
     must(changes <= fake->changes_count);
     left->files_count = fake->files_count;
     for (size_t i = 0; i < fake->files_count; i++)
@@ -565,6 +566,7 @@ struct spool_fake *spool_fake_crash(struct spool_fake *fake, size_t changes,
     crash_content(fake, left, changes, &seed, torn);
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
         crash_folder(fake, left, folders[i], changes, &seed, torn);
+    pthread_mutex_unlock(&fake->mutex);
     for (size_t i = 0; i < left->files_count; i++)
         file_write(&left->base[i], 0, slice_make(left->files[i].bytes,
                                                  left->files[i].len));
