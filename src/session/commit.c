@@ -49,6 +49,10 @@ bool session_begin_intake(struct session *s)
     if (error == ERR_OK) {
         s->content_mono_ms = session_now(s).mono_ms;
         s->content_bytes = 0;
+        s->header_kept = session_gates_want(s, GATE_HEADER);
+        header_scan_init(&s->header_scan, NULL);
+        buffer_clear(&s->header);
+        buffer_clear(&s->body);
         smtp_server_answer(s->engine, NULL);
     } else {
         session_emit(s, MAIL_REFUSED, (struct mail_id){ 0 }, reply_for(error));
@@ -57,9 +61,8 @@ bool session_begin_intake(struct session *s)
     return true;
 }
 
-void session_receive(struct session *s, struct slice piece)
+static void pass_on(struct session *s, struct slice piece)
 {
-    s->content_bytes += piece.len;
     switch (intake_write(s->writer, piece)) {
     case INTAKE_MORE:
         return;
@@ -70,6 +73,52 @@ void session_receive(struct session *s, struct slice piece)
         smtp_server_refuse_content(s->engine, &full);
         return;
     }
+}
+
+static void refuse_content(struct session *s, const struct smtp_reply *reply)
+{
+    session_emit(s, MAIL_REFUSED, (struct mail_id){ 0 }, reply);
+    if (smtp_server_question(s->engine)->ask == SMTP_ASK_END) {
+        intake_abort(&s->writer);
+        s->content_mono_ms = 0;
+        smtp_server_answer(s->engine, reply);
+    } else {
+        smtp_server_refuse_content(s->engine, reply);
+    }
+}
+
+/* The gates have seen the header: it goes on, as they left it. */
+void session_header_answered(struct session *s, const struct gate_answer *answer)
+{
+    s->header_kept = false;
+    if (answer != NULL && answer->action == GATE_CLOSE)
+        smtp_server_end(s->engine, &answer->reply);
+    else if (answer != NULL)
+        refuse_content(s, &answer->reply);
+    else if (s->header.overflow || s->body.overflow)
+        refuse_content(s, &fault);
+    if (answer == NULL && !s->header.overflow && buffer_len(&s->header) > 0)
+        pass_on(s, buffer_slice(&s->header));
+    if (answer == NULL && !s->body.overflow && buffer_len(&s->body) > 0)
+        pass_on(s, buffer_slice(&s->body));
+    buffer_free(&s->header);
+    buffer_free(&s->body);
+}
+
+void session_receive(struct session *s, struct slice piece)
+{
+    s->content_bytes += piece.len;
+    if (!s->header_kept) {
+        pass_on(s, piece);
+        return;
+    }
+    struct slice body = piece;
+    bool ended = header_scan_feed(&s->header_scan, &body);
+    buffer_append(&s->header, slice_part(piece, 0, piece.len - body.len));
+    if (!ended)
+        return;
+    buffer_append(&s->body, body); /* what came in the same piece goes on behind it */
+    session_ask_gates(s, GATE_HEADER, slice_make(NULL, 0));
 }
 
 static void append_received(struct session *s, const struct envelope *e, struct buffer *out)
