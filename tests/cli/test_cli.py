@@ -108,6 +108,26 @@ def test_manual_names_every_key_of_the_configuration():
     assert not missing
 
 
+def test_manual_names_the_defaults():
+    schema = json.loads(run("config", "schema").stdout)
+    with open(os.path.join(godwit.TOP, "docs", "man", "godwit.yaml.5")) as f:
+        items = re.split(r"^\.It ", f.read(), flags=re.M)
+    checked = 0
+    sections = [schema["properties"][name]["properties"]
+                for name in ("limits", "timeouts", "queue", "dns", "log")]
+    sections.append(schema["properties"]["sites"]["properties"]["default"]["properties"])
+    for keys in sections:
+        for name, key in keys.items():
+            default = key.get("$comment", "").removeprefix("default: ")
+            if default in ("", "false"):
+                continue
+            texts = [i for i in items if i.startswith(f"Cm {name}\n")]
+            assert any(re.search(rf"(?<![0-9a-zA-Z]){re.escape(default)}(?![0-9a-zA-Z])", t)
+                       for t in texts), (name, default)
+            checked += 1
+    assert checked > 30
+
+
 @pytest.mark.parametrize("arguments, said", [
     (["qeue"], "did you mean 'queue'?"),
     (["frobnicate"], "see 'godwit help'"),
