@@ -105,7 +105,7 @@ static int find_envid(struct mailing *m)
 static int read_message(struct mailing *m)
 {
     struct buffer input;
-    buffer_init(&input, INPUT_BYTES_MAX);
+    buffer_init(&input, m->config->limits.message_bytes);
     enum err error = input_read(STDIN_FILENO, !m->sendmail.ignores_dots, &input);
     int code = error == ERR_OK ? 0 : error == ERR_IO ? EX_NOINPUT : EX_DATAERR;
     if (error != ERR_OK)
@@ -245,7 +245,7 @@ static int with_server(struct mailing *m)
     buffer_init(&m->server, NAME_MAX_OCTETS);
     buffer_init(&m->sender, NAME_MAX_OCTETS);
     buffer_init(&m->envid, NAME_MAX_OCTETS);
-    buffer_init(&m->content, INPUT_BYTES_MAX);
+    buffer_init(&m->content, m->config->limits.message_bytes);
     buffer_init(&m->texts, TEXTS_MAX);
     buffer_init(&m->why, NAME_MAX_OCTETS);
     addressees_init(&m->to);

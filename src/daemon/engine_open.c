@@ -218,6 +218,15 @@ static int open_control(struct engine *e)
     return error == ERR_OK ? 0 : complain("cannot open the control socket", error);
 }
 
+static int open_pickup(struct engine *e)
+{
+    struct pickup_options options = { .loop = e->queue_loop.loop,
+                                      .intake = spool_intake(e->spool),
+                                      .events = &e->events.sink };
+    enum err error = pickup_open(&options, e->config, &e->pickup);
+    return error == ERR_OK ? 0 : complain("cannot open the maildrop", error);
+}
+
 int engine_open(struct engine *e)
 {
     e->spool_watcher = (struct spool_watcher){
@@ -242,6 +251,8 @@ int engine_open(struct engine *e)
     if (code == 0)
         code = open_control(e);
     if (code == 0)
+        code = open_pickup(e);
+    if (code == 0)
         code = open_hosts(e);
     return code;
 }
@@ -249,6 +260,7 @@ int engine_open(struct engine *e)
 void engine_close(struct engine *e)
 {
     control_server_close(&e->control);
+    pickup_close(&e->pickup);
     for (uint32_t i = 0; e->loops != NULL && i < e->loops_count; i++)
         session_host_close(&e->loops[i].host);
     queue_close(&e->queue);

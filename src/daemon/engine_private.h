@@ -4,6 +4,7 @@
 
 #include "control/server.h"
 #include "daemon/daemon_private.h"
+#include "daemon/pickup.h"
 #include "delivery/delivery.h"
 #include "dns/dns.h"
 #include "event/mailbox.h"
@@ -55,6 +56,7 @@ struct engine {
     struct delivery *delivery;
     struct queue *queue;
     struct control_server *control;
+    struct pickup *pickup;       /* on the queue's thread */
     struct engine_loop queue_loop;
     struct engine_loop *loops;
     uint32_t loops_count;
