@@ -1,0 +1,170 @@
+/* queue.c: what waits in the running godwit, and what an operator does about it. */
+#include "base/moment.h"
+#include "cli/ask.h"
+#include "cli/place.h"
+#include "cli/queue_private.h"
+#include "cli/tools.h"
+#include "mail/id.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+enum { PAGE = 500 };
+
+static const struct cli_word words[] = {
+    { "list", NULL, "a row for each recipient that is not done", false },
+    { "show", "ID", "one message: its recipients, replies and header", false },
+    { "retry", "ID|all", "tries now, whatever the plan says", false },
+    { "hold", "ID|all", "tries no more until it is released", false },
+    { "release", "ID|all", "goes on with what was held", false },
+    { "delete", "ID|all", "throws it away; nobody gets a bounce", false },
+    { NULL },
+};
+
+static const struct cli_option options[] = {
+    { "config", "FILE", "the configuration to find the data folder in", false },
+    { "data", "DIR", "the data folder of the godwit to ask", false },
+    { "json", NULL, "JSON objects, one a line", false },
+    { NULL },
+};
+
+static void print_json(const json_t *object)
+{
+    json_dumpf(object, stdout, JSON_COMPACT);
+    putchar('\n');
+}
+
+static bool collect(void *context, const json_t *object)
+{
+    return json_array_append(context, (json_t *)(uintptr_t)object) == 0;
+}
+
+static void print_page(struct queue_table *table, const json_t *page, bool as_json)
+{
+    if (!as_json)
+        queue_table_print(table, page, moment_now().wall_ms);
+    for (size_t i = 0; as_json && i < json_array_size(page); i++)
+        print_json(json_array_get(page, i));
+}
+
+/* Asks page after page. */
+static int list(struct control_client *client, bool as_json)
+{
+    struct queue_table table = { .has_heading = false };
+    char after[64] = "";
+    size_t rows = 0;
+    bool more = true;
+    while (more) {
+        json_t *last;
+        json_t *page = json_array();
+        int code = ask(client, json_pack("{s:s,s:s,s:i}", "command", "queue-list", "after",
+                                         after, "limit", PAGE), collect, page, &last);
+        if (code != 0) {
+            json_decref(page);
+            return code;
+        }
+        print_page(&table, page, as_json);
+        rows += json_array_size(page);
+        const char *next = json_string_value(json_object_get(last, "after"));
+        more = json_is_true(json_object_get(last, "more")) && json_array_size(page) > 0;
+        snprintf(after, sizeof after, "%s", next == NULL ? "" : next);
+        json_decref(last);
+        json_decref(page);
+    }
+    if (rows == 0 && !as_json)
+        printf("the queue is empty\n");
+    return 0;
+}
+
+static int show(struct control_client *client, const char *id, bool as_json)
+{
+    json_t *objects = json_array();
+    int code = ask(client, json_pack("{s:s,s:s}", "command", "queue-show", "id", id),
+                   collect, objects, NULL);
+    if (code == 0 && as_json)
+        for (size_t i = 0; i < json_array_size(objects); i++)
+            print_json(json_array_get(objects, i));
+    else if (code == 0)
+        queue_print_message(objects, moment_now().wall_ms);
+    json_decref(objects);
+    return code;
+}
+
+static int change(struct control_client *client, const char *word, const char *id,
+                  bool as_json)
+{
+    char command[32];
+    json_t *last;
+    bool all = strcmp(id, "all") == 0;
+    snprintf(command, sizeof command, "queue-%s", word);
+    json_t *request = all ? json_pack("{s:s,s:b}", "command", command, "all", 1)
+                          : json_pack("{s:s,s:s}", "command", command, "id", id);
+    int code = ask(client, request, NULL, NULL, &last);
+    if (code != 0)
+        return code;
+    long long changed = (long long)json_integer_value(json_object_get(last, "changed"));
+    if (as_json)
+        printf("{\"id\":\"%s\",\"changed\":%lld}\n", id, changed);
+    else if (all)
+        printf("%s: %lld message%s\n", word, changed, changed == 1 ? "" : "s");
+    json_decref(last);
+    if (all || changed > 0)
+        return 0;
+    cli_complain("%s: nothing of %s is waiting for that", word, id);
+    return EX_UNAVAILABLE;
+}
+
+/* An id is printed into JSON and sent along: 13 letters and digits, or "all". */
+static bool is_id(const char *text)
+{
+    struct mail_id id;
+    return strcmp(text, "all") == 0 || mail_id_parse(slice_from_string(text), &id);
+}
+
+static int run_word(struct control_client *client, const struct cli_call *call)
+{
+    const char *word = call->word->name;
+    bool as_json = cli_has(call, "json");
+    int code = 0;
+    if (strcmp(word, "list") == 0)
+        return list(client, as_json);
+    for (size_t i = 0; i < call->operands_count; i++) {
+        const char *id = call->operands[i];
+        int result = strcmp(word, "show") == 0 ? show(client, id, as_json)
+                                               : change(client, word, id, as_json);
+        code = result != 0 ? result : code;
+    }
+    return code;
+}
+
+static int run(const struct cli_call *call)
+{
+    struct control_client *client;
+    char *data;
+    for (size_t i = 0; i < call->operands_count; i++)
+        if (!is_id(call->operands[i])) {
+            cli_complain("'%s' is no message id", call->operands[i]);
+            return EX_USAGE;
+        }
+    int code = place_data(cli_value(call, "config"), cli_value(call, "data"), &data);
+    if (code != 0)
+        return code;
+    code = ask_connect(data, &client);
+    if (code == 0) {
+        code = run_word(client, call);
+        control_disconnect(&client);
+    }
+    free(data);
+    return code;
+}
+
+const struct cli_tool cli_queue = {
+    .name = "queue",
+    .summary = "lists the queue, and retries, holds, releases or deletes messages",
+    .about = "More than one ID may be given.\n",
+    .words = words,
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,69 @@
+/* show.c: durations, sizes, times, and text that may hold anything. */
+#include "cli/show.h"
+
+#include "base/moment.h"
+
+#include <time.h>
+
+void show_duration(struct buffer *out, int64_t ms)
+{
+    static const struct {
+        int64_t ms;
+        char letter;
+    } units[] = { { DAY_MS, 'd' }, { HOUR_MS, 'h' }, { MINUTE_MS, 'm' } };
+    if (ms < 0)
+        ms = 0;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (ms >= units[i].ms) {
+            buffer_append_format(out, "%lld%c", (long long)(ms / units[i].ms),
+                                 units[i].letter);
+            return;
+        }
+    buffer_append_format(out, "%llds", (long long)(ms / SECOND_MS));
+}
+
+void show_size(struct buffer *out, uint64_t bytes)
+{
+    static const char letters[] = "KMGTPE";
+    size_t unit = 0;
+    uint64_t tenths;
+    if (bytes < 1000) {
+        buffer_append_number(out, bytes);
+        return;
+    }
+    while (bytes >= UINT64_C(1024) * 1000 && letters[unit + 1] != '\0') {
+        bytes /= 1024;
+        unit++;
+    }
+    tenths = bytes * 10 / 1024;
+    if (tenths < 100)
+        buffer_append_format(out, "%llu.%llu%c", (unsigned long long)(tenths / 10),
+                             (unsigned long long)(tenths % 10), letters[unit]);
+    else
+        buffer_append_format(out, "%llu%c", (unsigned long long)(tenths / 10),
+                             letters[unit]);
+}
+
+void show_time(struct buffer *out, int64_t wall_ms)
+{
+    char text[32];
+    struct tm parts;
+    time_t seconds = (time_t)(wall_ms / SECOND_MS);
+    if (localtime_r(&seconds, &parts) != NULL &&
+        strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts) > 0)
+        buffer_append_string(out, text);
+}
+
+void show_text(struct buffer *out, const char *text)
+{
+    buffer_append_escaped(out, slice_from_string(text));
+}
+
+size_t show_width(struct slice text)
+{
+    size_t width = 0;
+    for (size_t i = 0; i < text.len; i++)
+        if (((unsigned char)text.data[i] & 0xc0u) != 0x80u)
+            width++;
+    return width;
+}

@@ -1,0 +1,18 @@
+/* tools.h: the commands that this folder has, for the table in main.c. */
+#ifndef GODWIT_CLI_TOOLS_H
+#define GODWIT_CLI_TOOLS_H
+
+#include "cli/tool.h"
+
+extern const struct cli_tool cli_config;
+extern const struct cli_tool cli_queue;
+extern const struct cli_tool cli_status;
+extern const struct cli_tool cli_reload;
+extern const struct cli_tool cli_send;
+extern const struct cli_tool cli_sendmail;
+extern const struct cli_tool cli_mailq;
+extern const struct cli_tool cli_newaliases;
+extern const struct cli_tool cli_version;
+extern const struct cli_tool cli_help;
+
+#endif

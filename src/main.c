@@ -1,0 +1,13 @@
+/* main.c: the table of commands. Called by one of their names (sendmail, mailq,
+ * newaliases), godwit is that command. */
+#include "cli/tools.h"
+#include "serve.h"
+
+int main(int argc, char **argv)
+{
+    static const struct cli_tool *const tools[] = {
+        &serve_tool, &cli_config, &cli_queue, &cli_status, &cli_reload, &cli_send,
+        &cli_sendmail, &cli_mailq, &cli_newaliases, &cli_version, &cli_help, NULL,
+    };
+    return cli_main(tools, argc, argv);
+}
