@@ -35,9 +35,11 @@ class Godwit:
     """A running `godwit serve`. Its output is kept; `ports` are where it listens."""
 
     def __init__(self, data, *arguments, listen=("127.0.0.1:0",), config=None,
-                 hostname="mx.godwit.test", wrapper=(), start=True, environment=None):
+                 hostname="mx.godwit.test", wrapper=(), start=True, environment=None,
+                 beside=None):
         self.data = data
-        self.log_path = data.rstrip("/") + ".log"
+        beside = beside or data.rstrip("/")   # log and configuration: this and an ending
+        self.log_path = beside + ".log"
         self.command = [*wrapper, PROGRAM, "serve", "--data", data, "--log", "json",
                         *arguments]
         if hostname:
@@ -45,7 +47,7 @@ class Godwit:
         for address in listen:
             self.command += ["--listen", address]
         if config is not None:
-            path = data.rstrip("/") + ".yaml"
+            path = beside + ".yaml"
             with open(path, "w") as f:
                 f.write(config)
             self.command += ["--config", path]
@@ -109,8 +111,17 @@ class Godwit:
             except ProcessLookupError:
                 pass
             self.process.wait(PATIENCE)
+            wait_for(self._group_is_gone, "the engine to be gone")
         if self.process is not None:
             self.log.close()
+
+    def _group_is_gone(self):
+        """The engine is not our child; whoever is its parent may take a moment."""
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
 
     def events(self, name=None):
         import json

@@ -33,7 +33,6 @@ static enum err open_base(struct loop *loop)
     if (config == NULL)
         return ERR_MEMORY;
     event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
-    event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
     loop->base = event_base_new_with_config(config);
     event_config_free(config);
     if (loop->base == NULL)

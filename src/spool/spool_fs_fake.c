@@ -471,13 +471,25 @@ static bool *find_durable(const struct spool_fake *fake, size_t changes)
     return durable;
 }
 
+/* A sector of which only a part was written may be spoilt as a whole. */
+static void spoil_sector(struct file *file, uint64_t offset)
+{
+    char junk[SECTOR];
+    uint64_t start = offset / SECTOR * SECTOR;
+    memset(junk, 0xa5, sizeof junk);
+    if (start + SECTOR <= file->len)
+        file_write(file, start, slice_make(junk, sizeof junk));
+}
+
 static void write_torn(struct file *file, const struct change *c, uint64_t *seed)
 {
     size_t at = 0;
     while (at < c->len) {
         size_t sector_left = SECTOR - (size_t)((c->offset + at) % SECTOR);
         size_t len = c->len - at < sector_left ? c->len - at : sector_left;
-        if (chance(seed) % 2 == 0)
+        if (len < SECTOR && chance(seed) % 4 == 0)
+            spoil_sector(file, c->offset + at);
+        else if (chance(seed) % 2 == 0)
             file_write(file, c->offset + at, slice_make(c->bytes + at, len));
         at += len;
     }
