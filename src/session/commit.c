@@ -9,8 +9,6 @@
 #include "accounts/accounts.h"
 #include "wire/message/received.h"
 
-enum { EXPANDED_BYTES_MAX = 4 * 1024 * 1024 };
-
 static const struct smtp_reply full = {
     .code = 452, .status = { 4, 3, 1 }, .text = SLICE_INIT("Not enough room, try later"),
 };
@@ -187,24 +185,23 @@ static void discard(struct session *s)
 void session_commit(struct session *s)
 {
     const struct envelope *said = smtp_server_envelope(s->engine);
-    struct buffer prefix;
-    struct arena arena;
+    struct buffer *prefix = &s->host->prefix;
     struct envelope envelope;
     if (s->discard) {
         discard(s);
         return;
     }
-    arena_init(&arena, EXPANDED_BYTES_MAX);
-    buffer_init(&prefix, 64 * 1024);
-    append_received(s, said, &prefix);
-    buffer_append(&prefix, buffer_slice(&s->prefix));
-    if (prefix.overflow ||
-        accounts_expand(session_config(s), said, &arena, &envelope) != ERR_OK) {
+    buffer_clear(prefix);
+    arena_reset(&s->host->arena);
+    append_received(s, said, prefix);
+    buffer_append(prefix, buffer_slice(&s->prefix));
+    if (prefix->overflow || accounts_expand(session_config(s), said, &s->host->arena,
+                                            &envelope) != ERR_OK) {
         intake_abort(&s->writer);
         smtp_server_answer(s->engine, &fault);
     } else {
         struct intake_commit commit = {
-            .prefix = buffer_slice(&prefix),
+            .prefix = buffer_slice(prefix),
             .envelope = &envelope,
             .received_wall_ms = session_now(s).wall_ms,
             .hold = s->hold || session_config(s)->queue.hold,
@@ -215,6 +212,4 @@ void session_commit(struct session *s)
         s->wait = WAIT_COMMIT;
         intake_commit(&s->writer, &commit);
     }
-    buffer_free(&prefix);
-    arena_free(&arena);
 }

@@ -84,6 +84,7 @@ void smtp_server_free(struct smtp_server **server)
     if (*server == NULL)
         return;
     transaction_drop(*server);
+    arena_free(&(*server)->txn.arena);
     arena_free(&(*server)->xclient_arena);
     free(*server);
     *server = NULL;
