@@ -20,7 +20,7 @@ CUTS = int(os.environ.get("GODWIT_CUTS", "3"))
 def test_power_cut_on_ext4(tmp_path):
     image, folder = str(tmp_path / "image"), str(tmp_path / "disk")
     with open(image, "wb") as f:
-        f.truncate(256 * 1024 * 1024)
+        f.truncate(1 << 30)
     made = subprocess.run(["mkfs.ext4", "-q", "-F", image], capture_output=True, text=True,
                           env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"})
     if made.returncode != 0:

@@ -49,7 +49,7 @@ class NameServer:
                 wire, client = self.udp.recvfrom(4096)
             except OSError:
                 return
-            answer = self.answer(wire)
+            answer = self.answer(wire) if wire else None
             if answer is not None:
                 self.udp.sendto(answer, client)
 

@@ -3,6 +3,8 @@
 Each test runs in a network of its own, where 203.0.113.0/24 is on loopback and port 25
 is free, so that the program runs with the rules that it ships with.
 """
+import socket
+
 import pytest
 
 import godwit
@@ -14,10 +16,10 @@ class Port25(godwit.Sink):
     """A sink on port 25 of an address of the test's own network."""
 
     def __init__(self, host, **more):
-        import socket
         super().__init__(**more)
         self.listener.close()
-        self.listener = socket.create_server((host, 25), backlog=64)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.listener = socket.create_server((host, 25), family=family, backlog=64)
         self.host, self.port = host, 25
 
 
