@@ -10,7 +10,7 @@
 #include <time.h>
 
 enum {
-    WORD_OCTETS_MAX = 45,  /* 60 in base 64: "=?UTF-8?B?" and "?=" make it 72 of 75 */
+    WORD_OCTETS_MAX = 39,  /* 64 octets as a word: with "Subject: " within 76 */
     PLAIN_MAX = 900,       /* of a line of at most 998 (RFC 5322 2.1.1) */
     ID_BYTES = 15,
 };
@@ -162,7 +162,7 @@ bool compose_message(struct buffer *out, const struct compose *c)
     compose_message_id(out, c->hostname);
     compose_from(out, slice_make(NULL, 0), c->from);
     for (size_t i = 0; i < c->to_count; i++) {
-        buffer_append_string(out, i == 0 ? "To: " : ",\r\n\t");
+        buffer_append_string(out, i == 0 ? "To: " : ",\r\n ");
         buffer_append_string(out, c->to[i]);
     }
     buffer_append(out, SLICE("\r\n"));

@@ -96,9 +96,9 @@ static void read_some(struct talk *t)
 
 static int time_left(const struct talk *t)
 {
-    int64_t patience = t->saying_goodbye ? GOODBYE_MS : smtp_client_timeout_ms(t->client);
-    if (patience == 0)
-        return -1;
+    int64_t patience = smtp_client_timeout_ms(t->client);
+    if (t->saying_goodbye || patience == 0)
+        patience = GOODBYE_MS;
     int64_t left = t->step_ms + patience - moment_now().mono_ms;
     return left < 0 ? 0 : (int)left;
 }
@@ -106,9 +106,6 @@ static int time_left(const struct talk *t)
 /* Waits for the socket and moves what can be moved. */
 static void turn(struct talk *t)
 {
-    fill(t);
-    if (smtp_client_state(t->client) == SMTP_CLIENT_CLOSED && buffer_len(&t->out) == 0)
-        return;
     struct pollfd p = { .fd = t->fd, .events = POLLIN };
     if (buffer_len(&t->out) > 0)
         p.events |= POLLOUT;
@@ -130,12 +127,16 @@ static void converse(struct talk *t)
 {
     stepped(t);
     while (smtp_client_state(t->client) != SMTP_CLIENT_CLOSED) {
+        fill(t);
+        /* Making output may end the transaction: nobody was left to send it to. */
         if (!t->saying_goodbye && smtp_client_take_done(t->client) != NULL) {
             t->saying_goodbye = true;
             stepped(t);
             smtp_client_quit(t->client);
+            fill(t);
         }
-        turn(t);
+        if (smtp_client_state(t->client) != SMTP_CLIENT_CLOSED)
+            turn(t);
     }
     smtp_client_take_done(t->client);
 }

@@ -29,7 +29,7 @@ static void show_options(const struct cli_tool *tool)
 {
     printf("\nflags:\n");
     for (const struct cli_option *o = tool->options; o->name != NULL; o++) {
-        const char *dashes = tool->reads_arguments && strlen(o->name) == 1 ? "-" : "--";
+        const char *dashes = tool->reads_arguments && strlen(o->name) <= 2 ? "-" : "--";
         char left[64];
         snprintf(left, sizeof left, "%s%s%s%s%s", dashes, o->name,
                  o->value == NULL ? "" : " ", o->value == NULL ? "" : o->value,

@@ -7,6 +7,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#define PLACE_QUICK_START "./godwit-data"
 #define DEFAULT_SERVER "127.0.0.1:2525"
 
 static const char *from_environment(const char *name)
@@ -44,6 +45,10 @@ int place_data(const char *config_file, const char *data, char **out_data)
     if (data == NULL)
         data = from_environment("GODWIT_DATA");
     char *copy = NULL;
+    const char *said_file = config_file != NULL ? config_file
+                                                : from_environment("GODWIT_CONFIG");
+    if (data == NULL && said_file == NULL && access(PLACE_QUICK_START "/control.sock", F_OK) == 0)
+        data = PLACE_QUICK_START; /* a quick start runs from this very folder */
     if (data != NULL) {
         copy = slice_to_string(slice_from_string(data));
     } else {

@@ -139,24 +139,42 @@ static int run_word(struct control_client *client, const struct cli_call *call)
     return code;
 }
 
+/* Connects to where the two point. */
+static int connect_to(const char *config, const char *data, struct control_client **out)
+{
+    char *folder;
+    int code = place_data(config, data, &folder);
+    if (code != 0)
+        return code;
+    code = ask_connect(folder, out);
+    free(folder);
+    return code;
+}
+
+int queue_list(const char *config, const char *data, bool as_json)
+{
+    struct control_client *client;
+    int code = connect_to(config, data, &client);
+    if (code != 0)
+        return code;
+    code = list(client, as_json);
+    control_disconnect(&client);
+    return code;
+}
+
 static int run(const struct cli_call *call)
 {
     struct control_client *client;
-    char *data;
     for (size_t i = 0; i < call->operands_count; i++)
         if (!is_id(call->operands[i])) {
             cli_complain("'%s' is no message id", call->operands[i]);
             return EX_USAGE;
         }
-    int code = place_data(cli_value(call, "config"), cli_value(call, "data"), &data);
+    int code = connect_to(cli_value(call, "config"), cli_value(call, "data"), &client);
     if (code != 0)
         return code;
-    code = ask_connect(data, &client);
-    if (code == 0) {
-        code = run_word(client, call);
-        control_disconnect(&client);
-    }
-    free(data);
+    code = run_word(client, call);
+    control_disconnect(&client);
     return code;
 }
 

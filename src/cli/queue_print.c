@@ -231,7 +231,7 @@ static void print_header(const char *header)
         if (line.len > 0 && line.data[line.len - 1] == '\r')
             line.len--;
         bool is_folded = line.len > 0 && line.data[0] == '\t';
-        buffer_append_string(&b, is_folded ? "\t" : "");
+        buffer_append_string(&b, is_folded ? "    " : "");
         buffer_append_escaped(&b, slice_from(line, is_folded ? 1 : 0));
         buffer_append_byte(&b, '\n');
     }

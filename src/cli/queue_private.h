@@ -3,6 +3,8 @@
 #define GODWIT_CLI_QUEUE_PRIVATE_H
 
 #include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum queue_column {
@@ -28,5 +30,9 @@ void queue_table_print(struct queue_table *table, const json_t *objects, int64_t
 
 /* Prints the objects of queue-show. */
 void queue_print_message(const json_t *objects, int64_t now_ms);
+
+/* The whole queue of the godwit that uses the data folder (both may be NULL: see
+ * place.h), as a table or as JSON lines. An exit code. */
+int queue_list(const char *config, const char *data, bool as_json);
 
 #endif

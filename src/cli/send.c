@@ -1,4 +1,5 @@
 /* send.c: one plain message to a server, with the dialogue on the screen. */
+#include "base/utf8.h"
 #include "cli/compose.h"
 #include "cli/dialogue.h"
 #include "cli/identity.h"

@@ -20,7 +20,13 @@ static void print_line(struct transcript *t, const char *arrow, struct slice lin
 {
     struct buffer shown;
     buffer_init(&shown, TRANSCRIPT_LINE_MAX * 4 + 16);
-    buffer_append_escaped(&shown, line);
+    struct slice part;
+    bool is_first = true;
+    while (slice_split(&line, '\t', &part)) { /* tabs are in every folded field */
+        buffer_append_string(&shown, is_first ? "" : "\t");
+        buffer_append_escaped(&shown, part);
+        is_first = false;
+    }
     struct slice s = buffer_slice(&shown);
     fprintf(t->out, "%s%s%.*s\n", arrow, s.len == 0 ? "" : " ", (int)s.len,
             s.data == NULL ? "" : s.data);

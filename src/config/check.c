@@ -4,13 +4,22 @@
 #include "base/list.h"
 #include "wire/smtp/address.h"
 
+#include <unistd.h>
+
 static const struct slice postmaster = SLICE_INIT("postmaster");
 
 static bool capture_path(struct reader *r, struct slice *out_path)
 {
     struct buffer path;
-    buffer_init(&path, 8192);
-    buffer_append(&path, r->snapshot->config.data);
+    struct slice data = r->snapshot->config.data;
+    char here[4096];
+    buffer_init(&path, 16384);
+    if (data.len > 0 && data.data[0] != '/' && getcwd(here, sizeof here) != NULL) {
+        /* A Maildir's path is absolute; the data folder's need not be. */
+        buffer_append_string(&path, here);
+        buffer_append_byte(&path, '/');
+    }
+    buffer_append(&path, data);
     buffer_append(&path, SLICE("/captured"));
     return reader_keep(r, &path, out_path);
 }

@@ -68,10 +68,10 @@ static bool placeholders_are_known(struct slice path)
             return false;
         if (rest.data[0] != '{')
             continue;
-        if (slice_starts_with_nocase(rest, SLICE("{user}")))
-            i += sizeof "{user}" - 2;
-        else if (slice_starts_with_nocase(rest, SLICE("{domain}")))
-            i += sizeof "{domain}" - 2;
+        if (slice_equal(slice_part(rest, 0, 6), SLICE("{user}")))
+            i += 5;
+        else if (slice_equal(slice_part(rest, 0, 8), SLICE("{domain}")))
+            i += 7;
         else
             return false;
     }
@@ -108,6 +108,8 @@ static bool take_maildir(struct reader *r, const struct node *node, struct slice
 {
     out->way = CONFIG_WAY_MAILDIR;
     out->path = text;
+    if (text.data[0] != '/')
+        return reader_fail(r, node, "the path of a Maildir begins with '/'");
     return placeholders_are_known(text) ||
            reader_fail(r, node, "only {user} and {domain} may stand in braces");
 }

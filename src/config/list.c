@@ -165,8 +165,8 @@ static void schema_texts(const struct key *key, struct buffer *out)
 
 static void schema_listeners(const struct key *key, struct buffer *out)
 {
-    buffer_append(out, SLICE("\"type\":[\"array\",\"string\"],\"items\":{\"anyOf\":["
-                             "{\"type\":\"string\"},{"));
+    buffer_append(out, SLICE("\"type\":[\"array\",\"string\",\"integer\"],"
+                             "\"items\":{\"anyOf\":[{\"type\":[\"string\",\"integer\"]},{"));
     schema_of_keys(key->keys, out);
     buffer_append(out, SLICE("}]}"));
 }

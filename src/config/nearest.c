@@ -36,7 +36,7 @@ static size_t distance(struct slice a, struct slice b)
 const char *nearest_name(struct slice name, const struct name_list *names)
 {
     const char *nearest = NULL;
-    size_t best = least(DISTANCE_MAX, (name.len + 1) / 2) + 1;
+    size_t best = least(DISTANCE_MAX, (name.len + 1) / 3) + 1;
     const char *candidate;
     if (name.len == 0 || name.len > WORD_MAX)
         return NULL;

@@ -57,8 +57,9 @@ static void set_text(struct config_error *error, const struct buffer *text)
     error->text[s.len] = '\0';
 }
 
-static void say(struct reader *r, const struct node *node, bool about_name,
-                const char *format, va_list arguments)
+static void __attribute__((format(printf, 4, 0)))
+say(struct reader *r, const struct node *node, bool about_name, const char *format,
+    va_list arguments)
 {
     char said[600];
     struct buffer text;

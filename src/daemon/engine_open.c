@@ -130,17 +130,27 @@ static int open_delivery(struct engine *e, struct loop **loops)
 {
     const struct config *c = e->config;
     const struct config_timeouts *t = &c->timeouts;
+    if (!engine_find_own_addresses(e))
+        return complain("cannot find the addresses of this machine", ERR_MEMORY);
     struct delivery_options options = {
         .loops = loops, .loops_count = e->loops_count,
         .dns = e->dns, .workers = e->workers, .source = spool_source(e->spool),
         .watcher = queue_watcher(e->queue), .hostname = c->hostname,
-        .rules = { .allow_loopback = c->dns.allow_private,
+        .rules = { .own_name = c->hostname, .own_addresses = e->own_addresses,
+                   .own_addresses_count = e->own_addresses_count,
+                   .allow_loopback = c->dns.allow_private,
                    .allow_private = c->dns.allow_private },
         .limits = { .connections_max = c->site.connections,
                     .messages_per_connection = c->site.messages_per_connection,
                     .recipients_per_message = c->site.recipients_per_message },
         .times = { .connect_ms = (uint32_t)t->connect, .idle_ms = (uint32_t)t->idle,
-                   .total_ms = (uint32_t)t->attempt_total },
+                   .total_ms = (uint32_t)t->attempt_total,
+                   .waits_ms = { [SMTP_CLIENT_WAIT_GREETING] = (uint32_t)t->greeting,
+                                 [SMTP_CLIENT_WAIT_MAIL] = (uint32_t)t->mail,
+                                 [SMTP_CLIENT_WAIT_RCPT] = (uint32_t)t->rcpt,
+                                 [SMTP_CLIENT_WAIT_DATA_START] = (uint32_t)t->data_start,
+                                 [SMTP_CLIENT_WAIT_DATA_SEND] = (uint32_t)t->data_send,
+                                 [SMTP_CLIENT_WAIT_DATA_END] = (uint32_t)t->data_end } },
     };
     options.routes = e->routes = engine_routes(c);
     if (e->routes == NULL)
@@ -208,6 +218,15 @@ static int open_control(struct engine *e)
     return error == ERR_OK ? 0 : complain("cannot open the control socket", error);
 }
 
+static int open_pickup(struct engine *e)
+{
+    struct pickup_options options = { .loop = e->queue_loop.loop,
+                                      .intake = spool_intake(e->spool),
+                                      .events = &e->events.sink };
+    enum err error = pickup_open(&options, e->config, &e->pickup);
+    return error == ERR_OK ? 0 : complain("cannot open the maildrop", error);
+}
+
 int engine_open(struct engine *e)
 {
     e->spool_watcher = (struct spool_watcher){
@@ -232,6 +251,8 @@ int engine_open(struct engine *e)
     if (code == 0)
         code = open_control(e);
     if (code == 0)
+        code = open_pickup(e);
+    if (code == 0)
         code = open_hosts(e);
     return code;
 }
@@ -239,6 +260,7 @@ int engine_open(struct engine *e)
 void engine_close(struct engine *e)
 {
     control_server_close(&e->control);
+    pickup_close(&e->pickup);
     for (uint32_t i = 0; e->loops != NULL && i < e->loops_count; i++)
         session_host_close(&e->loops[i].host);
     queue_close(&e->queue);
@@ -256,6 +278,7 @@ void engine_close(struct engine *e)
         loop_close(&e->loops[i].loop);
     loop_close(&e->queue_loop.loop);
     free(e->loops);
+    free(e->own_addresses);
     policy_relay_gate_close(&e->relay_gate);
     limiter_close(&e->limiter);
     mailbox_close(&e->main);

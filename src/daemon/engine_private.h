@@ -4,6 +4,7 @@
 
 #include "control/server.h"
 #include "daemon/daemon_private.h"
+#include "daemon/pickup.h"
 #include "delivery/delivery.h"
 #include "dns/dns.h"
 #include "event/mailbox.h"
@@ -45,6 +46,8 @@ struct engine {
     struct spool *spool;
     struct queue_store store;    /* the spool, as the queue sees it */
     struct dns *dns;
+    struct net_address *own_addresses;
+    size_t own_addresses_count;
     struct workers *workers;
     struct limiter *limiter;
     struct gate *relay_gate;
@@ -53,6 +56,7 @@ struct engine {
     struct delivery *delivery;
     struct queue *queue;
     struct control_server *control;
+    struct pickup *pickup;       /* on the queue's thread */
     struct engine_loop queue_loop;
     struct engine_loop *loops;
     uint32_t loops_count;
@@ -65,6 +69,9 @@ struct engine {
 /* engine_open.c: every part, in order; an exit code. */
 int engine_open(struct engine *e);
 void engine_close(struct engine *e);
+
+/* own_addresses.c: false when memory is out. */
+bool engine_find_own_addresses(struct engine *e);
 
 /* engine_threads.c */
 int engine_start(struct engine *e);

@@ -66,10 +66,12 @@ static void on_configure(struct task *task)
 {
     struct engine_loop *l = container_of(task, struct engine_loop, configure);
     struct engine *e = l->engine;
-    if (l == &e->queue_loop)
+    if (l == &e->queue_loop) {
         queue_configure(e->queue, e->next);
-    else
+        pickup_configure(e->pickup, e->next);
+    } else {
         session_host_configure(l->host, e->next);
+    }
     l->drained.run = on_configured;
     home_post(&e->main.home, &l->drained);
 }

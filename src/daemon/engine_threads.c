@@ -59,7 +59,7 @@ static void on_drained(struct task *task)
 static bool is_at_rest(struct engine_loop *l)
 {
     if (l == &l->engine->queue_loop)
-        return queue_is_quiet(l->engine->queue);
+        return queue_is_quiet(l->engine->queue) && pickup_is_quiet(l->engine->pickup);
     return session_host_count(l->host) == 0;
 }
 
@@ -77,10 +77,12 @@ static void on_poll(struct timer *timer)
 static void on_drain(struct task *task)
 {
     struct engine_loop *l = container_of(task, struct engine_loop, drain);
-    if (l == &l->engine->queue_loop)
+    if (l == &l->engine->queue_loop) {
         queue_drain(l->engine->queue);
-    else
+        pickup_drain(l->engine->pickup);
+    } else {
         session_host_drain(l->host, SESSION_GRACE_MS);
+    }
     timer_init(&l->poll, l->loop, on_poll);
     timer_set(&l->poll, 1);
 }

@@ -33,14 +33,14 @@ static enum err open_base(struct loop *loop)
     if (config == NULL)
         return ERR_MEMORY;
     event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
-    event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
     loop->base = event_base_new_with_config(config);
     event_config_free(config);
     if (loop->base == NULL)
         return ERR_IO;
     loop->alarm = event_new(loop->base, -1, 0, on_alarm, loop);
     loop->mail = event_new(loop->base, loop->mailbox.descriptor,
-                           EV_READ | EV_PERSIST, on_mail, loop);
+                           EV_READ | EV_PERSIST | EV_ET, on_mail, loop);
+    loop->mailbox.is_edge = true;
     if (loop->alarm == NULL || loop->mail == NULL || event_add(loop->mail, NULL) != 0)
         return ERR_MEMORY;
     return ERR_OK;

@@ -87,15 +87,15 @@ static bool ring_put(struct ring *ring, const char *text, size_t len)
     size_t first = len < RING_BYTES - at ? len : RING_BYTES - at;
     memcpy(ring->bytes + at, text, first);
     memcpy(ring->bytes, text + first, len - first);
-    atomic_store_explicit(&ring->head, head + len, memory_order_release);
+    /* Sequentially consistent, as the loads of `asleep` and `head` that follow on both
+     * sides: either the producer sees the writer asleep, or the writer sees the line. */
+    atomic_store(&ring->head, head + len);
     return true;
 }
 
 static void wake_writer(void)
 {
-    atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&writer.asleep, memory_order_relaxed) == 1 &&
-        atomic_exchange(&writer.asleep, 0) == 1)
+    if (atomic_load(&writer.asleep) == 1 && atomic_exchange(&writer.asleep, 0) == 1)
         syscall(SYS_futex, &writer.asleep, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
@@ -114,7 +114,7 @@ void log_put(const char *text, size_t len)
 static bool ring_drain(struct ring *ring, int fd)
 {
     size_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-    size_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
+    size_t head = atomic_load(&ring->head);
     if (head == tail)
         return false;
     size_t at = tail % RING_BYTES;
@@ -181,7 +181,6 @@ static void *writer_main(void *argument)
         }
         free_abandoned();
         atomic_store(&writer.asleep, 1);
-        atomic_thread_fence(memory_order_seq_cst);
         if (drain_all() || !atomic_load(&writer.running)) {
             atomic_store(&writer.asleep, 0);
             continue;

@@ -13,13 +13,14 @@
 
 #include <sys/socket.h>
 
+/* A bit each: a gate says at which it wants to be asked. */
 enum gate_point {
-    GATE_CONNECT,
-    GATE_HELO,
-    GATE_MAIL,
-    GATE_RCPT,
-    GATE_HEADER, /* the header has passed, the body has not */
-    GATE_END,    /* the end of data, before the commit */
+    GATE_CONNECT = 1,
+    GATE_HELO = 2,
+    GATE_MAIL = 4,
+    GATE_RCPT = 8,
+    GATE_HEADER = 16, /* the header is there, nothing of it in the intake yet */
+    GATE_END = 32,    /* the end of data, before the commit */
 };
 
 enum gate_action {
@@ -37,6 +38,9 @@ struct gate_answer {
     struct smtp_reply reply;     /* text: static, or lives until the next question */
     uint32_t delay_ms;           /* wait this long before going on (tarpit) */
     struct slice header_prefix;  /* fields to add before the message, whole lines */
+    const struct slice *header;  /* GATE_HEADER: goes on in place of what came: whole
+                                    lines and the empty one; lives like `reply`; NULL:
+                                    unchanged */
 };
 
 /* What is known of the session at that point. Borrowed until answered. */
@@ -54,7 +58,7 @@ struct gate_question {
     struct slice account;                /* the authenticated one, or empty */
     const struct envelope *envelope;     /* from GATE_MAIL on; recipients so far */
     struct slice recipient;              /* GATE_RCPT: the one being asked about */
-    struct slice header;                 /* GATE_HEADER and GATE_END */
+    struct slice header;                 /* GATE_HEADER: with its empty line, if it has one */
     uint64_t content_size;               /* GATE_END */
     /* For a gate that parked: called once, on the session's thread, never from
      * inside ask(). */
@@ -70,6 +74,7 @@ struct gate;
 
 struct gate_ops {
     const char *name;
+    unsigned points;                     /* of enum gate_point */
     enum gate_result (*ask)(struct gate *gate, struct gate_question *question,
                             struct gate_answer *out_answer);
     /* The session ends while the question is parked: answered() must not follow. */

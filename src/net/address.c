@@ -83,8 +83,13 @@ static void append_host(struct buffer *out, const struct net_address *address,
 {
     char text[INET6_ADDRSTRLEN];
     if (address->any.sa_family == AF_INET) {
-        inet_ntop(AF_INET, &address->v4.sin_addr, text, sizeof text);
-        buffer_append_string(out, text);
+        /* for each session and message: inet_ntop() would go through printf */
+        uint32_t bits = ntohl(address->v4.sin_addr.s_addr);
+        for (unsigned shift = 32; shift > 0; shift -= 8) {
+            buffer_append_number(out, bits >> (shift - 8) & 255u);
+            if (shift > 8)
+                buffer_append_byte(out, '.');
+        }
     } else if (address->any.sa_family == AF_INET6) {
         inet_ntop(AF_INET6, &address->v6.sin6_addr, text, sizeof text);
         buffer_append_string(out, before_v6);

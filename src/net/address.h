@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+enum { NET_ADDRESS_TEXT_MAX = 128 }; /* of what is appended below, Unix paths included */
+
 struct net_address {
     union {
         struct sockaddr any;

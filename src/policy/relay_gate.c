@@ -59,7 +59,7 @@ static void relay_cancel(struct gate *gate, struct gate_question *question)
 }
 
 static const struct gate_ops relay_ops = {
-    .name = "relay", .ask = relay_ask, .cancel = relay_cancel,
+    .name = "relay", .points = GATE_RCPT, .ask = relay_ask, .cancel = relay_cancel,
 };
 
 enum err policy_relay_gate_open(account_find *find, struct gate **out)

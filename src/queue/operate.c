@@ -1,8 +1,6 @@
 /* operate.c: what an operator asks of the queue. */
 #include "queue/queue_private.h"
 
-#include "log/log.h"
-
 #include <stdlib.h>
 
 static void fill_info(const struct queue_recipient *r, struct queue_recipient_info *out)
@@ -141,10 +139,7 @@ static void record(struct queue *q, struct queue_recipient *r, enum recipient_st
         .attempts = r->attempts, .code = r->code, .status = r->status,
         .reason = reason_text(r->reason),
     };
-    struct spool_update request = { .updates = &update, .count = 1 };
-    enum err error = q->store->update(q->store, &request);
-    if (error != ERR_OK)
-        log_fault("update-failed", "spool", error);
+    record_write(q, &update, 1);
 }
 
 static void act(struct queue *q, struct queue_recipient *r, enum queue_action action)

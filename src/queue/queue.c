@@ -89,6 +89,7 @@ enum err queue_open(const struct queue_options *options, const struct config *co
     table_init(&q->idle);
     table_init(&q->reasons.table);
     wheel_init(&q->wheel, queue_now(q).mono_ms);
+    record_init(q);
     timer_init(&q->wheel_timer, q->loop, on_wheel);
     timer_init(&q->sweep, q->loop, on_sweep);
     *out = q;
@@ -139,7 +140,7 @@ void queue_drain(struct queue *q)
 
 bool queue_is_quiet(const struct queue *q)
 {
-    return q->jobs == 0 && q->reports == 0;
+    return q->jobs == 0 && q->reports == 0 && q->records == 0;
 }
 
 static void free_messages(struct queue *q)
@@ -173,6 +174,7 @@ void queue_close(struct queue **queue)
         domain_sweep(q);
         site_sweep(q);
     }
+    record_free(q);
     timer_clear(&q->wheel_timer);
     timer_clear(&q->sweep);
     table_free(&q->domains);

@@ -142,6 +142,9 @@ struct queue {
     uint64_t counts[PLACE_ENDED + 1];
     uint64_t jobs;
     uint64_t reports;            /* being written */
+    uint64_t records;            /* changes that are not durable yet */
+    struct list unrecorded;      /* those that the store could not take */
+    struct timer record_retry;
 };
 
 /* message.c */
@@ -216,6 +219,11 @@ void settle_update(struct queue *q, struct queue_message *m, const struct settle
 void settle_unreported(struct queue *q, struct queue_message *m,
                        const struct settlement *s, size_t count);
 void settle_apply(struct queue *q, struct queue_message *m, const struct settlement *s);
+
+/* record.c: makes changes durable, however long it takes; copies them. */
+void record_init(struct queue *q);
+void record_write(struct queue *q, const struct recipient_update *updates, size_t count);
+void record_free(struct queue *q);
 
 /* emit.c */
 void queue_emit(struct queue *q, enum mail_event_kind kind, struct queue_message *m,

@@ -55,6 +55,7 @@ struct world {
     struct buffer reports;           /* contents, one after another */
     unsigned reports_count;
     enum err report_error;
+    unsigned update_faults;          /* so many updates find the disk full */
     enum outcome_kind resolve_kind;  /* NONE: it resolves */
     enum outcome_kind site_kind;     /* of a site that is down */
     /* What to do with an attempt: sets the outcomes; false: the site is down. */
@@ -86,10 +87,38 @@ static void note_updates(const struct recipient_update *updates, size_t count)
     }
 }
 
+struct fake_done {
+    struct task task;
+    struct spool_update update;
+    enum err result;
+};
+
+static void on_fake_done(struct task *task)
+{
+    struct fake_done *d = container_of(task, struct fake_done, task);
+    d->update.done(d->update.context, d->result);
+    free(d);
+}
+
+static void post_done(const struct spool_update *update, enum err result)
+{
+    struct fake_done *d = calloc(1, sizeof *d);
+    *d = (struct fake_done){ .task.run = on_fake_done, .update = *update, .result = result };
+    home_post(update->home, &d->task);
+}
+
 static enum err fake_update(struct queue_store *store, const struct spool_update *update)
 {
     (void)store;
+    if (w->update_faults > 0) {
+        /* by turns the two ways to say no */
+        if (--w->update_faults % 2 == 0)
+            return ERR_FULL;
+        post_done(update, ERR_FULL);
+        return ERR_OK;
+    }
     note_updates(update->updates, update->count);
+    post_done(update, ERR_OK);
     return ERR_OK;
 }
 
@@ -534,6 +563,21 @@ static void a_report_that_cannot_be_kept_is_tried_again(void **state)
     assert_int_equal(w->stored[0].last[0].state, RECIPIENT_FAILED);
 }
 
+static void a_full_disk_delays_records_but_loses_none(void **state)
+{
+    (void)state;
+    w->update_faults = 7;
+    for (int i = 0; i < 3; i++)
+        send_one("b@far.test");
+    run_for(500);
+    assert_int_equal(w->tries_count, 3);
+    assert_false(w->stored[0].updated[0]);
+    run_for(30 * SECOND_MS);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(w->stored[i].last[0].state, RECIPIENT_RELAYED);
+    assert_int_equal(w->tries_count, 3);
+}
+
 static void a_dead_site_costs_the_others_nothing(void **state)
 {
     (void)state;
@@ -696,6 +740,7 @@ int main(void)
         TEST(a_bounce_goes_to_the_sender_and_never_bounces),
         TEST(notify_decides_about_reports),
         TEST(a_report_that_cannot_be_kept_is_tried_again),
+        TEST(a_full_disk_delays_records_but_loses_none),
         TEST(a_dead_site_costs_the_others_nothing),
         TEST(a_site_that_takes_no_mail_bounces_what_waits),
         TEST(a_site_has_a_limit_and_connections_are_used_again),

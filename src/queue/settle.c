@@ -7,8 +7,6 @@
  */
 #include "queue/queue_private.h"
 
-#include "log/log.h"
-
 #include <stdlib.h>
 
 static enum recipient_state state_of(enum outcome_kind kind)
@@ -98,10 +96,7 @@ static void settle_now(struct queue *q, struct queue_message *m,
     if (updates != NULL) {
         for (size_t i = 0; i < count; i++)
             settle_update(q, m, &s[i], &updates[i]);
-        struct spool_update update = { .updates = updates, .count = count };
-        enum err error = q->store->update(q->store, &update);
-        if (error != ERR_OK)
-            log_fault("update-failed", "spool", error);
+        record_write(q, updates, count);
     }
     for (size_t i = 0; i < count; i++)
         settle_apply(q, m, &s[i]);

@@ -45,6 +45,9 @@ bool session_ask(struct session *s)
     case SMTP_ASK_DATA:
         return session_begin_intake(s);
     case SMTP_ASK_END:
+        if (s->header_kept) /* no empty line came: the header is all there is */
+            return session_ask_gates(s, GATE_HEADER, slice_make(NULL, 0)) &&
+                   (s->wait != WAIT_INPUT || session_ask(s));
         return session_ask_gates(s, GATE_END, slice_make(NULL, 0));
     case SMTP_ASK_VRFY:
         smtp_server_answer(s->engine, NULL);
@@ -78,6 +81,10 @@ void session_gates_answered(struct session *s, const struct gate_answer *answer)
     }
     if (s->question.point == GATE_CONNECT) {
         connect_answered(s, answer);
+        return;
+    }
+    if (s->question.point == GATE_HEADER) {
+        session_header_answered(s, answer);
         return;
     }
     if (answer != NULL && answer->action == GATE_CLOSE) {

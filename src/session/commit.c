@@ -9,8 +9,6 @@
 #include "accounts/accounts.h"
 #include "wire/message/received.h"
 
-enum { EXPANDED_BYTES_MAX = 4 * 1024 * 1024 };
-
 static const struct smtp_reply full = {
     .code = 452, .status = { 4, 3, 1 }, .text = SLICE_INIT("Not enough room, try later"),
 };
@@ -49,6 +47,10 @@ bool session_begin_intake(struct session *s)
     if (error == ERR_OK) {
         s->content_mono_ms = session_now(s).mono_ms;
         s->content_bytes = 0;
+        s->header_kept = session_gates_want(s, GATE_HEADER);
+        header_scan_init(&s->header_scan, NULL);
+        buffer_clear(&s->header);
+        buffer_clear(&s->body);
         smtp_server_answer(s->engine, NULL);
     } else {
         session_emit(s, MAIL_REFUSED, (struct mail_id){ 0 }, reply_for(error));
@@ -57,9 +59,8 @@ bool session_begin_intake(struct session *s)
     return true;
 }
 
-void session_receive(struct session *s, struct slice piece)
+static void pass_on(struct session *s, struct slice piece)
 {
-    s->content_bytes += piece.len;
     switch (intake_write(s->writer, piece)) {
     case INTAKE_MORE:
         return;
@@ -70,6 +71,52 @@ void session_receive(struct session *s, struct slice piece)
         smtp_server_refuse_content(s->engine, &full);
         return;
     }
+}
+
+static void refuse_content(struct session *s, const struct smtp_reply *reply)
+{
+    session_emit(s, MAIL_REFUSED, (struct mail_id){ 0 }, reply);
+    if (smtp_server_question(s->engine)->ask == SMTP_ASK_END) {
+        intake_abort(&s->writer);
+        s->content_mono_ms = 0;
+        smtp_server_answer(s->engine, reply);
+    } else {
+        smtp_server_refuse_content(s->engine, reply);
+    }
+}
+
+/* The gates have seen the header: it goes on, as they left it. */
+void session_header_answered(struct session *s, const struct gate_answer *answer)
+{
+    s->header_kept = false;
+    if (answer != NULL && answer->action == GATE_CLOSE)
+        smtp_server_end(s->engine, &answer->reply);
+    else if (answer != NULL)
+        refuse_content(s, &answer->reply);
+    else if (s->header.overflow || s->body.overflow)
+        refuse_content(s, &fault);
+    if (answer == NULL && !s->header.overflow && buffer_len(&s->header) > 0)
+        pass_on(s, buffer_slice(&s->header));
+    if (answer == NULL && !s->body.overflow && buffer_len(&s->body) > 0)
+        pass_on(s, buffer_slice(&s->body));
+    buffer_free(&s->header);
+    buffer_free(&s->body);
+}
+
+void session_receive(struct session *s, struct slice piece)
+{
+    s->content_bytes += piece.len;
+    if (!s->header_kept) {
+        pass_on(s, piece);
+        return;
+    }
+    struct slice body = piece;
+    bool ended = header_scan_feed(&s->header_scan, &body);
+    buffer_append(&s->header, slice_part(piece, 0, piece.len - body.len));
+    if (!ended)
+        return;
+    buffer_append(&s->body, body); /* what came in the same piece goes on behind it */
+    session_ask_gates(s, GATE_HEADER, slice_make(NULL, 0));
 }
 
 static void append_received(struct session *s, const struct envelope *e, struct buffer *out)
@@ -138,24 +185,23 @@ static void discard(struct session *s)
 void session_commit(struct session *s)
 {
     const struct envelope *said = smtp_server_envelope(s->engine);
-    struct buffer prefix;
-    struct arena arena;
+    struct buffer *prefix = &s->host->prefix;
     struct envelope envelope;
     if (s->discard) {
         discard(s);
         return;
     }
-    arena_init(&arena, EXPANDED_BYTES_MAX);
-    buffer_init(&prefix, 64 * 1024);
-    append_received(s, said, &prefix);
-    buffer_append(&prefix, buffer_slice(&s->prefix));
-    if (prefix.overflow ||
-        accounts_expand(session_config(s), said, &arena, &envelope) != ERR_OK) {
+    buffer_clear(prefix);
+    arena_reset(&s->host->arena);
+    append_received(s, said, prefix);
+    buffer_append(prefix, buffer_slice(&s->prefix));
+    if (prefix->overflow || accounts_expand(session_config(s), said, &s->host->arena,
+                                            &envelope) != ERR_OK) {
         intake_abort(&s->writer);
         smtp_server_answer(s->engine, &fault);
     } else {
         struct intake_commit commit = {
-            .prefix = buffer_slice(&prefix),
+            .prefix = buffer_slice(prefix),
             .envelope = &envelope,
             .received_wall_ms = session_now(s).wall_ms,
             .hold = s->hold || session_config(s)->queue.hold,
@@ -166,6 +212,4 @@ void session_commit(struct session *s)
         s->wait = WAIT_COMMIT;
         intake_commit(&s->writer, &commit);
     }
-    buffer_free(&prefix);
-    arena_free(&arena);
 }

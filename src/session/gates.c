@@ -27,6 +27,11 @@ static void on_delay_over(struct timer *timer)
 static bool take_answer(struct session *s, const struct gate_answer *answer)
 {
     buffer_append(&s->prefix, answer->header_prefix);
+    if (answer->header != NULL && s->question.point == GATE_HEADER) {
+        buffer_clear(&s->header);
+        buffer_append(&s->header, *answer->header);
+        s->question.header = buffer_slice(&s->header);
+    }
     switch (answer->action) {
     case GATE_PASS:
         break;
@@ -72,6 +77,10 @@ static void gates_go_on(struct session *s)
     while (s->gate_at < o->gates_count) {
         struct gate_answer answer = { .action = GATE_PASS };
         struct gate *gate = o->gates[s->gate_at];
+        if ((gate->ops->points & (unsigned)s->question.point) == 0) {
+            s->gate_at++;
+            continue;
+        }
         if (gate->ops->ask(gate, &s->question, &answer) == GATE_PARKED) {
             s->gate_parked = gate;
             s->wait = WAIT_GATE;
@@ -98,11 +107,21 @@ bool session_ask_gates(struct session *s, enum gate_point point, struct slice re
         .client_is_trusted = s->trusted,
         .envelope = smtp_server_envelope(s->engine),
         .recipient = recipient,
+        .header = point == GATE_HEADER ? buffer_slice(&s->header) : slice_make(NULL, 0),
         .content_size = smtp_server_facts(s->engine)->size,
         .answered = on_answered,
     };
     gates_go_on(s);
     return s->wait == WAIT_INPUT;
+}
+
+bool session_gates_want(const struct session *s, enum gate_point point)
+{
+    const struct session_host_options *o = &s->host->options;
+    for (size_t i = 0; i < o->gates_count; i++)
+        if ((o->gates[i]->ops->points & (unsigned)point) != 0)
+            return true;
+    return false;
 }
 
 void session_gates_cancel(struct session *s)

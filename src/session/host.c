@@ -8,7 +8,12 @@
 
 #include <stdlib.h>
 
-enum { OUT_MAX = 256 * 1024, TEXT_MAX = 128 * 1024 };
+enum {
+    OUT_MAX = 256 * 1024,
+    TEXT_MAX = 128 * 1024,
+    PREFIX_MAX = 64 * 1024,              /* what an intake takes */
+    EXPANDED_BYTES_MAX = 64 * 1024 * 1024,
+};
 
 static void on_drain_over(struct timer *timer);
 
@@ -24,6 +29,8 @@ enum err session_host_open(const struct session_host_options *options,
     list_init(&h->sessions);
     buffer_init(&h->out, OUT_MAX);
     buffer_init(&h->text, TEXT_MAX);
+    buffer_init(&h->prefix, PREFIX_MAX);
+    arena_init(&h->arena, EXPANDED_BYTES_MAX);
     timer_init(&h->drain, options->loop, on_drain_over);
     *out = h;
     return ERR_OK;
@@ -56,6 +63,8 @@ void session_host_close(struct session_host **host)
     config_drop(&h->config);
     buffer_free(&h->out);
     buffer_free(&h->text);
+    buffer_free(&h->prefix);
+    arena_free(&h->arena);
     *host = NULL;
     free(h);
 }

@@ -61,6 +61,8 @@ static void session_free(struct deferred *deferred)
     smtp_server_free(&s->engine);
     buffer_free(&s->input);
     buffer_free(&s->prefix);
+    buffer_free(&s->header);
+    buffer_free(&s->body);
     profile_drop(s->profile);
     free(s);
 }
@@ -86,6 +88,8 @@ struct session *session_make(struct door *door, int fd, const struct net_address
     s->opened_mono_ms = session_now(s).mono_ms;
     buffer_init(&s->input, INPUT_MAX);
     buffer_init(&s->prefix, PREFIX_MAX);
+    buffer_init(&s->header, session_config(s)->limits.header_bytes + INPUT_MAX);
+    buffer_init(&s->body, INPUT_MAX);
     list_append(&h->sessions, &s->node);
     h->sessions_count++;
     return s;

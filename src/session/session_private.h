@@ -13,6 +13,7 @@
 #include "net/stream.h"
 #include "session/host.h"
 #include "smtp/server/server.h"
+#include "wire/message/header.h"
 
 /* What all sessions of one listener under one configuration share. */
 struct profile {
@@ -39,6 +40,8 @@ struct session_host {
     uint64_t sessions_made;
     struct buffer out;            /* of whichever session is being pumped */
     struct buffer text;           /* scratch for prefixes and logs */
+    struct buffer prefix;         /* of the message being committed */
+    struct arena arena;           /* likewise: its expanded envelope */
     bool draining;
     struct timer drain;
 };
@@ -80,6 +83,10 @@ struct session {
     bool discard;
     bool hold;
     struct buffer prefix;         /* fields that gates add */
+    struct buffer header;         /* kept back while a gate wants to see it */
+    struct buffer body;           /* what came with its last piece */
+    struct header_scan header_scan;
+    bool header_kept;             /* ... which is so until it has been asked */
     int64_t content_mono_ms;      /* when the content began; 0: not inside one */
     uint64_t content_bytes;
     struct slice protocol;        /* of XCLIENT, static */
@@ -116,6 +123,7 @@ bool session_ask(struct session *s);
  * called already. */
 bool session_ask_gates(struct session *s, enum gate_point point, struct slice recipient);
 void session_gates_cancel(struct session *s);
+bool session_gates_want(const struct session *s, enum gate_point point);
 
 /* ask.c: what the gates said, NULL for nothing against it. */
 void session_gates_answered(struct session *s, const struct gate_answer *answer);
@@ -123,6 +131,7 @@ void session_gates_answered(struct session *s, const struct gate_answer *answer)
 /* commit.c */
 bool session_begin_intake(struct session *s);
 void session_receive(struct session *s, struct slice piece);
+void session_header_answered(struct session *s, const struct gate_answer *answer);
 void session_commit(struct session *s);
 
 /* deadline.c */

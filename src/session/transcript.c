@@ -43,11 +43,11 @@ void session_note_server(struct session *s, struct slice bytes)
 void session_emit(struct session *s, enum mail_event_kind kind, struct mail_id id,
                   const struct smtp_reply *reply)
 {
-    struct buffer peer;
+    char bytes[NET_ADDRESS_TEXT_MAX];
+    struct buffer peer = { .memory = bytes, .capacity = sizeof bytes, .max = sizeof bytes };
     struct outcome outcome;
     if (s->host->options.events == NULL)
         return;
-    buffer_init(&peer, 128);
     net_address_append(&peer, &s->client);
     struct mail_event event = {
         .kind = kind, .at = session_now(s), .session_id = s->id, .id = id,
@@ -71,5 +71,4 @@ void session_emit(struct session *s, enum mail_event_kind kind, struct mail_id i
             event.recipient = q->recipient->address;
     }
     event_emit(s->host->options.events, &event);
-    buffer_free(&peer);
 }

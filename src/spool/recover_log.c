@@ -171,6 +171,8 @@ static enum err apply_ended(struct context *c, struct slice payload)
     struct record r = record_over(payload);
     while (!cursor_at_end(&r.cursor)) {
         uint64_t id = record_u64(&r);
+        if (r.failed)
+            break;
         struct spool_entry *entry = spool_map_find(&spool->index.entries, id);
         if (!touch(c, id))
             return ERR_MEMORY;

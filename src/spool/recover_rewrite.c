@@ -72,16 +72,26 @@ static void encode_state(struct rewrite *w, const struct spool_entry *entry, uin
     spool_update_encode(&w->frame, &update);
 }
 
-static enum err send_states(struct rewrite *w, uint64_t id)
+/* From recipient *next on, as many as make a frame. */
+static bool encode_states(struct rewrite *w, uint64_t id, uint32_t *next)
 {
     struct spool *spool = w->recovery->spool;
+    pthread_mutex_lock(&spool->lock);
     struct spool_entry *entry = spool_map_find(&spool->index.entries, id);
+    while (entry != NULL && *next < entry->count &&
+           buffer_len(&w->frame) < FRAME_BYTES_MAX)
+        encode_state(w, entry, (*next)++);
+    pthread_mutex_unlock(&spool->lock);
+    return buffer_len(&w->frame) > 0;
+}
+
+static enum err send_states(struct rewrite *w, uint64_t id)
+{
     enum err error = ERR_OK;
-    for (uint32_t i = 0; entry != NULL && i < entry->count && error == ERR_OK; i++) {
-        encode_state(w, entry, i);
-        error = send_if_full(w, SPOOL_FRAME_UPDATE);
-    }
-    return error == ERR_OK ? send_frame(w, SPOOL_FRAME_UPDATE) : error;
+    uint32_t next = 0;
+    while (error == ERR_OK && encode_states(w, id, &next))
+        error = send_frame(w, SPOOL_FRAME_UPDATE);
+    return error;
 }
 
 /* A message that cannot be read stays where it is, and its segment with it. */
@@ -127,7 +137,7 @@ static enum err rewrite_notes(struct rewrite *w)
 {
     struct record r = record_over(buffer_slice(&w->recovery->notes));
     enum err error = ERR_OK;
-    while (error == ERR_OK && !cursor_at_end(&r.cursor)) {
+    while (error == ERR_OK && !r.failed && !cursor_at_end(&r.cursor)) {
         buffer_append(&w->frame, record_slice(&r));
         error = send_frame(w, SPOOL_FRAME_NOTE);
     }

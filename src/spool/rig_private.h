@@ -104,7 +104,7 @@ static inline void rig_problem(struct spool_watcher *watcher, struct slice text)
     struct rig *rig = container_of(watcher, struct rig, watcher);
     rig->problems++;
     if (rig->is_loud)
-        printf("problem: %.*s\n", (int)text.len, text.data);
+        fprintf(stderr, "problem: %.*s\n", (int)text.len, text.data);
 }
 
 /* Small, so that every path is walked. */

@@ -471,13 +471,25 @@ static bool *find_durable(const struct spool_fake *fake, size_t changes)
     return durable;
 }
 
+/* A sector of which only a part was written may be spoilt as a whole. */
+static void spoil_sector(struct file *file, uint64_t offset)
+{
+    char junk[SECTOR];
+    uint64_t start = offset / SECTOR * SECTOR;
+    memset(junk, 0xa5, sizeof junk);
+    if (start + SECTOR <= file->len)
+        file_write(file, start, slice_make(junk, sizeof junk));
+}
+
 static void write_torn(struct file *file, const struct change *c, uint64_t *seed)
 {
     size_t at = 0;
     while (at < c->len) {
         size_t sector_left = SECTOR - (size_t)((c->offset + at) % SECTOR);
         size_t len = c->len - at < sector_left ? c->len - at : sector_left;
-        if (chance(seed) % 2 == 0)
+        if (len < SECTOR && chance(seed) % 4 == 0)
+            spoil_sector(file, c->offset + at);
+        else if (chance(seed) % 2 == 0)
             file_write(file, c->offset + at, slice_make(c->bytes + at, len));
         at += len;
     }
@@ -556,6 +568,7 @@ struct spool_fake *spool_fake_crash(struct spool_fake *fake, size_t changes,
                                            "corrupt" };
     struct spool_fake *left = spool_fake_new();
     seed = seed * 0x9e3779b97f4a7c15u + 1;
+    pthread_mutex_lock(&fake->mutex);
     must(changes <= fake->changes_count);
     left->files_count = fake->files_count;
     for (size_t i = 0; i < fake->files_count; i++)
@@ -565,6 +578,7 @@ struct spool_fake *spool_fake_crash(struct spool_fake *fake, size_t changes,
     crash_content(fake, left, changes, &seed, torn);
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
         crash_folder(fake, left, folders[i], changes, &seed, torn);
+    pthread_mutex_unlock(&fake->mutex);
     for (size_t i = 0; i < left->files_count; i++)
         file_write(&left->base[i], 0, slice_make(left->files[i].bytes,
                                                  left->files[i].len));

@@ -158,6 +158,7 @@ static void what_was_not_committed_is_not_there(void **state)
     kill_and_reopen(rig);
     assert_int_equal(rig->arrivals_count, 0);
     reopen(rig);
+    rig_close(rig);
     const char *path;
     size_t len;
     for (size_t i = 0; spool_fake_file(rig->fake, i, &path, &len) != NULL; i++)

@@ -85,14 +85,14 @@ def test_messages_of_any_size_arrive(relay, sink, size):
 
 
 def test_too_big_is_refused_and_forgotten(sink, data):
-    config = "limits: { message: 1000 }\n"
+    config = "limits: { message: 65536 }\n"
     with godwit.Godwit(data, "--next-hop", sink.address, config=config) as g:
         with Client(g.port) as c:
             assert c.message(b"x" * 900 + b"\r\n")[0] == 250
-            assert c.code("MAIL FROM:<a@b> SIZE=1001") == 552
+            assert c.code("MAIL FROM:<a@b> SIZE=65537") == 552
             assert c.message((b"y" * 70 + b"\r\n") * 5000)[0] == 552
             c.envelope()
-            c.send(b"BDAT 1001 LAST\r\n" + b"z" * 1001)
+            c.send(b"BDAT 65537 LAST\r\n" + b"z" * 65537)
             assert c.reply()[0] == 552
             assert c.code("NOOP") == 250
             assert c.message(b"w\r\n")[0] == 250

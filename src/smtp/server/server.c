@@ -84,6 +84,7 @@ void smtp_server_free(struct smtp_server **server)
     if (*server == NULL)
         return;
     transaction_drop(*server);
+    arena_free(&(*server)->txn.arena);
     arena_free(&(*server)->xclient_arena);
     free(*server);
     *server = NULL;
@@ -194,6 +195,11 @@ static void run_line(struct smtp_server *s, struct slice line)
 {
     struct smtp_command command;
     bool good = smtp_command_parse(line, &command);
+    if (!good && slice_starts_with_nocase(line, SLICE("BDAT"))) {
+        /* A chunk of unknown size may follow: it must not be read as commands. */
+        command = (struct smtp_command){ .verb = slice_part(line, 0, 4) };
+        good = true;
+    }
     s->verb = good ? find_verb(command.verb) : NULL;
     if (is_too_much_junk(s, s->verb)) {
         struct smtp_reply reply = smtp_reply_make(

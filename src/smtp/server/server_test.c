@@ -131,6 +131,7 @@ static const struct dialogue dialogues[] = {
     { "bdat hex", S(ENVELOPE "BDAT 0x10\r\n"), "220 250 250 250 501 close" },
     { "bdat float", S(ENVELOPE "BDAT 1e9\r\n"), "220 250 250 250 501 close" },
     { "bdat nothing", S(ENVELOPE "BDAT\r\n"), "220 250 250 250 501 close" },
+    { "bdat control", S(ENVELOPE "BDAT \x7f\r\nNOOP\r\n"), "220 250 250 250 501 close" },
     { "bdat first", S(ENVELOPE "BDAT 5 FIRST\r\n"), "220 250 250 250 501 close" },
     { "bdat without mail", S("BDAT 5 LAST\r\nNOOP\rNOOP\r\n" HELO "BDAT 6 LAST\r\nNOOP\r\nNOOP\r\n"),
       "220 503 250 250 503 250" },

@@ -190,6 +190,7 @@ static void dates_are_read(void **state)
         { "Tue, 7 00 2026 19:14:51 +0000", 0, -9999 }, { "1 Jan 99999999999999999999 00:00 +0000", 0, -9999 },
         { "Tue, 1 Jul 2003 ((invalid)\r\ncomment) 10:52:37 +0200", 0, -9999 },
         { " some numbers 0 1 2 but invalid ", 0, -9999 },
+        { "TuE, 1 Jul 0003 1:00 a (x)", 0, -9999 }, /* found by the fuzzer */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct date d = { .wall_ms = 5 };

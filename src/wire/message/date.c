@@ -107,6 +107,8 @@ static bool take_day(struct cursor *c, struct civil *out_date)
         year += year < 50 ? 2000 : 1900;
     else if (digits.len == 3)
         year += 1900;
+    if (year < 1900) /* RFC 5322 3.3; in four digits 0003 is no year of mail */
+        return false;
     date.day = (unsigned)day;
     date.year = (int64_t)year;
     *out_date = date;

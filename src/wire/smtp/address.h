@@ -21,9 +21,10 @@
 #include "wire/smtp/reply.h"
 
 enum {
-    SMTP_LOCAL_MAX = 64,   /* RFC 5321 4.5.3.1.1, octets */
+    SMTP_LOCAL_MAX = 255,  /* octets; RFC 5321 4.5.3.1.1 asks for 64 at least, and real
+                              ones (VERP, SRS) are longer */
     SMTP_DOMAIN_MAX = 255, /* 4.5.3.1.2 */
-    SMTP_PATH_MAX = 256,   /* 4.5.3.1.3, with brackets and source route */
+    SMTP_PATH_MAX = 1024,  /* 4.5.3.1.3 asks for 256; with brackets and source route */
     SMTP_LABEL_MAX = 63,
 };
 

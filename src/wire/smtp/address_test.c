@@ -9,6 +9,8 @@
 
 #define LABEL63 "a23456789012345678901234567890123456789012345678901234567890123"
 #define LOCAL64 LABEL63 "x"
+#define LOCAL255 LOCAL64 LOCAL64 LOCAL64 LABEL63
+#define DOMAIN255 LABEL63 "." LABEL63 "." LABEL63 "." LABEL63
 
 struct path_case {
     struct slice path;
@@ -92,13 +94,16 @@ static const struct path_case paths[] = {
     { PATH("<a\x7f@b>"), SYNTAX, SYNTAX, NULL, NULL },
     /* the limits of RFC 5321 4.5.3.1 */
     { PATH("<" LOCAL64 "@b>"), OK, OK, LOCAL64, "b" },
-    { PATH("<" LOCAL64 "x@b>"), LONG, LONG, NULL, NULL },
+    { PATH("<" LOCAL255 "@b>"), OK, OK, LOCAL255, "b" },
+    { PATH("<" LOCAL255 "x@b>"), LONG, LONG, NULL, NULL },
     { PATH("<a@" LABEL63 ">"), OK, OK, "a", LABEL63 },
     { PATH("<a@" LABEL63 "4>"), SYNTAX, SYNTAX, NULL, NULL },
     { PATH("<a@" LABEL63 "." LABEL63 "." LABEL63 ".a23456789012345678901234567890123456789012345678901234567890>"), OK, OK, "a",
       LABEL63 "." LABEL63 "." LABEL63 ".a23456789012345678901234567890123456789012345678901234567890" },
-    { PATH("<a@" LABEL63 "." LABEL63 "." LABEL63 "." LABEL63 ">"), LONG, LONG, NULL, NULL },
-    { PATH("<@" LABEL63 "." LABEL63 "." LABEL63 ":" LOCAL64 "@b>"), LONG, LONG, NULL, NULL },
+    { PATH("<a@" DOMAIN255 ">"), OK, OK, "a", DOMAIN255 },
+    { PATH("<a@x." DOMAIN255 ">"), LONG, LONG, NULL, NULL },
+    { PATH("<@" DOMAIN255 ",@" DOMAIN255 ",@" DOMAIN255 ":" LOCAL255 "@b>"), LONG, LONG, NULL,
+      NULL },
     /* HOSTILE 49 to 52 */
     { PATH("<;for i in 0 1 2 3 4 5 6 7 8 9 a b c d;do read r;done;sh;exit 0;>"), NO_DOMAIN, NO_DOMAIN, NULL, NULL },
     { PATH("<${run{\\x2Fbin\\x2Fsh\\t-c\\t\\x22id\\x22}}@localhost>"), SYNTAX, SYNTAX, NULL, NULL },
