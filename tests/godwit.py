@@ -3,8 +3,10 @@
 Nothing here sleeps for luck: everything waits for a condition, with a deadline.
 """
 import collections
+import glob
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -29,6 +31,19 @@ def wait_for(condition, what, patience=PATIENCE):
             raise AssertionError(f"waited {patience} s in vain for {what}")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.1)
+
+
+def descendants(pid):
+    found = []
+    for path in glob.glob(f"/proc/{pid}/task/*/children"):
+        try:
+            with open(path) as f:
+                children = [int(child) for child in f.read().split()]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        for child in children:
+            found += [child, *descendants(child)]
+    return found
 
 
 class Godwit:
@@ -106,22 +121,18 @@ class Godwit:
     def kill(self):
         """kill -9 of the supervisor and of its engine, as the oom killer would."""
         if self.process is not None and self.process.poll() is None:
+            # The engine is not our child: a descriptor tells when all of it is gone.
+            inner = [os.pidfd_open(pid) for pid in descendants(self.process.pid)]
             try:
                 os.killpg(self.process.pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
             self.process.wait(PATIENCE)
-            wait_for(self._group_is_gone, "the engine to be gone")
+            for pidfd in inner:
+                assert select.select([pidfd], [], [], PATIENCE)[0], "the engine lives on"
+                os.close(pidfd)
         if self.process is not None:
             self.log.close()
-
-    def _group_is_gone(self):
-        """The engine is not our child; whoever is its parent may take a moment."""
-        try:
-            os.killpg(self.process.pid, 0)
-        except ProcessLookupError:
-            return True
-        return False
 
     def events(self, name=None):
         import json
