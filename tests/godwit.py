@@ -360,7 +360,8 @@ class SinkSession:
                 self.sender = re.match(r"FROM:<(.*?)>", argument, re.I).group(1)
                 self.options.append(argument)
         elif verb == "RCPT":
-            if self.decide(verb, argument, b"250 2.1.5 ok\r\n"):
+            usual = b"250 2.1.5 ok\r\n" if self.sender is not None else b"503 5.5.1 MAIL?\r\n"
+            if self.decide(verb, argument, usual):
                 self.recipients.append(re.match(r"TO:<(.*)>", argument, re.I).group(1))
                 self.options.append(argument)
         elif verb == "DATA":
