@@ -3,8 +3,10 @@
 Nothing here sleeps for luck: everything waits for a condition, with a deadline.
 """
 import collections
+import glob
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -29,6 +31,19 @@ def wait_for(condition, what, patience=PATIENCE):
             raise AssertionError(f"waited {patience} s in vain for {what}")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.1)
+
+
+def descendants(pid):
+    found = []
+    for path in glob.glob(f"/proc/{pid}/task/*/children"):
+        try:
+            with open(path) as f:
+                children = [int(child) for child in f.read().split()]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        for child in children:
+            found += [child, *descendants(child)]
+    return found
 
 
 class Godwit:
@@ -106,26 +121,18 @@ class Godwit:
     def kill(self):
         """kill -9 of the supervisor and of its engine, as the oom killer would."""
         if self.process is not None and self.process.poll() is None:
+            # The engine is not our child: a descriptor tells when all of it is gone.
+            inner = [os.pidfd_open(pid) for pid in descendants(self.process.pid)]
             try:
                 os.killpg(self.process.pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
             self.process.wait(PATIENCE)
-            wait_for(self._group_is_gone, "the engine to be gone")
+            for pidfd in inner:
+                assert select.select([pidfd], [], [], PATIENCE)[0], "the engine lives on"
+                os.close(pidfd)
         if self.process is not None:
             self.log.close()
-
-    def _group_is_gone(self):
-        """The engine is not our child: dead is enough, whoever has to bury it."""
-        for name in os.listdir("/proc"):
-            try:
-                with open(f"/proc/{name}/stat") as f:
-                    fields = f.read().rsplit(")", 1)[1].split()
-            except (OSError, IndexError):
-                continue
-            if int(fields[2]) == self.process.pid and fields[0] not in "ZX":
-                return False
-        return True
 
     def events(self, name=None):
         import json
@@ -353,7 +360,8 @@ class SinkSession:
                 self.sender = re.match(r"FROM:<(.*?)>", argument, re.I).group(1)
                 self.options.append(argument)
         elif verb == "RCPT":
-            if self.decide(verb, argument, b"250 2.1.5 ok\r\n"):
+            usual = b"250 2.1.5 ok\r\n" if self.sender is not None else b"503 5.5.1 MAIL?\r\n"
+            if self.decide(verb, argument, usual):
                 self.recipients.append(re.match(r"TO:<(.*)>", argument, re.I).group(1))
                 self.options.append(argument)
         elif verb == "DATA":

@@ -48,7 +48,8 @@ def make_content(token, size, random_source):
 class Oracle:
     """The ledger, and a sink that fills its other half."""
 
-    def __init__(self, seed=1):
+    def __init__(self, seed=1, fates=FATES):
+        self.fates = fates
         self.random = random.Random(seed)
         self.lock = threading.Lock()
         self.messages = {}
@@ -115,7 +116,7 @@ class Oracle:
             number = len(self.messages)
             token = f"t{number}"
             count = self.random.choice((1, 1, 1, 2, 3))
-            fates = [self.random.choice(FATES) for _ in range(count)]
+            fates = [self.random.choice(self.fates) for _ in range(count)]
             # Few are large, as in life.
             weights = [8, 8, 8, 4, 2, 1][:len(sizes)]
             content = make_content(token, self.random.choices(sizes, weights)[0], self.random)
