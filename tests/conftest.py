@@ -1,5 +1,6 @@
 """What all tests share: a godwit of their own, on ports that the kernel chose."""
 import os
+import shutil
 import sys
 
 import pytest
@@ -7,6 +8,13 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import godwit  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def tidy(tmp_path):
+    """A spool takes some 50 MB: hundreds of tests must not leave theirs behind."""
+    yield
+    shutil.rmtree(tmp_path, ignore_errors=True)
 
 
 @pytest.fixture
