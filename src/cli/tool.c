@@ -190,18 +190,25 @@ static int sort_arguments(struct cli_call *call)
     return 0;
 }
 
+/* To a tool that reads its own arguments "-h" may mean something else. */
+static bool wants_help(const struct cli_call *call)
+{
+    if (call->tool->reads_arguments)
+        return call->arguments[0] != NULL && strcmp(call->arguments[0], "--help") == 0;
+    for (char **at = call->arguments; *at != NULL && strcmp(*at, "--") != 0; at++)
+        if (asks_for_help(*at))
+            return true;
+    return false;
+}
+
 static int run_tool(struct cli_call *call)
 {
     size_t count = 0;
     while (call->arguments[count] != NULL)
         count++;
-    for (size_t i = 0; !call->tool->reads_arguments && i < count; i++) {
-        if (strcmp(call->arguments[i], "--") == 0)
-            break;
-        if (asks_for_help(call->arguments[i])) {
-            cli_help_tool(call->tool);
-            return 0;
-        }
+    if (wants_help(call)) {
+        cli_help_tool(call->tool);
+        return 0;
     }
     struct cli_said *said = calloc(count + 1, sizeof *said);
     const char **operands = calloc(count + 1, sizeof *operands);

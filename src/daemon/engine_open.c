@@ -170,6 +170,7 @@ static int open_loop(struct engine *e, struct engine_loop *l, uint32_t index)
 static int open_hosts(struct engine *e)
 {
     e->gates[0] = e->relay_gate;
+    e->gates[1] = e->quota_gate;
     for (uint32_t i = 0; i < e->loops_count; i++) {
         struct session_host_options options = {
             .loop = e->loops[i].loop, .intake = spool_intake(e->spool),
@@ -206,6 +207,8 @@ static int open_shared(struct engine *e)
         error = limiter_open(LIMITER_ENTRIES_MAX, &e->limiter);
     if (error == ERR_OK)
         error = policy_relay_gate_open(accounts_find, &e->relay_gate);
+    if (error == ERR_OK)
+        error = policy_quota_gate_open(accounts_expand, e->workers, &e->quota_gate);
     return error == ERR_OK ? 0 : complain("cannot start", error);
 }
 
@@ -279,6 +282,7 @@ void engine_close(struct engine *e)
     loop_close(&e->queue_loop.loop);
     free(e->loops);
     free(e->own_addresses);
+    policy_quota_gate_close(&e->quota_gate);
     policy_relay_gate_close(&e->relay_gate);
     limiter_close(&e->limiter);
     mailbox_close(&e->main);

@@ -11,6 +11,7 @@
 #include "event/timer.h"
 #include "event/workers.h"
 #include "policy/limiter.h"
+#include "policy/quota_gate.h"
 #include "policy/relay_gate.h"
 #include "queue/queue.h"
 #include "session/host.h"
@@ -51,7 +52,8 @@ struct engine {
     struct workers *workers;
     struct limiter *limiter;
     struct gate *relay_gate;
-    struct gate *gates[1];       /* in the order in which they are asked */
+    struct gate *quota_gate;
+    struct gate *gates[2];       /* in the order in which they are asked */
     struct delivery_routes *routes;
     struct delivery *delivery;
     struct queue *queue;

@@ -25,7 +25,7 @@ static struct delivery_route route_of(struct slice match, const struct config_de
     };
     return (struct delivery_route){
         .match = match, .way = ways[d->way], .host = d->host, .port = d->port,
-        .path = d->path, .quota_bytes = d->quota_bytes,
+        .path = d->path, .quota_bytes = d->quota_bytes, .downgrade = d->downgrade,
     };
 }
 

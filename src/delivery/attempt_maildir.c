@@ -2,14 +2,11 @@
  *
  * Each recipient gets a copy of its own, with Return-Path (RFC 5321 4.4) and
  * Delivered-To (RFC 9228) on top. Files have LF line ends, as the programs that read
- * Maildirs expect; only what holds bare CR or LF stays as it came. A local part is
- * only ever the name of a mailbox (HOSTILE 52).
+ * Maildirs expect; only what holds bare CR or LF stays as it came.
  */
-#include "base/ascii.h"
 #include "base/must.h"
 #include "delivery/delivery_private.h"
 #include "maildir/maildir.h"
-#include "wire/smtp/address.h"
 
 #include <stdlib.h>
 
@@ -25,82 +22,6 @@ struct maildir_job {
     char *block;
     struct moment now;
 };
-
-/* A name as part of a path: in lower case. False when it is not safe. */
-static bool append_name(struct buffer *out, struct slice name)
-{
-    if (!maildir_name_is_safe(name))
-        return false;
-    for (size_t i = 0; i < name.len; i++)
-        buffer_append_byte(out, ascii_lower(name.data[i]));
-    return true;
-}
-
-static bool append_user(struct buffer *out, struct slice address)
-{
-    struct buffer user;
-    size_t at = slice_find_last(address, '@');
-    buffer_init(&user, 256);
-    smtp_local_unquoted(slice_part(address, 0, at), &user);
-    bool done = !user.overflow && append_name(out, buffer_slice(&user));
-    buffer_free(&user);
-    return done;
-}
-
-/* Replaces {user} and {domain}; false when one of them is not safe. */
-static bool expand(struct slice template, struct slice address, struct buffer *out)
-{
-    struct slice user = SLICE("{user}");
-    struct slice domain = SLICE("{domain}");
-    while (template.len > 0) {
-        size_t taken = 1;
-        if (slice_equal(slice_part(template, 0, user.len), user)) {
-            if (!append_user(out, address))
-                return false;
-            taken = user.len;
-        } else if (slice_equal(slice_part(template, 0, domain.len), domain)) {
-            if (!append_name(out, envelope_domain(address)))
-                return false;
-            taken = domain.len;
-        } else {
-            buffer_append_byte(out, template.data[0]);
-        }
-        template = slice_from(template, taken);
-    }
-    return !out->overflow;
-}
-
-/* Where the part that may be made begins: behind the last "/" that stands before the
- * first placeholder. */
-static size_t root_len(struct slice template)
-{
-    size_t brace = slice_find(template, '{');
-    while (template.len > 1 && template.data[template.len - 1] == '/')
-        template.len--;
-    return slice_find_last(slice_part(template, 0, brace), '/');
-}
-
-static enum err open_mailbox(const struct maildir_job *job, struct slice address,
-                             struct buffer *path, struct maildir **out)
-{
-    struct slice template = job->route->path;
-    size_t split = root_len(template);
-    char *root = slice_to_string(slice_part(template, 0, split == 0 ? 1 : split));
-    enum err error = root == NULL ? ERR_MEMORY : ERR_OK;
-    buffer_append(path, slice_part(template, 0, split));
-    buffer_append_byte(path, '/');
-    size_t below_at = buffer_len(path);
-    if (error == ERR_OK && !expand(slice_from(template, split + 1), address, path))
-        error = ERR_INVALID;
-    if (error == ERR_OK) {
-        struct slice below = slice_from(buffer_slice(path), below_at);
-        while (below.len > 0 && below.data[below.len - 1] == '/')
-            below.len--;
-        error = maildir_open(root, below, out);
-    }
-    free(root);
-    return error;
-}
 
 /* Drops the CR of each CRLF, in place; *held says that a CR ended the piece before and
  * has not been written. Returns the new length; `to` may lie one byte before `from`. */
@@ -230,7 +151,8 @@ static struct outcome deliver(struct maildir_job *job, struct slice address,
     struct maildir_quota quota = { job->route->quota_bytes, job->route->quota_messages };
     uint64_t size = job->view->prefix.len + job->view->content_size;
     bool fits = true;
-    enum err error = open_mailbox(job, address, path, &maildir);
+    enum err error = maildir_open_of(job->route->path, address, MAILDIR_MAKE, path,
+                                     &maildir);
     if (error == ERR_OK)
         error = maildir_fits(maildir, &quota, size, job->now, &fits);
     if (error == ERR_OK && fits)

@@ -8,6 +8,7 @@
  */
 #include "base/must.h"
 #include "delivery/connection.h"
+#include "delivery/seven_bit.h"
 #include "wire/smtp/address.h"
 
 #include <stdlib.h>
@@ -46,6 +47,7 @@ static void search_free(struct hop_search **search)
 static void job_end(struct smtp_job *job)
 {
     struct attempt_run *run = job->run;
+    seven_bit_free(&job->seven_bit);
     message_close(&job->view);
     search_free(&job->search);
     delivery_routes_drop(&job->routes);
@@ -248,26 +250,11 @@ static void search(struct smtp_job *job)
         look_up(s);
 }
 
-/* Reads from the header prefix and then from the content behind it. */
 static enum err read_content(struct smtp_client_content *content, uint64_t offset,
                              char *out, size_t len)
 {
     struct smtp_job *job = container_of(content, struct smtp_job, content);
-    struct slice prefix = job->view->prefix;
-    size_t got = 0;
-    if (offset < prefix.len) {
-        struct slice part = slice_part(prefix, (size_t)offset, len);
-        memcpy(out, part.data, part.len);
-        got = part.len;
-    }
-    if (got == len)
-        return ERR_OK;
-    size_t read;
-    enum err error = message_read(job->view, offset + got - prefix.len, out + got,
-                                  len - got, &read);
-    if (error != ERR_OK)
-        return error;
-    return read == len - got ? ERR_OK : ERR_CORRUPT;
+    return view_read_whole(job->view, offset, out, len);
 }
 
 bool smtp_job_prepare(struct smtp_job *job, const struct connection *c)
@@ -305,6 +292,8 @@ bool smtp_job_prepare(struct smtp_job *job, const struct connection *c)
         .recipients = job->recipients,
         .count = (uint32_t)run->recipients_count,
         .content = &job->content,
+        .seven_bit = job->seven_bit == NULL
+                         ? NULL : seven_bit_content(job->seven_bit, job->view),
         .texts = &run->texts,
     };
     return true;
@@ -364,6 +353,46 @@ static void run_job(struct task *task)
         search(job);
 }
 
+static void work_run(struct work *work)
+{
+    struct smtp_job *job = container_of(work, struct smtp_job, work);
+    struct delivery *d = job->thread->delivery;
+    job->work_error = seven_bit_make(d->options.source, job->run->id, &job->seven_bit);
+}
+
+/* Nothing was begun: the connection that was named is as it was. */
+static void end_undone(struct smtp_job *job, const struct outcome *outcome)
+{
+    run_decide_all(job->run, outcome);
+    job_end(job);
+}
+
+static void work_done(struct work *work)
+{
+    struct smtp_job *job = container_of(work, struct smtp_job, work);
+    if (job->work_error == ERR_OK) {
+        run_job(&job->task);
+        return;
+    }
+    struct outcome failure = outcome_unreadable(job->work_error);
+    end_undone(job, &failure);
+}
+
+/* Has the content converted on a worker, should the hop want that, before anything
+ * is said to it. */
+static void convert_first(struct smtp_job *job)
+{
+    struct delivery *d = job->thread->delivery;
+    job->work.home = loop_home(job->thread->loop);
+    job->work.run = work_run;
+    job->work.done = work_done;
+    if (workers_submit(d->options.workers, &job->work))
+        return;
+    struct outcome busy = outcome_local(OUTCOME_DEFERRED, 3, 2,
+                                        "too many messages are converted at once");
+    end_undone(job, &busy);
+}
+
 void attempt_smtp_start(struct delivery *d, struct attempt_run *run,
                         struct delivery_routes *routes,
                         const struct delivery_route *route)
@@ -384,5 +413,8 @@ void attempt_smtp_start(struct delivery *d, struct attempt_run *run,
     job->run = run;
     job->routes = routes;
     job->route = route;
-    home_post(loop_home(job->thread->loop), &job->task);
+    if (route->downgrade)
+        convert_first(job);
+    else
+        home_post(loop_home(job->thread->loop), &job->task);
 }

@@ -21,6 +21,9 @@ struct smtp_job {
     struct hop_search *search;       /* NULL while it uses the connection it named */
     struct message_view *view;       /* open while it is submitted */
     struct smtp_client_content content;
+    struct seven_bit *seven_bit;     /* the content for a hop of 7 bits, or NULL */
+    struct work work;                /* which makes that one */
+    enum err work_error;
     struct smtp_client_transaction transaction;
     int64_t deadline_mono_ms;
     size_t addresses_at;             /* in run->texts */

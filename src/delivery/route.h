@@ -23,6 +23,8 @@ struct delivery_route {
     enum delivery_way way;
     struct slice host;       /* SMTP, LMTP: a name, an address, or (LMTP) a path */
     uint16_t port;
+    bool downgrade;          /* MX, SMTP, LMTP: 8-bit content is converted for a hop that
+                                does not offer 8BITMIME; else it fails */
     struct slice path;       /* Maildir: absolute, may hold {user} and {domain}; what
                                 stands before the first of them, or the parent, must
                                 exist */

@@ -2,8 +2,9 @@
 #ifndef GODWIT_MAIL_ACCOUNT_H
 #define GODWIT_MAIL_ACCOUNT_H
 
+#include "base/arena.h"
 #include "base/err.h"
-#include "base/slice.h"
+#include "mail/envelope.h"
 
 enum account_kind {
     ACCOUNT_FOREIGN, /* in no domain of ours */
@@ -18,5 +19,11 @@ struct config;
 /* ERR_OK with *out_kind, or ERR_MEMORY. Any thread. */
 typedef enum err account_find(const struct config *config, struct slice address,
                               enum account_kind *out_kind);
+
+/* The envelope with its aliases replaced by those whom they stand for. What is new lies
+ * in the arena, all else is borrowed from `in`. ERR_OK; ERR_MEMORY, also when the arena
+ * is full; ERR_FULL beyond the limits of an envelope. Any thread. */
+typedef enum err account_expand(const struct config *config, const struct envelope *in,
+                                struct arena *arena, struct envelope *out);
 
 #endif

@@ -8,6 +8,7 @@
 #define GODWIT_MAIL_GATE_H
 
 #include "base/moment.h"
+#include "base/task.h"
 #include "mail/envelope.h"
 #include "wire/smtp/reply.h"
 
@@ -59,7 +60,11 @@ struct gate_question {
     const struct envelope *envelope;     /* from GATE_MAIL on; recipients so far */
     struct slice recipient;              /* GATE_RCPT: the one being asked about */
     struct slice header;                 /* GATE_HEADER: with its empty line, if it has one */
-    uint64_t content_size;               /* GATE_END */
+    uint64_t content_size;               /* GATE_END; at GATE_RCPT what the client said
+                                            it would be (SIZE=), or 0 */
+    struct home *home;                   /* of the session's thread */
+    void *parked;                        /* the parked gate's own, from ask() until it
+                                            answered or was cancelled */
     /* For a gate that parked: called once, on the session's thread, never from
      * inside ask(). */
     void (*answered)(struct gate_question *question, const struct gate_answer *answer);

@@ -37,12 +37,13 @@ bool maildir_name_is_safe(struct slice name)
     return utf8_is_valid(name);
 }
 
-/* Opens a folder below another, making it when `make` and it is missing. */
-static enum err open_folder(int parent, const char *name, bool make, int *out_fd)
+/* Opens a folder below another. */
+static enum err open_folder(int parent, const char *name, enum maildir_missing missing,
+                            int *out_fd)
 {
     enum { FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
     int fd = openat(parent, name, FLAGS);
-    if (fd < 0 && errno == ENOENT && make) {
+    if (fd < 0 && errno == ENOENT && missing == MAILDIR_MAKE) {
         if (mkdirat(parent, name, 0700) != 0 && errno != EEXIST)
             return err_from_errno(errno);
         if (fsync(parent) != 0)
@@ -56,7 +57,7 @@ static enum err open_folder(int parent, const char *name, bool make, int *out_fd
 }
 
 /* Walks down `below` from the folder in *fd, which is replaced. */
-static enum err walk(int *fd, struct slice below)
+static enum err walk(int *fd, struct slice below, enum maildir_missing missing)
 {
     struct slice part;
     while (slice_split(&below, '/', &part)) {
@@ -66,7 +67,7 @@ static enum err walk(int *fd, struct slice below)
         if (name == NULL)
             return ERR_MEMORY;
         int next;
-        enum err error = open_folder(*fd, name, true, &next);
+        enum err error = open_folder(*fd, name, missing, &next);
         free(name);
         if (error != ERR_OK)
             return error;
@@ -76,20 +77,21 @@ static enum err walk(int *fd, struct slice below)
     return ERR_OK;
 }
 
-static enum err open_parts(struct maildir *m)
+static enum err open_parts(struct maildir *m, enum maildir_missing missing)
 {
     int cur = -1;
-    enum err error = open_folder(m->folder, "tmp", true, &m->tmp);
+    enum err error = open_folder(m->folder, "tmp", missing, &m->tmp);
     if (error == ERR_OK)
-        error = open_folder(m->folder, "new", true, &m->new);
+        error = open_folder(m->folder, "new", missing, &m->new);
     if (error == ERR_OK)
-        error = open_folder(m->folder, "cur", true, &cur);
+        error = open_folder(m->folder, "cur", missing, &cur);
     if (cur >= 0)
         close(cur);
     return error;
 }
 
-enum err maildir_open(const char *root, struct slice below, struct maildir **out)
+enum err maildir_open_below(const char *root, struct slice below,
+                            enum maildir_missing missing, struct maildir **out)
 {
     struct maildir *m = malloc(sizeof *m);
     if (m == NULL)
@@ -100,15 +102,20 @@ enum err maildir_open(const char *root, struct slice below, struct maildir **out
     if (m->folder < 0)
         error = err_from_errno(errno);
     if (error == ERR_OK)
-        error = walk(&m->folder, below);
+        error = walk(&m->folder, below, missing);
     if (error == ERR_OK)
-        error = open_parts(m);
+        error = open_parts(m, missing);
     if (error != ERR_OK) {
         maildir_close(&m);
         return error;
     }
     *out = m;
     return ERR_OK;
+}
+
+enum err maildir_open(const char *root, struct slice below, struct maildir **out)
+{
+    return maildir_open_below(root, below, MAILDIR_MAKE, out);
 }
 
 void maildir_close(struct maildir **maildir)

@@ -33,6 +33,20 @@ bool maildir_name_is_safe(struct slice name);
  * ERR_DENIED, ERR_FULL, ERR_IO, ERR_DESCRIPTORS, ERR_MEMORY. */
 enum err maildir_open(const char *root, struct slice below, struct maildir **out);
 
+enum maildir_missing {
+    MAILDIR_MAKE,
+    MAILDIR_LEAVE, /* only look: ERR_ABSENT when a folder of it is missing */
+};
+
+/* Opens the mailbox of an address. The template is an absolute path in which {user} and
+ * {domain} stand for those of the address, unquoted and in lower case; what stands
+ * before the first of them, or the parent, is the root. *path gets the place appended,
+ * for people; after an error it may be cut. As maildir_open(); ERR_INVALID: a part of
+ * the address cannot be a folder's name. */
+enum err maildir_open_of(struct slice template, struct slice address,
+                         enum maildir_missing missing, struct buffer *path,
+                         struct maildir **out);
+
 /* NULL inside is allowed. */
 void maildir_close(struct maildir **maildir);
 

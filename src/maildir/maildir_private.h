@@ -1,4 +1,4 @@
-/* maildir_private.h: what maildir.c and quota.c share. */
+/* maildir_private.h: what the files of the folder share. */
 #ifndef GODWIT_MAILDIR_MAILDIR_PRIVATE_H
 #define GODWIT_MAILDIR_MAILDIR_PRIVATE_H
 
@@ -9,6 +9,10 @@ struct maildir {
     int tmp;
     int new;
 };
+
+/* As maildir_open(), and maildir_open_of() for what is missing. */
+enum err maildir_open_below(const char *root, struct slice below,
+                            enum maildir_missing missing, struct maildir **out);
 
 /* Writes all of it. */
 enum err maildir_write_all(int fd, struct slice bytes);

@@ -213,6 +213,61 @@ static void the_quota_is_kept(void **state)
     maildir_close(&m);
 }
 
+static enum err open_of(const char *template, struct slice address,
+                        enum maildir_missing missing, struct buffer *path)
+{
+    struct maildir *m = NULL;
+    buffer_clear(path);
+    enum err error =
+        maildir_open_of(slice_from_string(at(template)), address, missing, path, &m);
+    assert_int_equal(error == ERR_OK, m != NULL);
+    maildir_close(&m);
+    return error;
+}
+
+static void a_template_leads_to_a_mailbox(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *template;
+        struct slice address;
+        const char *below; /* NULL: no mailbox's name */
+    } rows[] = {
+        { "{user}", SLICE_INIT("Ann@A.Example"), "ann" },
+        { "{domain}/{user}", SLICE_INIT("\"b\\ob\"@A.Example"), "a.example/bob" },
+        { "{domain}/x-{user}/Maildir/", SLICE_INIT("c@b"), "b/x-c/Maildir" },
+        { "fixed", SLICE_INIT("d@b"), "fixed" },
+        { "{user}", SLICE_INIT("\"a@b\"@c"), "a@b" },
+        { "{user}", SLICE_INIT("\"../x\"@c"), NULL },
+        { "{user}", SLICE_INIT("\"a/b\"@c"), NULL },
+        { "{user}", SLICE_INIT("\".a\"@c"), NULL },
+        { "{domain}", SLICE_INIT("postmaster"), NULL },
+    };
+    struct buffer path;
+    buffer_init(&path, 4096);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *t = rows[i].template;
+        enum err want = rows[i].below == NULL ? ERR_INVALID : ERR_OK;
+        assert_int_equal(open_of(t, rows[i].address, MAILDIR_LEAVE, &path),
+                         want == ERR_OK ? ERR_ABSENT : want);
+        if (want == ERR_OK)
+            assert_int_not_equal(access(at(rows[i].below), F_OK), 0);
+        assert_int_equal(open_of(t, rows[i].address, MAILDIR_MAKE, &path), want);
+        if (want != ERR_OK)
+            continue;
+        assert_true(slice_starts_with_nocase(buffer_slice(&path),
+                                             slice_from_string(at(rows[i].below))));
+        assert_int_equal(access(at(rows[i].below), F_OK), 0);
+        assert_int_equal(open_of(t, rows[i].address, MAILDIR_LEAVE, &path), ERR_OK);
+    }
+    assert_int_equal(open_of("absent/{user}", SLICE("a@b"), MAILDIR_MAKE, &path),
+                     ERR_ABSENT);
+    struct maildir *m = NULL;
+    assert_int_equal(maildir_open_of(SLICE("{user}"), SLICE("a@b"), MAILDIR_MAKE, &path,
+                                     &m), ERR_INVALID);
+    buffer_free(&path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +275,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_aborted_message_leaves_nothing, root_make,
                                         root_remove),
         cmocka_unit_test_setup_teardown(names_are_only_names, root_make, root_remove),
+        cmocka_unit_test_setup_teardown(a_template_leads_to_a_mailbox, root_make,
+                                        root_remove),
         cmocka_unit_test_setup_teardown(the_quota_is_kept, root_make, root_remove),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,6 +92,12 @@ static void gates_go_on(struct session *s)
     finish(s, NULL);
 }
 
+static uint64_t content_size(struct session *s, enum gate_point point)
+{
+    return point == GATE_RCPT ? smtp_server_question(s->engine)->declared_size
+                              : smtp_server_facts(s->engine)->size;
+}
+
 bool session_ask_gates(struct session *s, enum gate_point point, struct slice recipient)
 {
     s->gate_at = 0;
@@ -108,7 +114,8 @@ bool session_ask_gates(struct session *s, enum gate_point point, struct slice re
         .envelope = smtp_server_envelope(s->engine),
         .recipient = recipient,
         .header = point == GATE_HEADER ? buffer_slice(&s->header) : slice_make(NULL, 0),
-        .content_size = smtp_server_facts(s->engine)->size,
+        .content_size = content_size(s, point),
+        .home = loop_home(s->host->options.loop),
         .answered = on_answered,
     };
     gates_go_on(s);

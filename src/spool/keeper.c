@@ -91,11 +91,11 @@ static void wait_a_second(pthread_cond_t *wake, pthread_mutex_t *lock)
 }
 
 /* Under the lock, which is let go meanwhile. */
-static void prepare_one(struct spool *spool)
+static void prepare_one(struct spool *spool, bool zeros)
 {
     struct spool_preparer *preparer = &spool->preparer;
     pthread_mutex_unlock(&spool->lock);
-    enum err error = spool_segment_prepare(spool, false);
+    enum err error = spool_segment_prepare(spool, !zeros);
     pthread_mutex_lock(&spool->lock);
     bool is_news = error != preparer->error;
     preparer->error = error;
@@ -112,10 +112,12 @@ static void *run_preparer(void *argument)
     struct spool_preparer *preparer = &spool->preparer;
     pthread_mutex_lock(&spool->lock);
     while (!preparer->is_stopping) {
-        if (spool->segments.ready_count >= SPOOL_READY_TARGET)
+        bool is_busy = spool->log.written >= SPOOL_BUSY_BYTES;
+        size_t ready = spool->segments.ready_count;
+        if (ready >= SPOOL_READY_TARGET + (size_t)is_busy)
             pthread_cond_wait(&preparer->wake, &spool->lock);
         else
-            prepare_one(spool);
+            prepare_one(spool, is_busy && ready >= SPOOL_READY_TARGET);
         if (preparer->error != ERR_OK && !preparer->is_stopping)
             wait_a_second(&preparer->wake, &spool->lock);
     }

@@ -326,6 +326,10 @@ static void apply_group(struct spool *spool, const struct group *group)
     log->applied = log->sequence;
     log->applied_segment = log->segment->id;
     log->since_checkpoint += group->end - log->offset;
+    bool was_busy = log->written >= SPOOL_BUSY_BYTES;
+    log->written += group->end - log->offset;
+    if (!was_busy && log->written >= SPOOL_BUSY_BYTES)
+        pthread_cond_signal(&spool->preparer.wake);
     log->groups++;
     log->syncs += group->needs_sync;
     if (log->since_checkpoint >= spool->limits.checkpoint_bytes ||

@@ -64,6 +64,7 @@ struct spool_log {
     uint64_t applied;           /* every frame before this one is in the index */
     uint64_t applied_segment;
     uint64_t since_checkpoint;  /* bytes */
+    uint64_t written;           /* bytes since the start */
     uint64_t groups;
     uint64_t syncs;
     atomic_bool is_failed;
@@ -97,7 +98,14 @@ struct spool_segments {
     bool has_empty;             /* a sealed one may be free */
 };
 
-enum { SPOOL_PATH_MAX = 64, SPOOL_READY_TARGET = 2, SPOOL_OPEN_MAX = 256 };
+/* A spool that has written so much is busy: then one segment more is kept ready, written
+ * with zeros ahead, since overwriting syncs faster. An idle one writes nothing. */
+enum {
+    SPOOL_PATH_MAX = 64,
+    SPOOL_READY_TARGET = 2,
+    SPOOL_OPEN_MAX = 256,
+    SPOOL_BUSY_BYTES = 1024 * 1024,
+};
 
 void spool_segment_path(uint64_t id, char out[SPOOL_PATH_MAX]);
 struct spool_segment *spool_segment_make(uint64_t id, uint64_t bytes);
@@ -111,8 +119,9 @@ enum err spool_segment_pin(struct spool *spool, uint64_t id,
 /* Under the lock. */
 void spool_segment_unpin(struct spool *spool, struct spool_segment *segment);
 
-/* Makes one more ready segment durable, from a spare file or a new one. Keeper's
- * thread, or open's. */
+/* Makes one more ready segment durable, from a spare file or a new one: with blocks
+ * allocated only, last in line, or written with zeros, first. Keeper's thread, or
+ * open's. */
 enum err spool_segment_prepare(struct spool *spool, bool allocate_only);
 
 /* Takes the first ready segment, writes and syncs its first frame, starts the

@@ -170,7 +170,10 @@ enum err spool_segment_prepare(struct spool *spool, bool allocate_only)
     }
     segment->file = file;
     pthread_mutex_lock(&spool->lock);
-    list_append(&spool->segments.ready, &segment->node);
+    if (allocate_only)
+        list_append(&spool->segments.ready, &segment->node);
+    else
+        list_prepend(&spool->segments.ready, &segment->node);
     spool->segments.ready_count++;
     pthread_mutex_unlock(&spool->lock);
     return ERR_OK;

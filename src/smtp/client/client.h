@@ -88,6 +88,8 @@ struct smtp_client_transaction {
     struct smtp_client_recipient *recipients;
     uint32_t count;                  /* at least 1 */
     struct smtp_client_content *content;
+    struct smtp_client_content *seven_bit; /* the same without 8-bit octets, for a hop that
+                                              does not offer 8BITMIME; NULL: none */
     struct buffer *texts;            /* gets the outcomes' texts; those that find no
                                         room are empty */
     /* the answer */

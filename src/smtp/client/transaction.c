@@ -3,8 +3,8 @@
  *
  * RFC 1870 section 6.1 (message too large for the hop), RFC 6152 section 3 (8-bit
  * content to a hop without 8BITMIME), RFC 3030 section 3 (BINARYMIME), RFC 6531 3.4
- * and 3.6 (SMTPUTF8), RFC 3463 (codes). Nothing is downgraded: what the hop cannot
- * carry fails.
+ * and 3.6 (SMTPUTF8), RFC 3463 (codes). Nothing is downgraded here: what the hop cannot
+ * carry fails, unless the caller has the content in another form.
  */
 #include "base/ascii.h"
 #include "base/must.h"
@@ -157,9 +157,14 @@ static bool check_content(struct smtp_client *c, struct smtp_client_transaction 
     const struct envelope *e = t->envelope;
     t->is_binary = e->body == MAIL_BODY_BINARYMIME || e->content_binary;
     t->is_8bit = e->content_8bit;
+    if (t->is_8bit && !t->is_binary && t->seven_bit != NULL &&
+        !client_offers(c, SMTP_EXTENSION_8BITMIME)) {
+        t->content = t->seven_bit;
+        t->is_8bit = false;
+    }
     /* Without an octet above 127 anywhere the message needs no SMTPUTF8 to travel,
      * whatever the client declared (RFC 6531 3.4). */
-    t->is_utf8 = !slice_is_ascii(e->sender) || (e->smtputf8 && e->content_8bit);
+    t->is_utf8 = !slice_is_ascii(e->sender) || (e->smtputf8 && t->is_8bit);
     if (!address_is_sendable(e->sender))
         refuse_all(c, t, 1, 7, "the sender's address cannot be sent");
     else if (t->is_binary && !client_offers(c, SMTP_EXTENSION_BINARYMIME |

@@ -82,6 +82,7 @@ void verb_rcpt(struct smtp_server *s, struct slice argument)
     }
     t->envelope.recipients_count--;
     s->question.recipient = &t->recipients[t->envelope.recipients_count];
+    s->question.declared_size = t->declared_size;
     server_ask(s, SMTP_ASK_RCPT);
 }
 
