@@ -109,7 +109,7 @@ def workload(oracle, g):
     """The same few messages each time, one after the other; ends early at a death."""
     import smtplib
     try:
-        with smtplib.SMTP("127.0.0.1", g.port, timeout=20) as client:
+        with smtplib.SMTP("127.0.0.1", g.port, timeout=4) as client:
             client.ehlo("client.test")
             for size in (100, 3000, 70000, 1200000, 100, 3000):
                 oracle.offer(client, sizes=(size,))

@@ -142,13 +142,14 @@ def test_success_is_left_to_a_hop_that_offers_dsn(data):
 
 
 def test_success_in_a_mailbox_is_reported_as_delivered(data, tmp_path):
-    config = LATER + f"domains: {{ our.test: {{ users: [anna], " \
-        f"deliver: {{ maildir: '{tmp_path}/{{user}}' }} }} }}\n"
-    with godwit.Sink(extensions=PLAIN) as sink, \
-            godwit.Godwit(data, "--next-hop", sink.address, config=config) as g:
-        submit(g, [("anna@our.test", "NOTIFY=SUCCESS")])
-        report = wait_report(sink)
-        assert report.recipients[0]["Action"] == "delivered"
+    with godwit.Sink(extensions=PLAIN) as sink:
+        config = LATER + f"domains: {{ our.test: {{ users: [anna], " \
+            f"deliver: {{ maildir: '{tmp_path}/{{user}}' }} }} }}\n" \
+            f"routes: [{{ deliver: {{ smtp: '{sink.address}' }} }}]\n"
+        with godwit.Godwit(data, config=config) as g:
+            submit(g, [("anna@our.test", "NOTIFY=SUCCESS")])
+            report = wait_report(sink)
+            assert report.recipients[0]["Action"] == "delivered"
 
 
 def test_given_up_after_the_lifetime(data):
