@@ -39,8 +39,7 @@ static enum err open_base(struct loop *loop)
         return ERR_IO;
     loop->alarm = event_new(loop->base, -1, 0, on_alarm, loop);
     loop->mail = event_new(loop->base, loop->mailbox.descriptor,
-                           EV_READ | EV_PERSIST | EV_ET, on_mail, loop);
-    loop->mailbox.is_edge = true;
+                           EV_READ | EV_PERSIST, on_mail, loop);
     if (loop->alarm == NULL || loop->mail == NULL || event_add(loop->mail, NULL) != 0)
         return ERR_MEMORY;
     return ERR_OK;

@@ -49,7 +49,6 @@ enum err mailbox_open(struct mailbox *mailbox, bool with_descriptor)
     mailbox->home.post = mailbox_post;
     atomic_init(&mailbox->newest, NULL);
     mailbox->descriptor = -1;
-    mailbox->is_edge = false;
     if (!with_descriptor)
         return ERR_OK;
     mailbox->descriptor = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -65,7 +64,7 @@ void mailbox_close(struct mailbox *mailbox)
 
 bool mailbox_run(struct mailbox *mailbox)
 {
-    if (mailbox->descriptor >= 0 && !mailbox->is_edge) {
+    if (mailbox->descriptor >= 0) {
         uint64_t count;
         ssize_t got;
         do

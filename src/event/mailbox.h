@@ -17,7 +17,6 @@ struct mailbox {
     struct home home;
     _Atomic(struct task *) newest;
     int descriptor; /* an eventfd, or -1 */
-    bool is_edge;   /* watched for edges: every write wakes, nobody has to read */
 };
 
 /* With a descriptor: readable when there is mail. ERR_DESCRIPTORS or ERR_IO. */
