@@ -147,6 +147,10 @@ class Godwit:
                     found.append(event)
         return found
 
+    def recipients(self, *names):
+        """Of whom an event tells, sorted. The log comes a moment after the deed."""
+        return sorted(event["to"] for name in names for event in self.events(name))
+
     def tool(self, *arguments, input=None, check=False):
         return subprocess.run([PROGRAM, *arguments], input=input, text=True,
                               capture_output=True, timeout=60, check=check)
@@ -340,8 +344,8 @@ class SinkSession:
             return
         while True:
             line = self.file.readline()
-            if not line:
-                return
+            if not line.endswith(b"\n"):
+                return                      # the other side is gone, in a line perhaps
             assert line.endswith(b"\r\n") and b"\r" not in line[:-2], line
             verb, _, argument = line[:-2].decode("utf-8", "replace").partition(" ")
             if not self.command(verb.upper(), argument):
@@ -384,7 +388,7 @@ class SinkSession:
         lines = []
         while True:
             line = self.file.readline()
-            if not line:
+            if not line.endswith(b"\n"):
                 raise EOFError
             assert line.endswith(b"\r\n"), line
             assert b"\r" not in line[:-2] and b"\0" not in line, line

@@ -42,6 +42,8 @@ struct world {
     struct queue_store store;
     struct intake intake;
     struct message_source source;
+    const char *content;         /* of every message that is opened; NULL: the usual */
+    bool is_damaged;             /* none can be opened */
     struct attempt attempt;
     struct stored stored[MESSAGES_MAX];
     size_t stored_count;
@@ -219,12 +221,18 @@ struct fake_view {
     struct envelope_recipient recipients[4];
 };
 
+static const char *content_now(void)
+{
+    return w->content != NULL ? w->content
+        : "Subject: the original\r\nMessage-ID: <o@x>\r\n\r\nbody\r\n";
+}
+
 static enum err fake_read(struct message_view *view, uint64_t offset, char *out, size_t len,
                           size_t *out_len)
 {
-    static const char content[] = "Subject: the original\r\nMessage-ID: <o@x>\r\n\r\nbody\r\n";
+    const char *content = content_now();
     (void)view;
-    size_t size = sizeof content - 1;
+    size_t size = strlen(content);
     assert_int_equal(offset, 0);
     *out_len = len < size ? len : size;
     memcpy(out, content, *out_len);
@@ -242,12 +250,14 @@ static enum err fake_open(struct message_source *source, struct mail_id id,
                           struct message_view **out)
 {
     (void)source;
+    if (w->is_damaged)
+        return ERR_CORRUPT;
     struct stored *s = stored_of(id);
     struct fake_view *f = calloc(1, sizeof *f);
     for (size_t i = 0; i < s->count; i++)
         f->recipients[i].address = slice_from_string(s->recipients[i]);
     f->view = (struct message_view){
-        .ops = &view_ops, .id = id, .content_size = 53,
+        .ops = &view_ops, .id = id, .content_size = strlen(content_now()),
         .envelope = { .sender = slice_from_string(s->sender), .recipients = f->recipients,
                       .recipients_count = s->count },
     };
@@ -393,6 +403,14 @@ static bool by_index(struct world *world, struct attempt_run *run,
     return r->index == 1 ? never(world, run, r) : later(world, run, r);
 }
 
+static bool octets_refused(struct world *world, struct attempt_run *run,
+                           struct attempt_recipient *r)
+{
+    bool taken = never(world, run, r);
+    r->outcome.status = (struct smtp_status){ 5, 6, 3 };
+    return taken;
+}
+
 /* ---- the tests ---- */
 
 static int set_up(void **state)
@@ -529,6 +547,32 @@ static void a_bounce_goes_to_the_sender_and_never_bounces(void **state)
     assert_int_equal(w->reports_count, 1);
     assert_true(report_says("no such user"));
     assert_true(report_says("multipart/report"));
+}
+
+static void a_damaged_message_is_reported_without_it(void **state)
+{
+    (void)state;
+    w->answer = never;
+    w->is_damaged = true;
+    send_one("b@far.test");
+    run_for(MINUTE_MS);
+    assert_int_equal(w->stored[0].last[0].state, RECIPIENT_FAILED);
+    assert_int_equal(w->reports_count, 1);
+    assert_string_equal(w->stored[1].recipients[0], "a@me.test");
+    assert_true(report_says("Final-Recipient: rfc822; far.test"));
+    assert_false(report_says("Subject: the original"));
+}
+
+static void a_report_of_eight_bits_refused_has_seven(void **state)
+{
+    (void)state;
+    w->answer = octets_refused;
+    w->content = "Subject: the original\r\n\r\n\xc3\x9f\r\n";
+    send_one("b@far.test");
+    run_for(MINUTE_MS);
+    assert_int_equal(w->reports_count, 1);
+    assert_true(report_says("Subject: the original"));
+    assert_false(report_says("\xc3\x9f"));
 }
 
 static void notify_decides_about_reports(void **state)
@@ -738,6 +782,8 @@ int main(void)
         TEST(the_third_time_works),
         TEST(each_recipient_has_its_own_fate),
         TEST(a_bounce_goes_to_the_sender_and_never_bounces),
+        TEST(a_damaged_message_is_reported_without_it),
+        TEST(a_report_of_eight_bits_refused_has_seven),
         TEST(notify_decides_about_reports),
         TEST(a_report_that_cannot_be_kept_is_tried_again),
         TEST(a_full_disk_delays_records_but_loses_none),

@@ -7,6 +7,7 @@
  */
 #include "queue/queue_private.h"
 
+#include "base/utf8.h"
 #include "log/log.h"
 #include "wire/message/header.h"
 #include "wire/report/dsn.h"
@@ -60,9 +61,9 @@ static bool copy_settlement(struct arena *arena, const struct settlement *from,
 {
     *to = *from;
     uint32_t index = from->recipient->index;
-    struct slice address = index < view->envelope.recipients_count
-                               ? view->envelope.recipients[index].address
-                               : from->address;
+    struct slice address = from->recipient->domain->entry.key;
+    if (index < view->envelope.recipients_count)
+        address = view->envelope.recipients[index].address;
     return arena_copy(arena, from->outcome.text, &to->outcome.text) &&
            arena_copy(arena, from->outcome.remote, &to->outcome.remote) &&
            arena_copy(arena, address, &to->address);
@@ -121,27 +122,46 @@ static void on_resume(void *context)
     (void)context; /* the whole report was written at once */
 }
 
-/* The original, or its header: into *out, at most RETURN_BYTES_MAX. False when it
- * cannot be read; the report then goes without. */
-static bool read_original(struct message_view *view, struct buffer *out,
-                          enum dsn_original *out_kind)
+/* Whether a hop could not take the octets of the message: the report may go the same
+ * way, so it must not hold them. */
+static bool must_be_ascii(const struct pending *p)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        struct smtp_status status = p->settlements[i].outcome.status;
+        if (status.class == 5 && status.subject == 6 &&
+            (status.detail == 3 || status.detail == 7))
+            return true;
+    }
+    return false;
+}
+
+static void cut_to_header(struct buffer *original)
+{
+    struct header_scan scan;
+    struct slice rest = buffer_slice(original);
+    header_scan_init(&scan, NULL);
+    header_scan_feed(&scan, &rest);
+    buffer_truncate(original, buffer_len(original) - rest.len);
+}
+
+/* The original, or its header: into *out, at most RETURN_BYTES_MAX. What of it may not
+ * or cannot be returned is left out. */
+static enum dsn_original read_original(const struct pending *p, struct message_view *view,
+                                       struct buffer *out)
 {
     enum { READ_MAX = RETURN_BYTES_MAX };
     char *room = buffer_reserve(out, READ_MAX);
     size_t len;
     if (room == NULL || message_read(view, 0, room, READ_MAX, &len) != ERR_OK)
-        return false;
+        return DSN_ORIGINAL_NONE;
     buffer_added(out, len);
-    bool whole = view->envelope.ret != DSN_RET_HEADERS && view->content_size == len;
-    if (!whole) {
-        struct header_scan scan;
-        struct slice rest = buffer_slice(out);
-        header_scan_init(&scan, NULL);
-        header_scan_feed(&scan, &rest);
-        buffer_truncate(out, buffer_len(out) - rest.len);
-    }
-    *out_kind = whole ? DSN_ORIGINAL_WHOLE : DSN_ORIGINAL_HEADER;
-    return true;
+    bool ascii = must_be_ascii(p);
+    if (view->envelope.ret != DSN_RET_HEADERS && view->content_size == len &&
+        !(ascii && !slice_is_ascii(buffer_slice(out))))
+        return DSN_ORIGINAL_WHOLE;
+    cut_to_header(out);
+    return ascii && !slice_is_ascii(buffer_slice(out)) ? DSN_ORIGINAL_NONE
+                                                       : DSN_ORIGINAL_HEADER;
 }
 
 static struct slice original_id(struct slice original)
@@ -215,16 +235,15 @@ static bool write_report(struct pending *p, struct message_view *view,
         .arrival_wall_ms = view->received_wall_ms,
         .envid = view->envelope.envid,
         .queue_id = slice_from_string(queue_id),
-        .original_is_8bit = view->envelope.content_8bit,
-        .original_is_utf8 = view->envelope.smtputf8,
     };
     bool good = fill_recipients(p, view, dsn);
-    if (view->envelope.content_binary ||
-        !read_original(view, &original, &dsn->original)) {
-        dsn->original = DSN_ORIGINAL_NONE;
-        buffer_clear(&original);
-    }
+    if (!view->envelope.content_binary)
+        dsn->original = read_original(p, view, &original);
     dsn->original_id = original_id(buffer_slice(&original));
+    if (dsn->original == DSN_ORIGINAL_NONE)
+        buffer_clear(&original);
+    dsn->original_is_8bit = !slice_is_ascii(buffer_slice(&original));
+    dsn->original_is_utf8 = dsn->original_is_8bit && view->envelope.smtputf8;
     dsn_append_head(out, dsn);
     buffer_append(out, buffer_slice(&original));
     dsn_append_tail(out, dsn);
@@ -269,12 +288,39 @@ static bool commit_report(struct pending *p, struct message_view *view,
     return true;
 }
 
+static enum err read_nothing(struct message_view *view, uint64_t offset, char *out,
+                             size_t len, size_t *out_len)
+{
+    (void)view, (void)offset, (void)out, (void)len, (void)out_len;
+    return ERR_CORRUPT;
+}
+
+static void close_nothing(struct message_view *view)
+{
+    (void)view;
+}
+
+/* Of a message that is damaged, what the queue remembers: the sender is told, and the
+ * report names the domain in place of the recipient. */
+static struct message_view remains_of(const struct queue_message *m)
+{
+    static const struct message_view_ops ops = { .read = read_nothing,
+                                                 .close = close_nothing };
+    return (struct message_view){
+        .ops = &ops, .id = m->id, .received_wall_ms = m->received_wall_ms,
+        .envelope.sender = slice_make(m->sender, m->sender_len),
+    };
+}
+
 bool report_send(struct queue *q, struct queue_message *m, const struct settlement *s,
                  size_t count)
 {
     struct message_view *view;
+    struct message_view remains = remains_of(m);
     enum err error = message_open(q->store->source, m->id, &view);
-    if (error != ERR_OK) {
+    if (error == ERR_CORRUPT || error == ERR_ABSENT) {
+        view = &remains;
+    } else if (error != ERR_OK) {
         log_fault("report-failed", "original", error);
         return false;
     }

@@ -56,6 +56,7 @@ class Oracle:
         self.arrivals = collections.defaultdict(list)   # (token, recipient)
         self.reports = collections.defaultdict(list)
         self.strangers = []
+        self.damaged = []                               # reports of what cannot be read
         self.deferred = set()
         self.faults = []
         self.paused = False
@@ -103,6 +104,9 @@ class Oracle:
     def _report(self, content):
         token = re.search(rb"^X-Token: (\S+)", content, re.M)
         named = re.findall(rb"^Final-Recipient: rfc822; ?(\S+)", content, re.M | re.I)
+        if token is None and b"the message is damaged" in re.sub(rb"\s+", b" ", content):
+            self.damaged.append(content)
+            return
         if token is None or not named:
             self.strangers.append(content)
             return
