@@ -49,6 +49,7 @@ def test_power_cut_on_ext4(tmp_path):
                 print(oracle.judge(rig.queued(g)), dict(load.codes))
         finally:
             mount.unmount()
+            os.unlink(image)
 
 
 def fill(path):
@@ -190,6 +191,7 @@ def test_flipped_bytes(tmp_path):
             oracle.judge(damaged)
             # What is gone, but still known of, is told to its sender.
             assert len(oracle.damaged) == unread
+    shutil.rmtree(whole)
 
 
 def lost_is_told(g):

@@ -4,6 +4,7 @@ GODWIT_KILLS=2000 for the long run, GODWIT_SWEEP=1 for every system call.
 """
 import os
 import random
+import shutil
 import signal
 import smtplib
 import subprocess
@@ -146,6 +147,7 @@ def killed_at(folder, call, number):
             oracle.wait_for_all()
             godwit.wait_for(lambda: rig.drained(g), "an empty queue")
             oracle.judge()
+    shutil.rmtree(data)
     return died
 
 
