@@ -163,6 +163,14 @@ def test_b41_curious_commands(relay):
             252, 502, 250, 502]
 
 
+def all_stopped(pid):
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/stat") as f:
+            if f.read().rsplit(")", 1)[1].split()[0] != "T":
+                return False
+    return True
+
+
 def test_b43_early_talkers(sink, data):
     config = "relay_clients: []\n"
     with godwit.Godwit(data, "--next-hop", sink.address, config=config) as g:
@@ -172,6 +180,7 @@ def test_b43_early_talkers(sink, data):
                      .split('"pid":')[1].split(",")[0].strip(" }\n"))
         os.kill(engine, signal.SIGSTOP)
         try:
+            godwit.wait_for(lambda: all_stopped(engine), "every thread to stand still")
             s = socket.create_connection(("127.0.0.1", g.port), 30)
             s.sendall(b"EHLO spam\r\n")
         finally:
