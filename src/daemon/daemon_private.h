@@ -27,6 +27,10 @@ int data_prepare(const struct config *config);
 /* In the engine's process: becomes that user. */
 int privileges_drop(const struct config *config);
 
+/* engine_reload.c: whether the second may take the first one's place without a start:
+ * the same listeners in the same order, the same data folder. */
+bool daemon_same_start(const struct config *a, const struct config *b);
+
 /* engine.c: the engine's process, from fork to exit. */
 int engine_run(const struct daemon_options *options, const struct config *config,
                const struct sockets *sockets);

@@ -76,9 +76,9 @@ static void on_configure(struct task *task)
     home_post(&e->main.home, &l->drained);
 }
 
-static bool listeners_are_same(const struct config *a, const struct config *b)
+bool daemon_same_start(const struct config *a, const struct config *b)
 {
-    if (a->listeners_count != b->listeners_count)
+    if (!slice_equal(a->data, b->data) || a->listeners_count != b->listeners_count)
         return false;
     for (size_t i = 0; i < a->listeners_count; i++)
         if (a->listeners[i].address.len != b->listeners[i].address.len ||
@@ -100,15 +100,18 @@ bool engine_reload(struct engine *e)
         snprintf(e->error, sizeof e->error, "%s", error.text);
         return false;
     }
+    if (!daemon_same_start(e->config, next)) {
+        snprintf(e->error, sizeof e->error,
+                 "listeners or the data folder changed: that takes a restart");
+        config_drop(&next);
+        return false;
+    }
     struct delivery_routes *routes = engine_routes(next);
     if (routes == NULL) {
         snprintf(e->error, sizeof e->error, "the routes cannot be used");
         config_drop(&next);
         return false;
     }
-    if (!listeners_are_same(e->config, next) || !slice_equal(e->config->data, next->data))
-        log_note(LOG_WARNING, "reload", "listeners or the data folder changed: "
-                 "that takes a restart");
     log_level_set((enum log_level)next->log_level);
     delivery_routes_set(e->delivery, routes);
     delivery_routes_drop(&e->routes);

@@ -92,6 +92,24 @@ static void pause_before_restart(struct supervisor *s)
         s->ending = true;
 }
 
+/* What a reload had brought must not be undone by a restart. */
+static void take_newest_config(struct supervisor *s)
+{
+    const struct config *next;
+    struct config_error error;
+    if (config_load(s->options->config_file, &s->options->flags, &next, &error) != ERR_OK) {
+        fprintf(stderr, "godwit: %s (the configuration of the start stays)\n", error.text);
+        return;
+    }
+    if (daemon_same_start(s->config, next)) {
+        config_drop(&s->config);
+        s->config = next;
+        return;
+    }
+    fprintf(stderr, "godwit: listeners or the data folder changed: that takes a restart\n");
+    config_drop(&next);
+}
+
 /* The engine has gone. Returns an exit code, or -1 to go on. */
 static int engine_gone(struct supervisor *s, int status)
 {
@@ -108,6 +126,7 @@ static int engine_gone(struct supervisor *s, int status)
         return EX_SOFTWARE;
     }
     fprintf(stderr, "godwit: starting the engine again\n");
+    take_newest_config(s);
     int code = start_engine(s);
     return code == 0 ? -1 : code;
 }

@@ -7,6 +7,7 @@ static void on_event(evutil_socket_t fd, short what, void *argument)
 {
     (void)fd;
     struct watch *watch = argument;
+    watch->loop->now = moment_now(); /* the loop may have waited long */
     if ((what & EV_READ) != 0)
         watch->readable(watch);
     else

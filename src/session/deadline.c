@@ -20,13 +20,17 @@ static int64_t content_deadline(const struct session *s)
 
 void session_deadline(struct session *s, bool progress)
 {
+    bool was_off = s->deadline_off;
     if (s->stream == NULL)
         return;
     if (s->wait != WAIT_INPUT && s->wait != WAIT_DRAIN)
         stream_deadline(s->stream, 0);
-    else if (s->content_mono_ms != 0)
+    s->deadline_off = s->wait != WAIT_INPUT && s->wait != WAIT_DRAIN;
+    if (s->deadline_off)
+        return;
+    if (s->content_mono_ms != 0)
         stream_deadline(s->stream, content_deadline(s));
-    else if (progress)
+    else if (progress || was_off)
         stream_deadline(s->stream, session_now(s).mono_ms +
                                        session_config(s)->timeouts.command);
 }

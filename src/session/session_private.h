@@ -71,6 +71,7 @@ struct session {
     int64_t opened_mono_ms;
     enum session_wait wait;
     bool reading;
+    bool deadline_off;            /* while the session waits for something of ours */
     bool ended;                   /* the client has said its last byte */
     bool trusted;
     bool counted;                 /* in the limiter */

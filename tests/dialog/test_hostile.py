@@ -196,6 +196,27 @@ def test_b44_no_trust_for_strangers(relay, sink):
             assert c.ask(line)[0] == 550
 
 
+def test_xclient_from_a_stranger_changes_who_is_counted(sink, data):
+    """The engine once aborted: it took leave of an address that had never come."""
+    config = "relay_clients: [192.0.2.0/24]\nxclient_from: [127.0.0.0/8]\n"
+    with godwit.Godwit(data, "--next-hop", sink.address, config=config) as g:
+        for _ in range(3):
+            with Client(g.port) as c:
+                assert codes(c, "EHLO x", "XCLIENT ADDR=198.51.100.1", "EHLO y", "QUIT") == [
+                    250, 220, 250, 221]
+        assert "died" not in g.output()
+
+
+def test_b45_a_quiet_client_is_let_go_and_a_late_one_is_not(sink, data):
+    config = "timeouts: { command: 1s }\n"
+    with godwit.Godwit(data, "--next-hop", sink.address, config=config) as g:
+        for _ in range(2):  # the second comes after a time in which nothing happened
+            with Client(g.port) as c:
+                assert c.message(b"x\r\n")[0] == 250
+                assert c.reply()[0] == 421  # silence after a message has its end too
+                assert c.is_closed()
+
+
 def test_b45_slow_clients_cost_nobody_else(relay, sink):
     resource.setrlimit(resource.RLIMIT_NOFILE,
                        (min(8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),

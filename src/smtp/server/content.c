@@ -71,13 +71,13 @@ static bool has_long_line(const struct smtp_server *s)
 static const struct smtp_reply *header_fault(const struct smtp_server *s)
 {
     const struct header_scan *h = &s->txn.header;
+    if (h->count[HEADER_RECEIVED] > s->options->hops_max)
+        return &too_many_hops;
     if (h->malformed_lines > 0)
         return NULL; /* a line that is no field: what follows is text, not header */
     if (h->fields > s->options->header_fields_max || h->too_many_fields ||
         h->size > s->options->header_bytes_max || h->too_large)
         return &header_too_big;
-    if (h->count[HEADER_RECEIVED] > s->options->hops_max)
-        return &too_many_hops;
     return NULL;
 }
 

@@ -336,6 +336,7 @@ static void limits_hold_at_their_edge(void **state)
           "1234567890123456789012345678901234567890\r\n123456\r\n", "250" },
         { "Received: a\r\nReceived: b\r\n\r\nx\r\n", "250" },
         { "Received: a\r\nReceived: b\r\nrECEIVED: c\r\n\r\n", "554 5.4.6" },
+        { "Received: a\r\nReceived: b\r\nReceived: c\r\nno field\r\n", "554 5.4.6" },
         { "a: 1\r\nb: 1\r\nc: 1\r\nd: 1\r\n\r\ne: 1\r\n", "250" },
         { "a: 1\r\nb: 1\r\nc: 1\r\nd: 1\r\ne: 1\r\n", "552 5.3.4" },
     };
