@@ -193,18 +193,16 @@ static struct queue_job *job_make(struct queue_site *s, struct queue_domain *d,
 
 static struct queue_domain *next_domain(struct queue_site *s)
 {
-    struct list_node *node = list_first(&s->domains);
-    if (node == NULL)
-        return NULL;
-    struct queue_domain *d = container_of(node, struct queue_domain, site_node);
-    if (d->resolved_until_ms <= queue_now(s->queue).mono_ms) {
-        list_remove(node);
+    struct list_node *node;
+    while ((node = list_take(&s->domains)) != NULL) {
+        struct queue_domain *d = container_of(node, struct queue_domain, site_node);
+        if (d->resolved_until_ms > queue_now(s->queue).mono_ms) {
+            list_append(&s->domains, node); /* to the end of the turn */
+            return d;
+        }
         domain_resolve(s->queue, d);
-        return next_domain(s);
     }
-    list_remove(node); /* to the end of the turn */
-    list_append(&s->domains, node);
-    return d;
+    return NULL;
 }
 
 static bool may_start(const struct queue_site *s)
