@@ -40,6 +40,8 @@ enum err listener_bind(const struct net_address *address, bool shared, int *out_
     bool ready = family == AF_UNIX || set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (shared && family != AF_UNIX)
         ready = ready && set_flag(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (family != AF_UNIX) /* those that it accepts inherit it */
+        ready = ready && set_flag(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     if (family == AF_INET6)
         ready = ready && set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY,
                                   !IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr));
@@ -115,8 +117,6 @@ static void on_acceptable(struct watch *watch)
             continue;
         }
         net_address_unmap(&client);
-        if (client.any.sa_family != AF_UNIX)
-            set_flag(fd, IPPROTO_TCP, TCP_NODELAY, 1);
         l->owner->accepted(l->owner, fd, &client);
     }
 }

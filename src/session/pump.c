@@ -16,10 +16,13 @@ void session_flush(struct session *s)
     buffer_clear(&s->host->out);
 }
 
-static void close_after_reply(struct session *s)
+/* `is_last`: the client has said its last word, and it was read. */
+static void close_after_reply(struct session *s, bool is_last)
 {
     session_flush(s);
-    if (s->stream != NULL)
+    if (s->stream != NULL && is_last && stream_queued(s->stream) == 0)
+        stream_close(&s->stream);
+    else if (s->stream != NULL)
         stream_finish(&s->stream);
     session_over(s);
 }
@@ -29,7 +32,7 @@ static bool input_used_up(struct session *s)
 {
     if (!s->ended)
         return true;
-    close_after_reply(s); /* it will say no more; what it left is half a command */
+    close_after_reply(s, true); /* what it left is half a command */
     return false;
 }
 
@@ -66,7 +69,7 @@ static bool step(struct session *s, struct slice *input)
         s->content_mono_ms = 0;
         return true;
     case SMTP_SERVER_CLOSE:
-        close_after_reply(s);
+        close_after_reply(s, smtp_server_has_quit(s->engine) && input->len == 0);
         return false;
     }
     return false;

@@ -13,7 +13,7 @@
 enum {
     SPOOL_FRAME_HEADER = 40,
     SPOOL_FRAME_ALIGN = 64,
-    SPOOL_SECTOR = 512,
+    SPOOL_SECTOR = 4096, /* what a disk, and the kernel's cache, write as one */
 };
 
 enum spool_frame_type {

@@ -10,7 +10,12 @@
 #include "base/crc32c.h"
 #include "base/must.h"
 
-enum { HOMES_AT_ONCE = 16, SEGMENT_FRAME_BYTES = 8 };
+enum {
+    HOMES_AT_ONCE = 16,
+    SEGMENT_FRAME_BYTES = 8,
+    PATIENCE_NS = 1000 * 1000,
+    SECOND_NS = 1000 * 1000 * 1000,
+};
 
 static const char zero_sector[SPOOL_SECTOR];
 
@@ -25,10 +30,29 @@ void spool_log_push(struct spool *spool, struct spool_op *op)
     struct spool_log *log = &spool->log;
     op->next = NULL;
     pthread_mutex_lock(&log->mutex);
+    bool is_first = log->first == NULL;
     *log->last = op;
     log->last = &op->next;
-    pthread_cond_signal(&log->wake);
+    log->is_awaited |= !op->is_patient;
     pthread_mutex_unlock(&log->mutex);
+    if (is_first || !op->is_patient)
+        pthread_cond_signal(&log->wake);
+}
+
+/* Under the mutex: what nobody waits for gives the next commit some time to come, so
+ * that both share a write and a sync. */
+static void wait_for_company(struct spool_log *log)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += PATIENCE_NS;
+    if (until.tv_nsec >= SECOND_NS) {
+        until.tv_nsec -= SECOND_NS;
+        until.tv_sec++;
+    }
+    int waited = 0;
+    while (!log->is_awaited && !log->is_stopping && waited == 0)
+        waited = pthread_cond_timedwait(&log->wake, &log->mutex, &until);
 }
 
 /* All that waits, in order; NULL when the log is stopping and empty. */
@@ -37,9 +61,12 @@ static struct spool_op *take_waiting(struct spool_log *log)
     pthread_mutex_lock(&log->mutex);
     while (log->first == NULL && !log->is_stopping)
         pthread_cond_wait(&log->wake, &log->mutex);
+    if (!log->is_awaited)
+        wait_for_company(log);
     struct spool_op *first = log->first;
     log->first = NULL;
     log->last = &log->first;
+    log->is_awaited = false;
     pthread_mutex_unlock(&log->mutex);
     return first;
 }
@@ -51,48 +78,58 @@ struct batch {
     struct task *last;
 };
 
-static void batch_add(struct batch *batches, size_t *count, struct home *home,
-                      struct task *task)
+struct batches {
+    size_t count;
+    struct batch all[HOMES_AT_ONCE];
+};
+
+static void batches_post(struct batches *batches)
 {
-    size_t i = 0;
-    while (i < *count && batches[i].home != home)
-        i++;
-    task->next = NULL;
-    if (i == HOMES_AT_ONCE) {
-        home_post(home, task);
-        return;
+    for (size_t i = 0; i < batches->count; i++) {
+        struct batch *batch = &batches->all[i];
+        batch->home->post(batch->home, batch->first, batch->last);
     }
-    if (i == *count) {
-        batches[(*count)++] = (struct batch){ home, task, task };
-        return;
-    }
-    batches[i].last->next = task;
-    batches[i].last = task;
+    batches->count = 0;
 }
 
-/* Hands the new messages over, then tells everybody. The ops are not ours after. */
+static void batches_add(struct batches *batches, struct home *home, struct task *task)
+{
+    size_t i = 0;
+    while (i < batches->count && batches->all[i].home != home)
+        i++;
+    if (i == HOMES_AT_ONCE) {
+        batches_post(batches);
+        i = 0;
+    }
+    task->next = NULL;
+    if (i == batches->count) {
+        batches->all[i] = (struct batch){ home, task, task };
+        batches->count++;
+        return;
+    }
+    batches->all[i].last->next = task;
+    batches->all[i].last = task;
+}
+
+/* Hands the new messages over, then tells everybody: the sink's is the first batch. The
+ * ops are not ours after. */
 static void answer(struct spool *spool, size_t count)
 {
-    struct batch batches[HOMES_AT_ONCE];
-    size_t homes = 0;
+    struct batches batches = { 0 };
     struct spool_log *log = &spool->log;
     for (size_t i = 0; i < count; i++)
         if (log->ops[i]->arrival != NULL && log->ops[i]->result == ERR_OK) {
-            batch_add(batches, &homes, spool->sink->home, log->ops[i]->arrival);
+            batches_add(&batches, spool->sink->home, log->ops[i]->arrival);
             log->ops[i]->arrival = NULL;
         }
-    for (size_t i = 0; i < homes; i++)
-        batches[i].home->post(batches[i].home, batches[i].first, batches[i].last);
-    homes = 0;
     for (size_t i = 0; i < count; i++) {
         struct spool_op *op = log->ops[i];
         if (op->home == NULL)
             op->task.run(&op->task);
         else
-            batch_add(batches, &homes, op->home, &op->task);
+            batches_add(&batches, op->home, &op->task);
     }
-    for (size_t i = 0; i < homes; i++)
-        batches[i].home->post(batches[i].home, batches[i].first, batches[i].last);
+    batches_post(&batches);
 }
 
 static void answer_all(struct spool *spool, size_t count, enum err result)

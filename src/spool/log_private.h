@@ -30,6 +30,7 @@ struct spool_op {
     enum spool_frame_type type;
     bool uses_reserve;            /* may use what is kept for a full disk */
     bool needs_sync;
+    bool is_patient;              /* nobody waits: it may wait for company */
     struct slice parts[SPOOL_OP_PARTS]; /* the payload; lives until the task runs */
     uint32_t crc;                 /* of the payload */
     /* Called by the writer when the frame is durable (or, without needs_sync,
@@ -45,10 +46,11 @@ struct spool_op {
 struct spool_log {
     pthread_t thread;
     bool has_thread;
-    pthread_mutex_t mutex; /* of the three below */
+    pthread_mutex_t mutex; /* of the four below */
     pthread_cond_t wake;
     struct spool_op *first;
     struct spool_op **last;
+    bool is_awaited;            /* one of them is not patient */
     bool is_stopping;
     /* the writer's own */
     struct spool_segment *segment;

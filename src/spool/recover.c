@@ -144,7 +144,7 @@ static enum err make_folders(struct spool *spool)
     return error == ERR_OK ? spool->fs->ops->sync_folder(spool->fs, ".") : error;
 }
 
-/* format = copy, zeros to 512, copy
+/* format = copy, zeros to the next sector, copy
  * copy   = "godwit" CR LF version(4) crc(4) magic(8) */
 static void encode_copy(uint64_t magic, char out[SPOOL_SECTOR])
 {

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ZERO_BYTES = 256 * 1024 };
-
 void spool_segment_path(uint64_t id, char out[SPOOL_PATH_MAX])
 {
     snprintf(out, SPOOL_PATH_MAX, "log/%016" PRIx64 ".seg", id);
@@ -84,22 +82,9 @@ void spool_segment_unpin(struct spool *spool, struct spool_segment *segment)
     }
 }
 
-/* Overwriting blocks that were written syncs twice as fast as growing a file. */
-static enum err write_zeros(struct spool *spool, int file, uint64_t bytes)
-{
-    static char zeros[ZERO_BYTES];
-    enum err error = ERR_OK;
-    for (uint64_t at = 0; at < bytes && error == ERR_OK; at += ZERO_BYTES) {
-        uint64_t left = bytes - at;
-        struct iovec part = { .iov_base = zeros,
-                              .iov_len = left < ZERO_BYTES ? (size_t)left : ZERO_BYTES };
-        error = spool->fs->ops->write(spool->fs, file, &part, 1, at);
-    }
-    return error == ERR_OK ? spool->fs->ops->sync(spool->fs, file) : error;
-}
-
-/* A new file, all of its blocks there. `allocate_only` is for the very first one,
- * so that the first start is quick. */
+/* A new file, all of its blocks there. `allocate_only` is for the very first one, so
+ * that the first start is quick: overwriting blocks that were written syncs twice as
+ * fast as filling allocated ones. */
 static enum err make_file(struct spool *spool, const char *path, bool allocate_only,
                           int *out_file)
 {
@@ -113,7 +98,7 @@ static enum err make_file(struct spool *spool, const char *path, bool allocate_o
     if (error == ERR_OK)
         error = fs->ops->sync(fs, file);
     else if (error == ERR_INVALID)
-        error = write_zeros(spool, file, bytes);
+        error = fs->ops->fill(fs, file, bytes);
     if (error == ERR_OK)
         error = fs->ops->sync_folder(fs, "log");
     if (error != ERR_OK) {

@@ -127,7 +127,7 @@ static void init_locks(struct spool *spool)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&spool->lock, NULL);
     pthread_mutex_init(&spool->log.mutex, NULL);
-    pthread_cond_init(&spool->log.wake, NULL);
+    pthread_cond_init(&spool->log.wake, &monotonic);
     pthread_mutex_init(&spool->large.mutex, NULL);
     pthread_cond_init(&spool->large.wake, NULL);
     pthread_cond_init(&spool->keeper.wake, &monotonic);

@@ -40,6 +40,9 @@ struct spool_fs_ops {
     /* Gives the file its size and blocks at once; ERR_INVALID where the file system
      * cannot. */
     enum err (*allocate)(struct spool_fs *fs, int file, uint64_t bytes);
+    /* Writes zeros to a new file until it has its size, and syncs it. In small pieces,
+     * so that syncs of other files do not queue behind all of them. ERR_FULL. */
+    enum err (*fill)(struct spool_fs *fs, int file, uint64_t bytes);
     enum err (*rename)(struct spool_fs *fs, const char *from, const char *to);
     enum err (*remove)(struct spool_fs *fs, const char *path);
     /* 0700; one that is there already is fine if it is ours (ERR_DENIED). */

@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { PATH_BYTES = 64, SECTOR = 512, FILES_MAX = 1024 };
+enum { PATH_BYTES = 64, SECTOR = 512, FILES_MAX = 4096 };
 
 enum change_kind {
     CHANGE_WRITE,
@@ -260,6 +260,21 @@ static enum err fake_truncate(struct spool_fs *fs, int file, uint64_t bytes)
     return leave(fake, error);
 }
 
+static enum err fake_fill(struct spool_fs *fs, int file, uint64_t bytes)
+{
+    static char zeros[64 * 1024];
+    enum err error = ERR_OK;
+    for (uint64_t at = 0; at < bytes && error == ERR_OK; at += sizeof zeros) {
+        uint64_t left = bytes - at;
+        struct iovec part = {
+            .iov_base = zeros,
+            .iov_len = left < sizeof zeros ? (size_t)left : sizeof zeros,
+        };
+        error = fake_write(fs, file, &part, 1, at);
+    }
+    return error == ERR_OK ? fake_sync(fs, file) : error;
+}
+
 static enum err fake_rename(struct spool_fs *fs, const char *from, const char *to)
 {
     struct spool_fake *fake = fake_of(fs);
@@ -349,7 +364,7 @@ struct spool_fake *spool_fake_new(void)
     static const struct spool_fs_ops ops = {
         .open = fake_open, .close = fake_close, .write = fake_write, .read = fake_read,
         .sync = fake_sync, .size = fake_size, .truncate = fake_truncate,
-        .allocate = fake_truncate, .rename = fake_rename, .remove = fake_remove,
+        .allocate = fake_truncate, .fill = fake_fill, .rename = fake_rename, .remove = fake_remove,
         .make_folder = fake_make_folder, .sync_folder = fake_sync_folder,
         .list = fake_list, .lock = fake_lock,
     };

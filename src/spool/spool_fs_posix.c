@@ -9,11 +9,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { FILL_ALIGN = 4096, FILL_BYTES = 256 * 1024 };
 
 struct posix_fs {
     struct spool_fs fs;
@@ -148,6 +151,50 @@ static enum err posix_allocate(struct spool_fs *fs, int file, uint64_t bytes)
     return ERR_OK;
 }
 
+/* One write at `at`, past the page cache if that can be: it saves the copy, and pages
+ * that nobody will read. */
+static enum err fill_piece(int file, size_t len, uint64_t at)
+{
+    static alignas(FILL_ALIGN) const char zeros[FILL_BYTES];
+    size_t have = 0;
+    while (have < len) {
+        ssize_t done = pwrite(file, zeros + have, len - have, (off_t)(at + have));
+        if (done < 0 && errno != EINTR)
+            return last_error();
+        if (done == 0)
+            return ERR_IO;
+        have += done < 0 ? 0 : (size_t)done;
+    }
+    return ERR_OK;
+}
+
+/* Where O_DIRECT is not to be had, each piece is on its way to the disk before the next
+ * is written. */
+static enum err posix_fill(struct spool_fs *fs, int file, uint64_t bytes)
+{
+    enum err error = posix_allocate(fs, file, bytes);
+    if (error != ERR_OK && error != ERR_INVALID)
+        return error;
+    int flags = fcntl(file, F_GETFL);
+    bool direct = bytes % FILL_ALIGN == 0 && flags >= 0 &&
+                  fcntl(file, F_SETFL, flags | O_DIRECT) == 0;
+    error = ERR_OK;
+    for (uint64_t at = 0; at < bytes && error == ERR_OK; at += FILL_BYTES) {
+        size_t len = bytes - at < FILL_BYTES ? (size_t)(bytes - at) : FILL_BYTES;
+        error = fill_piece(file, len, at);
+        if (error == ERR_INVALID && direct) {
+            direct = fcntl(file, F_SETFL, flags) != 0;
+            error = fill_piece(file, len, at);
+        }
+        if (error == ERR_OK && !direct)
+            sync_file_range(file, (off_t)at, (off_t)len,
+                            SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    }
+    if (direct && fcntl(file, F_SETFL, flags) != 0 && error == ERR_OK)
+        error = last_error();
+    return error == ERR_OK ? posix_sync(fs, file) : error;
+}
+
 static enum err posix_rename(struct spool_fs *fs, const char *from, const char *to)
 {
     int folder = folder_of(fs);
@@ -262,6 +309,7 @@ enum err spool_fs_posix_open(const char *path, struct spool_fs **out_fs)
         .open = posix_open, .close = posix_close, .write = posix_write,
         .read = posix_read, .sync = posix_sync, .size = posix_size,
         .truncate = posix_truncate, .allocate = posix_allocate,
+        .fill = posix_fill,
         .rename = posix_rename, .remove = posix_remove,
         .make_folder = posix_make_folder, .sync_folder = posix_sync_folder,
         .list = posix_list, .lock = posix_lock,

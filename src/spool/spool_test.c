@@ -365,7 +365,7 @@ static void an_unknown_format_is_refused(void **state)
     bytes[9] ^= 1;
     assert_int_equal(rig_open(rig), ERR_OK); /* the second copy serves */
     rig_close(rig);
-    bytes[512 + 9] ^= 1;
+    bytes[SPOOL_SECTOR + 9] ^= 1;
     assert_int_equal(rig_open(rig), ERR_CORRUPT);
     rig_free(rig);
 }

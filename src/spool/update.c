@@ -103,6 +103,7 @@ enum err spool_update(struct spool *spool, const struct spool_update *batch)
     }
     update->op.type = SPOOL_FRAME_UPDATE;
     update->op.needs_sync = update->op.uses_reserve = true;
+    update->op.is_patient = true;
     update->op.home = batch->done == NULL ? NULL : batch->home;
     update->op.parts[0] = buffer_slice(&update->payload);
     update->op.place.length = (uint32_t)update->op.parts[0].len;

@@ -251,6 +251,11 @@ static bool take_line(struct smtp_server *s, struct slice *input)
     return false;
 }
 
+bool smtp_server_has_quit(const struct smtp_server *s)
+{
+    return s->has_quit;
+}
+
 enum smtp_server_step smtp_server_next(struct smtp_server *s, struct slice *input,
                                        struct slice *out_piece)
 {

@@ -97,6 +97,9 @@ void smtp_server_greet(struct smtp_server *server, const struct smtp_reply *refu
 enum smtp_server_step smtp_server_next(struct smtp_server *server, struct slice *input,
                                        struct slice *out_piece);
 
+/* At CLOSE: the client asked for it, so it will send no more (RFC 5321 4.1.1.10). */
+bool smtp_server_has_quit(const struct smtp_server *server);
+
 /* Valid after SMTP_SERVER_ASK until the answer. */
 const struct smtp_question *smtp_server_question(const struct smtp_server *server);
 

@@ -49,6 +49,7 @@ struct smtp_server {
     bool skipping_line;             /* the rest of a line that was too long */
     bool dropped;                   /* a DROPPED step is owed */
     bool closing;
+    bool has_quit;
     uint32_t errors;
     uint32_t junk;
     struct arena xclient_arena;

@@ -28,6 +28,7 @@ void verb_quit(struct smtp_server *s, struct slice argument)
         server_say_text(s, 501, 5, 5, 4, SLICE("QUIT takes no argument"));
     else
         server_say_and_close(s, &bye);
+    s->has_quit = argument.len == 0;
 }
 
 void verb_help(struct smtp_server *s, struct slice argument)
