@@ -8,7 +8,9 @@ machine, ratios taken side by side do not. The generator is Postfix's smtp-sourc
 receiver that discards its smtp-sink; both, and Postfix itself, are unpacked under
 build/peers. CPU is user + system of all processes of a server, children included.
 
-Rows: accept relay large latency idle threads
+Rows: accept relay large latency idle threads. Relay is measured twice: with clients that
+send many messages over a connection, and with a connection a message, where the kernel's
+work for connections outweighs everybody's own.
 """
 import asyncio
 import os
@@ -139,7 +141,7 @@ def row_accept():
         ("CPU, at most 1.2 x", f"{cpu:.2f} x", verdict(cpu <= 1.2))])
 
 
-def relay_once(kind, folder, count, size=4096):
+def relay_once(kind, folder, count, size=4096, flags=()):
     sink = DiscardSink(quit_after=count)
     try:
         if kind == "godwit":
@@ -153,7 +155,7 @@ def relay_once(kind, folder, count, size=4096):
         with server:
             before = cpu_of_group(server.process.pid)
             start = time.monotonic()
-            source(server.port, count, size, 20)
+            source(server.port, count, size, 20, *flags)
             sink.process.wait(300)
             seconds = time.monotonic() - start
             return seconds / count, (cpu_of_group(server.process.pid) - before) / count
@@ -161,16 +163,16 @@ def relay_once(kind, folder, count, size=4096):
         sink.stop()
 
 
-def row_relay():
+def relay_row(how, flags):
     ours, theirs = [], []
     for _ in range(ROUNDS):
         with tempfile.TemporaryDirectory(dir=godwit.TOP + "/build") as folder:
-            ours.append(relay_once("godwit", folder, 10000))
+            ours.append(relay_once("godwit", folder, 10000, flags=flags))
         with tempfile.TemporaryDirectory(dir=godwit.TOP + "/build") as folder:
-            theirs.append(relay_once("postfix", folder, 1000))
+            theirs.append(relay_once("postfix", folder, 3000, flags=flags))
     rate = median(t[0] for t in theirs) / median(t[0] for t in ours)
     cpu = median(t[1] for t in theirs) / median(t[1] for t in ours)
-    table("accept + queue + relay to smtp-sink: 4 KiB, 20 sessions", [
+    table(f"accept + queue + relay to smtp-sink: 4 KiB, 20 sessions, {how}", [
         ("", "msg/s", "us CPU/msg"),
         ("godwit", f"{1 / median(t[0] for t in ours):.0f}",
          f"{1e6 * median(t[1] for t in ours):.0f}"),
@@ -178,6 +180,11 @@ def row_relay():
          f"{1e6 * median(t[1] for t in theirs):.0f}"),
         ("rate, at least 10 x", f"{rate:.1f} x", verdict(rate >= 10)),
         ("CPU, at most 1/15", f"1/{cpu:.1f}", verdict(cpu >= 15))])
+
+
+def row_relay():
+    relay_row("reused connections", ["-d"])
+    relay_row("a connection a message", [])
 
 
 def row_large():
