@@ -44,6 +44,8 @@ struct tls_server *tls_server_hold(struct tls_server *server);
 /* NULL inside is allowed. */
 void tls_server_drop(struct tls_server **server);
 
+enum { TLS_RECORD_MAX = 16 * 1024 };
+
 enum tls_result {
     TLS_DONE,
     TLS_WANT_READ,  /* again when the descriptor has input */
@@ -61,13 +63,15 @@ void tls_session_free(struct tls_session **session);
 
 enum tls_result tls_handshake(struct tls_session *session);
 
-/* As much as there is, up to `max`; TLS_DONE with at least one byte. The end of the
+/* What has come, in whole records, as long as there is room for one more; TLS_DONE with
+ * at least one byte. `max` is at least TLS_RECORD_MAX. The end of the
  * connection without the peer's close_notify is TLS_FAILED: somebody may have cut off
  * what was still to come (RFC 8446 6.1). */
 enum tls_result tls_read(struct tls_session *session, char *into, size_t max,
                          size_t *out_len);
 
-/* Whether tls_read() has something that the descriptor will not tell of. */
+/* Whether tls_read() may have something that the descriptor will not tell of: only when
+ * it stopped for want of room. */
 bool tls_has_input(const struct tls_session *session);
 
 /* TLS_DONE: *out_len of it is on its way. After TLS_WANT_WRITE the same bytes must come

@@ -63,6 +63,7 @@ static SSL_CTX *make_context(struct tls_server *server,
                                SSL_OP_PRIORITIZE_CHACHA);
     SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_RELEASE_BUFFERS |
                             SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_read_ahead(c, 1); /* one call for a record, not two */
     SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF); /* tickets alone */
     SSL_CTX_set_num_tickets(c, 1);
     SSL_CTX_set_tlsext_servername_callback(c, on_server_name);

@@ -87,18 +87,17 @@ enum tls_result tls_handshake(struct tls_session *s)
     return judge(s, SSL_do_handshake(s->ssl));
 }
 
-/* A record at a time; goes on while records come whole, so that what is left is nothing,
- * or more than the caller had room for. */
 enum tls_result tls_read(struct tls_session *s, char *into, size_t max, size_t *out_len)
 {
     size_t have = 0;
-    enum tls_result result = TLS_DONE;
+    enum tls_result result;
+    must(max >= TLS_RECORD_MAX);
     ERR_clear_error();
-    while (have < max && result == TLS_DONE) {
+    do {
         size_t len = 0;
         result = judge(s, SSL_read_ex(s->ssl, into + have, max - have, &len));
         have += result == TLS_DONE ? len : 0;
-    }
+    } while (result == TLS_DONE && max - have >= TLS_RECORD_MAX && tls_has_input(s));
     if (have == 0)
         return result;
     *out_len = have; /* what ended it will be met again by the next call */

@@ -354,6 +354,8 @@ static void on_event(struct stream_owner *owner, enum stream_event event)
     case STREAM_TIMEOUT:
         on_timeout(c);
         return;
+    case STREAM_SECURED:
+        return;
     }
 }
 

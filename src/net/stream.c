@@ -26,8 +26,15 @@ static void socket_shut(struct stream *s)
     shutdown(s->watch.fd, SHUT_WR);
 }
 
+static bool socket_has_input(struct stream *s)
+{
+    (void)s;
+    return false;
+}
+
 static const struct stream_transport socket_transport = {
     .read = socket_read, .write = socket_write, .shut = socket_shut,
+    .has_input = socket_has_input,
 };
 
 static void tell_failure(struct stream *s)
@@ -49,7 +56,7 @@ static void on_end_of_turn(struct deferred *deferred)
         tell_failure(s);
 }
 
-static void fail_later(struct stream *s, int number)
+void stream_fail_later(struct stream *s, int number)
 {
     s->error = number;
     loop_defer(s->watch.loop, &s->end);
@@ -64,7 +71,20 @@ static void on_deadline(struct timer *timer)
 static void on_readable(struct watch *watch)
 {
     struct stream *s = container_of(watch, struct stream, watch);
-    s->owner->event(s->owner, STREAM_INPUT);
+    if (s->shaking)
+        stream_shake(s);
+    else
+        s->owner->event(s->owner, STREAM_INPUT);
+}
+
+/* So late that others have their turn, should a peer send without end. */
+enum { AGAIN_MS = 1 };
+
+static void on_again(struct timer *timer)
+{
+    struct stream *s = container_of(timer, struct stream, again);
+    if (s->reading && !s->told)
+        s->owner->event(s->owner, STREAM_INPUT);
 }
 
 static void on_connected(struct stream *s)
@@ -89,6 +109,14 @@ static void on_writable(struct watch *watch)
         on_connected(s);
         return;
     }
+    if (s->shaking) {
+        stream_shake(s);
+        return;
+    }
+    if (s->read_writes) {
+        s->read_writes = false;
+        timer_set(&s->again, 0);
+    }
     if (stream_flush(s) == ERR_OK && buffer_len(&s->queue) == 0) {
         watch_write(&s->watch, false);
         s->owner->event(s->owner, STREAM_DRAINED);
@@ -109,6 +137,7 @@ static enum err stream_make(struct loop *loop, int fd, struct stream_owner *owne
     buffer_init(&s->queue, STREAM_QUEUE_MAX);
     watch_init(&s->watch, loop, fd, on_readable, on_writable);
     timer_init(&s->deadline, loop, on_deadline);
+    timer_init(&s->again, loop, on_again);
     *out = s;
     return ERR_OK;
 }
@@ -140,7 +169,7 @@ enum err stream_connect(struct loop *loop, const struct net_address *to,
         return error;
     s->connecting = true;
     if (connect(fd, &to->any, to->len) != 0 && errno != EINPROGRESS) {
-        fail_later(s, errno);
+        stream_fail_later(s, errno);
     } else {
         error = watch_write(&s->watch, true);
         if (error != ERR_OK) {
@@ -154,9 +183,13 @@ enum err stream_connect(struct loop *loop, const struct net_address *to,
 
 void stream_reading(struct stream *s, bool wanted)
 {
-    if (s->told || watch_read(&s->watch, wanted) == ERR_OK)
+    s->reading = wanted;
+    if (s->told || s->shaking)
         return;
-    fail_later(s, ENOMEM);
+    if (watch_read(&s->watch, wanted) != ERR_OK)
+        stream_fail_later(s, ENOMEM);
+    else if (wanted && s->transport->has_input(s))
+        timer_set(&s->again, 0);
 }
 
 enum stream_read stream_read(struct stream *s, char *into, size_t max, size_t *out_len)
@@ -166,6 +199,8 @@ enum stream_read stream_read(struct stream *s, char *into, size_t max, size_t *o
         got = s->transport->read(s, into, max);
     while (got < 0 && errno == EINTR);
     if (got > 0) {
+        if (s->transport->has_input(s))
+            timer_set(&s->again, AGAIN_MS);
         *out_len = (size_t)got;
         return STREAM_READ_SOME;
     }
@@ -196,7 +231,7 @@ enum err stream_flush(struct stream *s)
                               .iov_len = waiting.len };
         ssize_t done = write_some(s, &part, 1);
         if (done < 0) {
-            fail_later(s, errno);
+            stream_fail_later(s, errno);
             return ERR_CLOSED;
         }
         buffer_consume(&s->queue, (size_t)done);
@@ -216,7 +251,7 @@ enum err stream_write_parts(struct stream *s, const struct iovec *parts, int cou
     if (buffer_len(&s->queue) == 0) {
         ssize_t wrote = write_some(s, parts, count);
         if (wrote < 0) {
-            fail_later(s, errno);
+            stream_fail_later(s, errno);
             return ERR_CLOSED;
         }
         done = (size_t)wrote;
@@ -228,11 +263,11 @@ enum err stream_write_parts(struct stream *s, const struct iovec *parts, int cou
         buffer_append(&s->queue, slice_from(part, skip));
     }
     if (s->queue.overflow) {
-        fail_later(s, ENOBUFS);
+        stream_fail_later(s, ENOBUFS);
         return ERR_FULL;
     }
     if (buffer_len(&s->queue) > 0 && watch_write(&s->watch, true) != ERR_OK) {
-        fail_later(s, ENOMEM);
+        stream_fail_later(s, ENOMEM);
         return ERR_CLOSED;
     }
     return ERR_OK;
@@ -270,6 +305,7 @@ int stream_descriptor(const struct stream *s)
 
 void stream_release(struct stream *s)
 {
+    tls_session_free(&s->tls);
     buffer_free(&s->queue);
     free(s);
 }
@@ -282,6 +318,7 @@ void stream_close(struct stream **stream)
     must(!s->closed);
     *stream = NULL;
     timer_clear(&s->deadline);
+    timer_clear(&s->again);
     watch_close(&s->watch);
     close(s->watch.fd);
     s->closed = true;

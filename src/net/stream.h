@@ -8,6 +8,7 @@
 #ifndef GODWIT_NET_STREAM_H
 #define GODWIT_NET_STREAM_H
 
+#include "crypto/tls.h"
 #include "event/loop.h"
 #include "net/address.h"
 
@@ -15,6 +16,7 @@
 
 enum stream_event {
     STREAM_CONNECTED, /* of stream_connect() */
+    STREAM_SECURED,   /* of stream_secure() */
     STREAM_INPUT,     /* stream_read() has something to give, perhaps the end */
     STREAM_DRAINED,   /* all that was queued has been written */
     STREAM_FAILED,    /* reset, unreachable, refused: stream_error() says */
@@ -44,9 +46,20 @@ enum err stream_connect(struct loop *loop, const struct net_address *to,
                         const struct net_address *from, struct stream_owner *owner,
                         struct stream **out);
 
+/* Goes over to TLS, as the server. Nothing may be queued, and whatever the peer sent in
+ * clear before must have been read, or it is taken for its handshake. STREAM_SECURED
+ * or STREAM_FAILED follows, never from inside this call; nothing is read or written
+ * until then, whatever stream_reading() was told. ERR_MEMORY: the stream is as it was. */
+enum err stream_secure(struct stream *stream, struct tls_server *server);
+
+/* The TLS session of a secured stream, for its facts; NULL in clear. Of a stream that
+ * failed it tells why. Lives as long as the stream. */
+const struct tls_session *stream_tls(const struct stream *stream);
+
 /* Begins or ends STREAM_INPUT events. */
 void stream_reading(struct stream *stream, bool wanted);
 
+/* `max` is at least TLS_RECORD_MAX. */
 enum stream_read stream_read(struct stream *stream, char *into, size_t max,
                              size_t *out_len);
 

@@ -60,6 +60,7 @@ static void on_event(struct stream_owner *owner, enum stream_event event)
         f->stream->transport->shut(f->stream);
         return;
     case STREAM_CONNECTED:
+    case STREAM_SECURED:
         return;
     case STREAM_FAILED:
     case STREAM_TIMEOUT:

@@ -195,6 +195,7 @@ void session_event(struct stream_owner *owner, enum stream_event event)
         timed_out(s);
         return;
     case STREAM_CONNECTED:
+    case STREAM_SECURED:
         return;
     }
 }
