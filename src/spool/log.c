@@ -30,12 +30,12 @@ void spool_log_push(struct spool *spool, struct spool_op *op)
     struct spool_log *log = &spool->log;
     op->next = NULL;
     pthread_mutex_lock(&log->mutex);
-    bool is_first = log->first == NULL;
+    bool wakes = log->first == NULL || !op->is_patient;
     *log->last = op;
     log->last = &op->next;
     log->is_awaited |= !op->is_patient;
-    pthread_mutex_unlock(&log->mutex);
-    if (is_first || !op->is_patient)
+    pthread_mutex_unlock(&log->mutex); /* the op may be gone now */
+    if (wakes)
         pthread_cond_signal(&log->wake);
 }
 
