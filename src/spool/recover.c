@@ -281,7 +281,7 @@ static enum err start_writing(struct spool_recovery *recovery)
     if (newest >= UINT32_MAX / 2 ||
         spool->generation >= 1u << (64 - SPOOL_GENERATION_SHIFT))
         return ERR_INVALID;
-    atomic_store(&spool->log.is_recovering, !list_is_empty(&recovery->unsealed));
+    atomic_store(&spool->log.is_recovering, true);
     enum err error = spool_segment_prepare(spool, true);
     if (error == ERR_OK)
         error = spool_log_start(spool);
@@ -349,7 +349,6 @@ enum err spool_recover(struct spool *spool)
     spool_numbers_free(&recovery.segments);
     spool_numbers_free(&recovery.checkpoints);
     spool_numbers_free(&recovery.large);
-    spool_numbers_free(&recovery.finished);
     spool_numbers_free(&recovery.released);
     free(recovery.touched.all);
     free(recovery.heads);

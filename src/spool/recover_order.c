@@ -100,12 +100,24 @@ static int compare_heads(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* All frames of a segment come before the first one of the next. */
+/* All frames of a segment come before the first one of the next that counts. The last
+ * one is never known: it has no footer, and is to be written again. */
 static void find_known(struct spool_recovery *recovery)
 {
-    for (size_t i = 0; i + 1 < recovery->heads_count; i++)
-        recovery->heads[i].is_known = recovery->checkpoint != 0 &&
-            recovery->heads[i + 1].sequence <= recovery->from.sequence;
+    bool is_known = false;
+    for (size_t i = recovery->heads_count; i-- > 0;) {
+        struct spool_head *head = &recovery->heads[i];
+        head->is_known = is_known;
+        if (!head->is_free)
+            is_known = recovery->checkpoint != 0 &&
+                       head->sequence <= recovery->from.sequence;
+    }
+}
+
+static void note_finished(struct spool_recovery *recovery, uint64_t generation)
+{
+    if (generation > recovery->last_finished)
+        recovery->last_finished = generation;
 }
 
 static enum err take_released(struct spool_recovery *recovery, struct record ids)
@@ -142,9 +154,8 @@ static enum err find_mark(struct spool_recovery *recovery, const struct spool_he
         if (result == SPOOL_SCAN_FRAME && step.frame.type == SPOOL_FRAME_SEGMENT &&
             parse_mark(step.payload, &generation, &mark, &ids) &&
             mark == SPOOL_MARK_FINISHED) {
+            note_finished(recovery, generation);
             error = take_released(recovery, ids);
-            if (error == ERR_OK && !spool_numbers_add(&recovery->finished, generation))
-                error = ERR_MEMORY;
         }
     }
     if (scan.sequence > recovery->last_sequence)
@@ -155,20 +166,21 @@ static enum err find_mark(struct spool_recovery *recovery, const struct spool_he
     return error;
 }
 
-/* An ordinary segment is begun only after the recovery of its generation ended. */
+/* The last recovery that ended: by its mark, by a checkpoint or an ordinary segment of
+ * its generation, since both come only after. It named what it found of recoveries
+ * before it that had not ended. */
 static enum err find_finished(struct spool_recovery *recovery)
 {
     enum err error = ERR_OK;
+    if (recovery->checkpoint != 0)
+        note_finished(recovery, recovery->from.generation);
     for (size_t i = 0; i < recovery->heads_count && error == ERR_OK; i++) {
         const struct spool_head *head = &recovery->heads[i];
-        if (head->sequence == 0 || head->is_known)
-            continue;
-        if (head->mark == SPOOL_MARK_REWRITE)
+        if (head->mark != SPOOL_MARK_REWRITE)
+            note_finished(recovery, head->generation);
+        else if (!head->is_known)
             error = find_mark(recovery, head);
-        else if (!spool_numbers_add(&recovery->finished, head->generation))
-            error = ERR_MEMORY;
     }
-    spool_numbers_sort(&recovery->finished);
     spool_numbers_sort(&recovery->released);
     return error;
 }
@@ -177,8 +189,8 @@ static void judge_heads(struct spool_recovery *recovery)
 {
     for (size_t i = 0; i < recovery->heads_count; i++) {
         struct spool_head *head = &recovery->heads[i];
-        bool is_unfinished = head->mark == SPOOL_MARK_REWRITE && !head->is_known &&
-                             !spool_numbers_have(&recovery->finished, head->generation);
+        bool is_unfinished = head->mark == SPOOL_MARK_REWRITE &&
+                             head->generation > recovery->last_finished;
         head->is_free = head->sequence == 0 || is_unfinished ||
                         spool_numbers_have(&recovery->released, head->id);
     }
@@ -202,5 +214,6 @@ enum err spool_recover_order(struct spool_recovery *recovery)
     find_known(recovery);
     error = find_finished(recovery);
     judge_heads(recovery);
+    find_known(recovery); /* again, without those that do not count */
     return error;
 }

@@ -44,8 +44,8 @@ struct spool_recovery {
     struct spool_numbers large;        /* files of bodies */
     struct spool_head *heads;          /* of the log's files, in order of use */
     size_t heads_count;
-    struct spool_numbers finished;     /* generations whose recovery ended */
-    struct spool_numbers released;     /* segments that one of these let go */
+    uint64_t last_finished;            /* generation whose recovery ended */
+    struct spool_numbers released;     /* segments that recoveries let go */
     struct spool_touches touched;      /* in unsealed segments */
     struct list unsealed;              /* segments to be written again */
     struct buffer notes;               /* payloads met in one, each with its length */

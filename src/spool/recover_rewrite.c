@@ -170,6 +170,9 @@ static enum err mark_end(struct rewrite *w)
         if (!is_needed(spool, s))
             buffer_append_u64(&w->frame, s->id);
     }
+    for (size_t i = 0; i < recovery->heads_count; i++)
+        if (recovery->heads[i].is_free && recovery->heads[i].sequence != 0)
+            buffer_append_u64(&w->frame, recovery->heads[i].id);
     enum err error = send_frame(w, SPOOL_FRAME_SEGMENT);
     spool_mover_wait(spool, &w->mover, 0);
     return error == ERR_OK ? w->mover.error : error;
@@ -204,8 +207,6 @@ enum err spool_recover_rewrite(struct spool_recovery *recovery)
 {
     struct spool *spool = recovery->spool;
     struct rewrite w = { .recovery = recovery };
-    if (list_is_empty(&recovery->unsealed))
-        return ERR_OK;
     spool_touches_sort(&recovery->touched);
     spool_mover_init(&w.mover);
     buffer_init(&w.frame, 4 * FRAME_BYTES_MAX);
