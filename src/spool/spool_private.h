@@ -56,6 +56,7 @@ struct spool_preparer {
     /* under the spool's lock */
     bool has_thread;
     bool is_stopping;
+    bool wants_next;             /* the writer has asked for one */
     pthread_cond_t wake;         /* there may be something to do */
     pthread_cond_t done;         /* there is a ready segment more, or there cannot be */
     enum err error;              /* of the last try */
@@ -178,13 +179,16 @@ struct spool_mover {
     pthread_cond_t wake;
     struct task *first;          /* finished ones */
     struct task **last;
-    size_t pending;
+    struct spool_op *held;       /* not handed to the writer yet, so as to fill groups */
+    struct spool_op *held_last;
+    size_t held_count;
+    size_t pending;              /* held ones among them */
     enum err error;              /* the first that was met */
 };
 void spool_mover_init(struct spool_mover *mover);
 void spool_mover_free(struct spool_mover *mover);
-/* Waits until at most `left` ops are pending. */
-void spool_mover_wait(struct spool_mover *mover, size_t left);
+/* Hands over what is held, if more than `left` are pending, and waits for the rest. */
+void spool_mover_wait(struct spool *spool, struct spool_mover *mover, size_t left);
 /* Starts to write the message again: `type` is COMMIT or MOVE. ERR_ABSENT: it is
  * gone. An error of the op itself comes with mover->error. */
 enum err spool_mover_message(struct spool *spool, struct spool_mover *mover,
