@@ -54,7 +54,6 @@ static int open_queue(struct engine *e)
     struct queue_options options = {
         .loop = e->queue_loop.loop,
         .events = &e->events.sink,
-        .recipients_max = e->config->queue.recipients_max,
         .random = draw_random(),
     };
     enum err error = queue_open(&options, e->config, &e->queue);

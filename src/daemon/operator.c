@@ -143,8 +143,9 @@ static void queue_change(struct engine *e, struct control_call *call, const json
         control_done(call, "that is no message id", NULL);
         return;
     }
-    size_t changed = queue_act(e->queue, id, action);
-    control_done(call, NULL, json_pack("{s:I}", "changed", (json_int_t)changed));
+    struct queue_acted acted = queue_act(e->queue, id, action);
+    control_done(call, NULL, json_pack("{s:I,s:I}", "changed", (json_int_t)acted.messages,
+                                       "in_flight", (json_int_t)acted.in_flight));
 }
 
 static void status(struct engine *e, struct control_call *call)

@@ -118,7 +118,7 @@ static void clear_trouble(struct queue *q, struct queue_recipient *r)
 
 static bool act_applies(enum queue_action action, const struct queue_recipient *r)
 {
-    if (r->place == PLACE_ENDED || r->place == PLACE_FLIGHT)
+    if (r->place == PLACE_ENDED)
         return false;
     switch (action) {
     case QUEUE_RETRY:
@@ -170,40 +170,81 @@ static void act(struct queue *q, struct queue_recipient *r, enum queue_action ac
     }
 }
 
-static bool act_on(struct queue *q, struct queue_message *m, enum queue_action action)
+static void wish(struct queue_recipient *r, enum queue_action action)
+{
+    switch (action) {
+    case QUEUE_RETRY:
+        return;
+    case QUEUE_HOLD:
+        r->wish = WISH_HOLD;
+        return;
+    case QUEUE_RELEASE:
+        r->wish = WISH_NONE;
+        return;
+    case QUEUE_DELETE:
+        r->wish = WISH_DELETE;
+        return;
+    }
+}
+
+static void tell(struct queue *q, struct queue_message *m, enum queue_action action)
 {
     static const enum mail_event_kind kinds[] = {
         [QUEUE_HOLD] = MAIL_HELD, [QUEUE_RELEASE] = MAIL_RELEASED,
         [QUEUE_DELETE] = MAIL_DELETED,
     };
+    if (action != QUEUE_RETRY)
+        queue_emit(q, kinds[action], m, NULL);
+}
+
+void wish_grant(struct queue *q, struct queue_recipient *r)
+{
+    struct queue_message *m = recipient_message(r);
+    enum queue_action action = r->wish == WISH_HOLD ? QUEUE_HOLD : QUEUE_DELETE;
+    if (r->wish == WISH_NONE)
+        return;
+    r->wish = WISH_NONE;
+    act(q, r, action);
+    tell(q, m, action);
+}
+
+static void act_on(struct queue *q, struct queue_message *m, enum queue_action action,
+                   struct queue_acted *acted)
+{
     bool changed = false;
     m->open++; /* stays while its recipients go */
     for (uint32_t i = 0; i < m->recipients_count; i++) {
-        if (!act_applies(action, &m->recipients[i]))
-            continue;
-        changed = true;
-        act(q, &m->recipients[i], action);
+        struct queue_recipient *r = &m->recipients[i];
+        if (r->place == PLACE_FLIGHT) {
+            wish(r, action);
+            acted->in_flight++;
+        } else if (act_applies(action, r)) {
+            changed = true;
+            act(q, r, action);
+        }
     }
-    if (changed && action != QUEUE_RETRY)
-        queue_emit(q, kinds[action], m, NULL);
+    if (changed)
+        tell(q, m, action);
+    acted->messages += changed;
     m->open--;
     message_release(q, m);
-    return changed;
 }
 
-size_t queue_act(struct queue *q, struct mail_id id, enum queue_action action)
+struct queue_acted queue_act(struct queue *q, struct mail_id id, enum queue_action action)
 {
+    struct queue_acted acted = { .messages = 0 };
     if (id.value != 0) {
         struct queue_message *m = message_find(q, id);
-        return m != NULL && act_on(q, m, action) ? 1 : 0;
+        if (m != NULL)
+            act_on(q, m, action, &acted);
+        return acted;
     }
     size_t count = 0;
-    size_t changed = 0;
     struct queue_message **all = in_order(q, id, &count);
     for (size_t i = 0; i < count; i++)
-        changed += act_on(q, all[i], action);
+        act_on(q, all[i], action, &acted);
     free(all);
-    return changed;
+    return acted;
 }
 
 struct queue_stats queue_stats(const struct queue *q)

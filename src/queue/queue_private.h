@@ -12,10 +12,17 @@
 #include "queue/reason.h"
 #include "queue/wheel.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 
 struct queue_domain;
 struct queue_site;
+
+enum wish {
+    WISH_NONE,
+    WISH_HOLD,
+    WISH_DELETE,
+};
 
 enum place {
     PLACE_NONE,
@@ -35,9 +42,12 @@ struct queue_recipient {
     struct reason *reason;
     int64_t due_wall_ms;
     struct smtp_status status;
-    uint8_t place;
+    enum place place : 4;
+    enum wish wish : 4;          /* of the operator, for the end of the attempt */
     uint8_t notify;
 };
+
+static_assert(sizeof(struct queue_recipient) == 64, "memory is for recipients, not gaps");
 
 struct queue_message {
     struct queue_message *next;  /* in its bucket */
@@ -111,6 +121,7 @@ struct queue_job {
 struct queue_lookup {
     struct queue *queue;
     struct queue_domain *domain;
+    uint32_t generation;         /* of the configuration that it asks for */
     struct attempt_resolve resolve;
 };
 
@@ -121,6 +132,8 @@ struct queue {
     struct attempt_watcher watcher;
     struct queue_options options;
     const struct config *config;
+    uint32_t generation;         /* of the configuration */
+    _Atomic uint64_t recipients_max;
     struct loop *loop;
     struct queue_store *store;
     struct attempt *attempt;
@@ -142,8 +155,7 @@ struct queue {
     uint64_t counts[PLACE_ENDED + 1];
     uint64_t jobs;
     uint64_t reports;            /* being written */
-    uint64_t records;            /* changes that are not durable yet */
-    struct list unrecorded;      /* those that the store could not take */
+    struct list records;         /* changes that are not durable yet, in order */
     struct timer record_retry;
 };
 
@@ -220,7 +232,12 @@ void settle_unreported(struct queue *q, struct queue_message *m,
                        const struct settlement *s, size_t count);
 void settle_apply(struct queue *q, struct queue_message *m, const struct settlement *s);
 
-/* record.c: makes changes durable, however long it takes; copies them. */
+/* operate.c: what the operator asked for while an attempt was under way, now that it
+ * has ended without an end for the recipient. The message stays: see message_release(). */
+void wish_grant(struct queue *q, struct queue_recipient *r);
+
+/* record.c: makes changes durable, however long it takes; copies them. Of two changes
+ * of one recipient the later one is what stays. */
 void record_init(struct queue *q);
 void record_write(struct queue *q, const struct recipient_update *updates, size_t count);
 void record_free(struct queue *q);

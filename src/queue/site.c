@@ -98,13 +98,16 @@ void site_failed(struct queue_site *s, const struct outcome *outcome)
     }
 }
 
-static void put_back(struct queue *q, struct queue_recipient *r)
+static void put_back(struct queue *q, struct queue_recipient *r, bool moved)
 {
     struct queue_domain *d = r->domain;
+    if (moved)
+        d->resolved_until_ms = 0;
     recipient_place(q, r, PLACE_READY);
     list_prepend(&d->ready, &r->wait.node);
     if (d->site != NULL && !d->resolving && !list_is_linked(&d->site_node))
         list_append(&d->site->domains, &d->site_node);
+    wish_grant(q, r);
 }
 
 static void settle_job(struct queue_job *job)
@@ -117,14 +120,13 @@ static void settle_job(struct queue_job *job)
         const struct attempt_recipient *a = &job->run.recipients[i];
         struct queue_recipient *r = &job->message->recipients[a->index];
         if (a->outcome.kind == OUTCOME_NONE || settlements == NULL)
-            put_back(q, r);
+            put_back(q, r, job->run.end == ATTEMPT_MOVED);
         else
             settlements[count++] = (struct settlement){
                 .recipient = r, .outcome = a->outcome, .address = a->address,
             };
     }
-    if (count > 0)
-        settle(q, job->message, settlements, count);
+    settle(q, job->message, settlements, count);
     free(settlements);
 }
 
@@ -141,7 +143,7 @@ static void on_done(struct attempt_run *run)
     settle_job(job);
     if (run->end == ATTEMPT_NO_SITE)
         site_failed(s, &run->site_failure);
-    else if (s->failures > 0)
+    else if (s->failures > 0 && run->end != ATTEMPT_MOVED)
         site_recovered(s);
     site_dispatch(s);
     s->references--;
@@ -154,6 +156,8 @@ static uint32_t gather(struct queue_site *s, struct queue_message *m, uint32_t f
 {
     uint32_t count = 0;
     uint32_t most = s->limits.recipients_per_message;
+    if (most > SPOOL_UPDATES_MAX)
+        most = SPOOL_UPDATES_MAX; /* their outcomes are one batch */
     for (uint32_t i = from; i < m->recipients_count && count < most; i++) {
         struct queue_recipient *r = &m->recipients[i];
         if (r->place != PLACE_READY || r->domain->site != s)
