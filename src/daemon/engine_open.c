@@ -128,7 +128,6 @@ static int open_dns(struct engine *e)
 static int open_delivery(struct engine *e, struct loop **loops)
 {
     const struct config *c = e->config;
-    const struct config_timeouts *t = &c->timeouts;
     if (!engine_find_own_addresses(e))
         return complain("cannot find the addresses of this machine", ERR_MEMORY);
     struct delivery_options options = {
@@ -139,17 +138,7 @@ static int open_delivery(struct engine *e, struct loop **loops)
                    .own_addresses_count = e->own_addresses_count,
                    .allow_loopback = c->dns.allow_private,
                    .allow_private = c->dns.allow_private },
-        .limits = { .connections_max = c->site.connections,
-                    .messages_per_connection = c->site.messages_per_connection,
-                    .recipients_per_message = c->site.recipients_per_message },
-        .times = { .connect_ms = (uint32_t)t->connect, .idle_ms = (uint32_t)t->idle,
-                   .total_ms = (uint32_t)t->attempt_total,
-                   .waits_ms = { [SMTP_CLIENT_WAIT_GREETING] = (uint32_t)t->greeting,
-                                 [SMTP_CLIENT_WAIT_MAIL] = (uint32_t)t->mail,
-                                 [SMTP_CLIENT_WAIT_RCPT] = (uint32_t)t->rcpt,
-                                 [SMTP_CLIENT_WAIT_DATA_START] = (uint32_t)t->data_start,
-                                 [SMTP_CLIENT_WAIT_DATA_SEND] = (uint32_t)t->data_send,
-                                 [SMTP_CLIENT_WAIT_DATA_END] = (uint32_t)t->data_end } },
+        .limits = engine_site_limits(c), .times = engine_times(c),
     };
     options.routes = e->routes = engine_routes(c);
     if (e->routes == NULL)

@@ -343,7 +343,7 @@ static void run_job(struct task *task)
     struct attempt_run *run = job->run;
     struct connection *c = NULL;
     job->deadline_mono_ms = loop_now(job->thread->loop).mono_ms +
-                            job->thread->delivery->options.times.total_ms;
+                            job->thread->times.total_ms;
     if (run->connection.id != 0)
         c = connection_find(job->thread, run->connection.id);
     run->connection = (struct attempt_connection){ .id = 0 };

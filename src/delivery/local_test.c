@@ -334,7 +334,8 @@ static void a_full_mailbox_and_a_missing_root(void **state)
                                     .path = SLICE("/nonexistent/mail/{user}") };
     struct delivery_routes *routes;
     assert_int_equal(delivery_routes_make(&route, 1, &routes), ERR_OK);
-    delivery_routes_set(w.delivery, routes);
+    struct delivery_change change = { .routes = routes, .limits = w.options.limits };
+    assert_true(delivery_configure(w.delivery, &change));
     delivery_routes_drop(&routes);
     job = world_post(&w, "y.example", 1, world_new);
     world_run(&w);

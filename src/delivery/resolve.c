@@ -103,7 +103,6 @@ void resolve_start(struct delivery *d, struct attempt_resolve *job,
                    struct delivery_routes *routes, const struct delivery_route *route)
 {
     enum delivery_way way = route->way;
-    job->limits = d->options.limits;
     job->outcome = (struct outcome){ .kind = OUTCOME_NONE };
     if (way != DELIVERY_MX) {
         site_of_route(route, job->domain, &job->site);

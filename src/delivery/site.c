@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 
+enum { SITE_TEXT_MAX = 1024 };
+
 static void set_key(struct site_key *key, const struct buffer *text)
 {
     struct slice s = slice_part(buffer_slice(text), 0, SITE_KEY_MAX);
@@ -29,18 +31,19 @@ static void set_key_or_sum(struct site_key *key, struct buffer *text, const char
     set_key(key, text);
 }
 
+static const char *const kinds[] = {
+    [DELIVERY_MX] = "mx:",           [DELIVERY_SMTP] = "smtp:",
+    [DELIVERY_LMTP] = "lmtp:",       [DELIVERY_MAILDIR] = "maildir:",
+    [DELIVERY_DISCARD] = "discard:",
+};
+
 void site_of_route(const struct delivery_route *route, struct slice domain,
                    struct site_key *out)
 {
-    struct buffer text;
+    char bytes[SITE_TEXT_MAX]; /* each job asks: no memory is fetched for it */
+    struct buffer text = { .memory = bytes, .capacity = sizeof bytes, .max = sizeof bytes };
     struct net_address address;
-    static const char *const kinds[] = {
-        [DELIVERY_MX] = "mx:",           [DELIVERY_SMTP] = "smtp:",
-        [DELIVERY_LMTP] = "lmtp:",       [DELIVERY_MAILDIR] = "maildir:",
-        [DELIVERY_DISCARD] = "discard:",
-    };
     const char *kind = kinds[route->way];
-    buffer_init(&text, 1024);
     buffer_append_string(&text, kind);
     if (route->way != DELIVERY_SMTP && route->way != DELIVERY_LMTP) {
         buffer_append(&text, domain);
@@ -52,7 +55,17 @@ void site_of_route(const struct delivery_route *route, struct slice domain,
             buffer_append_format(&text, ":%u", route->port);
     }
     set_key_or_sum(out, &text, kind);
-    buffer_free(&text);
+}
+
+bool site_fits_route(const struct site_key *site, const struct delivery_route *route,
+                     struct slice domain)
+{
+    struct slice text = slice_make(site->text, site->len);
+    struct site_key now;
+    if (route->way == DELIVERY_MX) /* which hosts, the DNS says anew each time */
+        return slice_starts_with_nocase(text, slice_from_string(kinds[DELIVERY_MX]));
+    site_of_route(route, domain, &now);
+    return slice_equal(text, slice_make(now.text, now.len));
 }
 
 static int by_name(const void *a, const void *b)

@@ -213,13 +213,6 @@ void log_level_set(enum log_level least)
     atomic_store_explicit(&log_state.least, (int)least, memory_order_relaxed);
 }
 
-void log_descriptor_set(int descriptor)
-{
-    pthread_mutex_lock(&writer.mutex);
-    writer.descriptor = descriptor;
-    pthread_mutex_unlock(&writer.mutex);
-}
-
 void log_close(void)
 {
     if (!atomic_exchange(&writer.running, false))

@@ -28,16 +28,13 @@ enum log_form {
     LOG_FORM_JSON,
 };
 
-/* Starts the writer. The descriptor is borrowed, stays open until log_close().
+/* Starts the writer. The descriptor is borrowed, stays open until log_close(); to turn
+ * to another file, put that in its place (dup3).
  * Before log_open() and after log_close() lines go to standard error at once. */
 enum err log_open(int descriptor, enum log_form form, enum log_level least);
 
 /* Any thread: from now on lines of at least this level are kept. */
 void log_level_set(enum log_level least);
-
-/* Any thread: another descriptor takes over (log rotation); the old one is no
- * longer used when this returns. */
-void log_descriptor_set(int descriptor);
 
 /* Writes what is waiting, stops the writer. */
 void log_close(void);
