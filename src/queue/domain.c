@@ -9,6 +9,9 @@
 
 #include <stdlib.h>
 
+/* More questions at once would only wait, and time out, in the resolver. */
+enum { LOOKUPS_MAX = 200 };
+
 static void on_retry(struct timer *timer)
 {
     struct queue_domain *d = container_of(timer, struct queue_domain, retry);
@@ -98,6 +101,8 @@ static void note_reason(struct queue *q, struct queue_domain *d, const struct ou
     d->trouble_status = o->status;
 }
 
+static void look_up_waiting(struct queue *q);
+
 static void join_site(struct queue *q, struct queue_domain *d,
                       const struct attempt_resolve *answer)
 {
@@ -132,6 +137,7 @@ static void on_resolved(struct attempt_resolve *resolve)
     struct queue_domain *d = lookup->domain;
     d->resolving = false;
     q->jobs--;
+    q->lookups--;
     d->recipients++; /* stays while its recipients are settled */
     if (lookup->generation != q->generation) {
         if (!list_is_empty(&d->ready))
@@ -143,13 +149,11 @@ static void on_resolved(struct attempt_resolve *resolve)
     }
     domain_release(q, d);
     free(lookup);
+    look_up_waiting(q);
 }
 
-void domain_resolve(struct queue *q, struct queue_domain *d)
+static void look_up(struct queue *q, struct queue_domain *d)
 {
-    if (q->draining || d->resolving)
-        return;
-    list_remove(&d->site_node);
     struct queue_lookup *lookup = calloc(1, sizeof *lookup);
     if (lookup == NULL) {
         timer_set(&d->retry, MINUTE_MS);
@@ -163,7 +167,29 @@ void domain_resolve(struct queue *q, struct queue_domain *d)
     };
     d->resolving = true;
     q->jobs++;
+    q->lookups++;
     q->attempt->ops->resolve(q->attempt, &lookup->resolve);
+}
+
+static void look_up_waiting(struct queue *q)
+{
+    struct list_node *node;
+    while (!q->draining && q->lookups < LOOKUPS_MAX &&
+           (node = list_take(&q->lookups_waiting)) != NULL) {
+        struct queue_domain *d = container_of(node, struct queue_domain, site_node);
+        d->lookup_waits = false;
+        look_up(q, d);
+    }
+}
+
+void domain_resolve(struct queue *q, struct queue_domain *d)
+{
+    if (q->draining || d->resolving || d->lookup_waits)
+        return;
+    list_remove(&d->site_node);
+    d->lookup_waits = true;
+    list_append(&q->lookups_waiting, &d->site_node);
+    look_up_waiting(q);
 }
 
 void domain_release(struct queue *q, struct queue_domain *d)

@@ -55,6 +55,9 @@ struct world {
     struct try tries[TRIES_MAX];
     size_t tries_count;
     unsigned resolves;
+    unsigned resolving;
+    unsigned resolving_most;
+    unsigned refuse_over;            /* more connections than that are refused; 0: none */
     unsigned open_now;
     unsigned open_most;
     uint64_t connections;
@@ -280,6 +283,7 @@ static void fake_resolved(struct task *task)
 {
     struct attempt_resolve *job = container_of(task, struct attempt_resolve, task);
     w->resolves++;
+    w->resolving--;
     job->resolved = w->resolve_kind == OUTCOME_NONE;
     job->valid_ms = HOUR_MS;
     job->limits = (struct attempt_limits){ 3, 10, 2 };
@@ -301,6 +305,8 @@ static void fake_resolve(struct attempt *attempt, struct attempt_resolve *job)
         site = slice_from_string(w->site_now);
     job->site.len = (uint8_t)site.len;
     memcpy(job->site.text, site.data, site.len);
+    if (++w->resolving > w->resolving_most)
+        w->resolving_most = w->resolving;
     job->task.run = fake_resolved;
     home_post(job->home, &job->task);
 }
@@ -314,7 +320,8 @@ static void fake_landed(struct timer *timer)
 {
     struct flight *f = container_of(timer, struct flight, timer);
     struct attempt_run *run = f->run;
-    bool up = true;
+    bool up = w->refuse_over == 0 || run->connection.id != 0 ||
+              w->connections - w->closes < w->refuse_over;
     if (w->moves) {
         w->moves = false;
         w->open_now--;

@@ -90,6 +90,7 @@ enum err queue_open(const struct queue_options *options, const struct config *co
     table_init(&q->idle);
     table_init(&q->reasons.table);
     wheel_init(&q->wheel, queue_now(q).mono_ms);
+    list_init(&q->lookups_waiting);
     record_init(q);
     timer_init(&q->wheel_timer, q->loop, on_wheel);
     timer_init(&q->sweep, q->loop, on_sweep);

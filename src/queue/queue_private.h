@@ -65,10 +65,12 @@ struct queue_message {
 struct queue_domain {
     struct table_entry entry;
     struct queue_site *site;     /* NULL: not known */
-    struct list_node site_node;  /* among the site's domains with ready recipients */
+    struct list_node site_node;  /* among the site's domains with ready recipients, or
+                                    among those whose look-up has to wait */
     struct list ready;
     uint32_t recipients;         /* that refer to it, in any place */
     bool resolving;
+    bool lookup_waits;
     int64_t resolved_until_ms;   /* monotonic */
     uint32_t failures;           /* look-ups in a row that failed */
     struct timer retry;          /* look it up again */
@@ -101,6 +103,8 @@ struct queue_site {
     struct list one_job;         /* may be given another */
     uint32_t references;         /* domains that point here */
     uint32_t connections;        /* open, busy or idle */
+    uint32_t established;        /* of them: those whose name is known */
+    uint32_t connections_most;   /* as many as it took; grows again by the minute */
     uint32_t busy;
     uint32_t failures;           /* in a row */
     struct timer retry;          /* set: in trouble until then */
@@ -154,6 +158,8 @@ struct queue {
     uint64_t random;
     uint64_t counts[PLACE_ENDED + 1];
     uint64_t jobs;
+    uint32_t lookups;            /* under way */
+    struct list lookups_waiting; /* domains */
     uint64_t reports;            /* being written */
     struct list records;         /* changes that are not durable yet, in order */
     struct timer record_retry;
@@ -202,6 +208,10 @@ void site_recovered(struct queue_site *s);
  * has all it may have, one to queue behind. *out_any is false when there is none. */
 struct idle_connection *pool_take(struct queue_site *s, bool *out_any);
 bool pool_has_room(const struct queue_site *s);
+/* A new connection was refused while others work: it was one too many. */
+void pool_shrink(struct queue_site *s);
+/* After a while more may be taken. */
+void pool_grow(struct queue_site *s);
 /* A job on it is done; `kept` is NULL when it was closed. `record` may be NULL. */
 void pool_done(struct queue_site *s, struct idle_connection *record,
                      const struct attempt_connection *kept);

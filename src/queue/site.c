@@ -1,7 +1,9 @@
 /* site.c: sites, their attempts, and their trouble.
  *
  * A site in trouble is tried again with back-off by one attempt at a time, until one
- * gets through; what waits for it is left where it is.
+ * gets through; what waits for it is left where it is. Attempts that fail together are
+ * one failure; one that fails while others of the site work is no trouble, but a
+ * connection too many.
  */
 #include "queue/queue_private.h"
 
@@ -27,6 +29,7 @@ struct queue_site *site_of(struct queue *q, const struct site_key *key,
         if (s == NULL)
             return NULL;
         s->queue = q;
+        s->connections_most = UINT32_MAX;
         s->key = *key;
         list_init(&s->domains);
         list_init(&s->idle);
@@ -54,6 +57,7 @@ void site_sweep(struct queue *q)
     while (entry != NULL) {
         struct table_entry *next = table_next(&q->sites, entry);
         struct queue_site *s = container_of(entry, struct queue_site, entry);
+        pool_grow(s);
         if (q->closing)
             pool_forget(s);
         if (s->references == 0 && s->connections == 0 && s->busy == 0) {
@@ -83,7 +87,7 @@ void site_failed(struct queue_site *s, const struct outcome *outcome)
     s->trouble_status = outcome->status;
     queue_emit_text(q, MAIL_SITE_FAILED, (struct mail_id){ 0 }, s->entry.key, outcome);
     bool for_good = outcome->kind == OUTCOME_FAILED;
-    if (!for_good) {
+    if (!for_good && !timer_is_set(&s->retry)) {
         s->failures++;
         timer_set(&s->retry,
                   plan_delay_ms(&q->config->queue, s->failures, queue_random(q)));
@@ -141,7 +145,9 @@ static void on_done(struct attempt_run *run)
                     run->end == ATTEMPT_KEPT ? &run->connection : NULL);
     s->references++; /* stays while its recipients are settled */
     settle_job(job);
-    if (run->end == ATTEMPT_NO_SITE)
+    if (run->end == ATTEMPT_NO_SITE && s->established > 0 && s->failures == 0)
+        pool_shrink(s);
+    else if (run->end == ATTEMPT_NO_SITE)
         site_failed(s, &run->site_failure);
     else if (s->failures > 0 && run->end != ATTEMPT_MOVED)
         site_recovered(s);
