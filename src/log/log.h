@@ -2,13 +2,14 @@
  *
  *   struct log_line line;
  *   log_begin(&line, LOG_INFO, "accepted");
- *   log_id(&line, "id", text);  log_text(&line, "from", slice);
+ *   log_string(&line, "id", text);  log_text(&line, "from", slice);
  *   log_end(&line);
  *
  * Any thread may log. A line goes into a ring of the calling thread; one writer
- * thread takes them to the descriptor. Nothing here waits: when a ring is full the
- * line is dropped and counted, and the count is logged later. Control bytes from
- * peers are escaped in both forms. Secrets have no business here.
+ * thread takes them to the descriptor, in the order in which they were ended. Nothing
+ * here waits: when a ring is full the line is dropped and counted, and the count is
+ * logged later. Control bytes from peers are escaped in both forms. Secrets have no
+ * business here.
  */
 #ifndef GODWIT_LOG_LOG_H
 #define GODWIT_LOG_LOG_H
