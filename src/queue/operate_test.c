@@ -89,6 +89,45 @@ static void the_last_wish_counts(void **state)
     assert_int_equal(queue_stats(w->queue).waiting, 1);
 }
 
+struct listing {
+    uint64_t last;
+    size_t count;
+    size_t most;
+};
+
+static bool list_one(void *context, const struct queue_message_info *message,
+                     const struct queue_recipient_info *recipient)
+{
+    struct listing *l = context;
+    (void)recipient;
+    assert_true(message->id.value > l->last);
+    l->last = message->id.value;
+    return ++l->count < l->most;
+}
+
+/* More than are gathered at once; the ids come in any order. */
+static void a_long_queue_is_listed_in_order(void **state)
+{
+    (void)state;
+    enum { MESSAGES = 5000 };
+    struct listing all = { .most = SIZE_MAX };
+    struct listing part = { .last = 2000, .most = 1500 };
+    struct spool_sink *sink = queue_sink(w->queue);
+    for (uint64_t i = 0; i < MESSAGES; i++) {
+        struct spool_arrival *a = calloc(1, sizeof *a + sizeof(struct spool_recipient));
+        a->id.value = 1 + i * 7919 % MESSAGES;
+        a->recipients_count = 1;
+        a->recipients[0] = (struct spool_recipient){ .address = SLICE("b@far.test"),
+                                                     .state = RECIPIENT_HELD };
+        sink->arrived(sink, a);
+    }
+    queue_each(w->queue, (struct mail_id){ 0 }, (struct mail_id){ 0 }, list_one, &all);
+    assert_int_equal(all.count, MESSAGES);
+    queue_each(w->queue, (struct mail_id){ 0 }, (struct mail_id){ 2000 }, list_one, &part);
+    assert_int_equal(part.count, 1500);
+    assert_int_equal(part.last, 3500);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -98,6 +137,7 @@ int main(void)
         TEST(deleted_under_way_and_taken_is_relayed),
         TEST(held_under_way_of_a_dead_site_is_held),
         TEST(the_last_wish_counts),
+        TEST(a_long_queue_is_listed_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
