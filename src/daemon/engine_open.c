@@ -16,11 +16,23 @@
 enum { WORKERS = 4, WORK_WAITING_MAX = 10000, SPOOL_TRIES = 50, SPOOL_PAUSE_MS = 100,
        LIMITER_ENTRIES_MAX = 100000 };
 
+/* What another try would find just so, it is not worth to be started again for. */
+static bool is_lasting(enum err error)
+{
+    return error == ERR_DENIED || error == ERR_INVALID || error == ERR_VERSION ||
+           error == ERR_CORRUPT || error == ERR_ABSENT;
+}
+
+static int complain_about(const char *what, struct slice path, enum err error)
+{
+    fprintf(stderr, "godwit: %s%s%.*s: %s\n", what, path.len > 0 ? " " : "", (int)path.len,
+            path.len > 0 ? path.data : "", err_text(error));
+    return is_lasting(error) ? EX_CANTCREAT : EX_OSERR;
+}
+
 static int complain(const char *what, enum err error)
 {
-    fprintf(stderr, "godwit: %s: %s\n", what, err_text(error));
-    return error == ERR_DENIED || error == ERR_INVALID || error == ERR_VERSION
-               ? EX_CANTCREAT : EX_OSERR;
+    return complain_about(what, slice_make(NULL, 0), error);
 }
 
 /* Nothing can be promised any more: end, so that the supervisor begins anew with
@@ -102,7 +114,8 @@ static int open_spool(struct engine *e)
         fprintf(stderr, "godwit: another godwit uses the data folder %s\n", path);
     free(path);
     return error == ERR_OK ? 0
-           : error == ERR_BUSY ? EX_UNAVAILABLE : complain("cannot open the spool", error);
+           : error == ERR_BUSY ? EX_UNAVAILABLE
+           : complain_about("cannot open the spool in", e->config->data, error);
 }
 
 static const char *default_anchor(void)
@@ -122,7 +135,8 @@ static int open_dns(struct engine *e)
     };
     enum err error = dns_open(&options, &e->dns);
     free(anchor);
-    return error == ERR_OK ? 0 : complain("cannot start the resolver", error);
+    return error == ERR_OK ? 0
+           : complain_about("cannot start the resolver", c->trust_anchor, error);
 }
 
 static int open_delivery(struct engine *e, struct loop **loops)
@@ -206,7 +220,8 @@ static int open_control(struct engine *e)
     enum err error = path == NULL ? ERR_MEMORY
         : control_server_open(e->queue_loop.loop, path, operator_handle, e, &e->control);
     free(path);
-    return error == ERR_OK ? 0 : complain("cannot open the control socket", error);
+    return error == ERR_OK ? 0
+           : complain_about("cannot open the control socket in", e->config->data, error);
 }
 
 static int open_pickup(struct engine *e)
@@ -215,7 +230,8 @@ static int open_pickup(struct engine *e)
                                       .intake = spool_intake(e->spool),
                                       .events = &e->events.sink };
     enum err error = pickup_open(&options, e->config, &e->pickup);
-    return error == ERR_OK ? 0 : complain("cannot open the maildrop", error);
+    return error == ERR_OK ? 0
+           : complain_about("cannot open the maildrop in", e->config->data, error);
 }
 
 int engine_open(struct engine *e)

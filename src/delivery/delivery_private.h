@@ -75,7 +75,7 @@ struct outcome outcome_unreadable(enum err error);
 /* site.c: keys. */
 void site_of_route(const struct delivery_route *route, struct slice domain,
                    struct site_key *out);
-void site_of_hosts(const struct dns_hosts *hosts, struct slice domain,
+void site_of_hosts(const struct dns_hosts *hosts, struct slice domain, bool downgrade,
                    struct site_key *out);
 
 /* Whether the route leads the job's domain to the site that it was made for. */

@@ -110,6 +110,9 @@ static void domains_belong_to_sites(void **state)
         { .match = SLICE_INIT("box.test"), .way = DELIVERY_MAILDIR,
           .path = SLICE_INIT("/m/{user}") },
         { .match = SLICE_INIT("gone.test"), .way = DELIVERY_DISCARD },
+        { .match = SLICE_INIT("seven.test"), .way = DELIVERY_SMTP,
+          .host = SLICE_INIT("127.0.0.1"), .port = 2526, .downgrade = true },
+        { .match = SLICE_INIT("other.example"), .way = DELIVERY_MX, .downgrade = true },
     };
     static const struct {
         const char *domain;
@@ -122,7 +125,8 @@ static void domains_belong_to_sites(void **state)
         { "box.test", "maildir:box.test" },
         { "gone.test", "discard:gone.test" },
         { "one.example", "mx:a.mx.example,b.mx.example" },
-        { "other.example", "mx:a.mx.example,b.mx.example" },
+        { "other.example", "mx:a.mx.example,b.mx.example;downgrade" },
+        { "seven.test", "smtp:[127.0.0.1]:2526;downgrade" },
         { "implicit.example", "mx:implicit.example" },
         { "b\xc3\xbc" "cher.example", "mx:xn--bcher-kva.example" },
         { "[192.0.2.9]", "mx:[192.0.2.9]" },
