@@ -19,8 +19,7 @@ void session_trust(struct session *s)
     s->trusted = networks_have(c->relay_clients, c->relay_clients_count, &s->client);
     if (s->engine != NULL)
         smtp_server_trust(s->engine,
-                          networks_have(c->xclient_from, c->xclient_from_count, &s->peer),
-                          s->trusted);
+                          networks_have(c->xclient_from, c->xclient_from_count, &s->peer));
 }
 
 static bool talks_early(const struct session *s)
