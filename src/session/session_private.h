@@ -74,7 +74,8 @@ struct session {
     bool deadline_off;            /* while the session waits for something of ours */
     bool ended;                   /* the client has said its last byte */
     bool trusted;
-    bool counted;                 /* in the limiter */
+    bool counted;                 /* in the limiter, as its client's */
+    bool counted_in_all;          /* and as one of all */
     bool proxy_wanted;            /* a PROXY header comes first */
     bool over;                    /* said all: goes when the commit is answered */
     bool drain_told;              /* asked to end at the next quiet moment */
