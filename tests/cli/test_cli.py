@@ -146,7 +146,7 @@ def test_manual_names_the_defaults():
     (["queue", "list", "more"], "takes no 'more'"),
     (["send"], "to whom"),
     (["send", "--to", "nobody"], "is no mail address"),
-    (["send", "--to", "a@b", "--data", "-", "--body", "x"], "whole message"),
+    (["send", "--to", "a@b", "--message", "-", "--body", "x"], "whole message"),
     (["send", "--to", "a@b", "--server", "nowhere"], "is not HOST:PORT"),
     (["sendmail"], "to whom"),
     (["sendmail", "-bd"], "godwit serve"),
@@ -326,13 +326,13 @@ def test_send_takes_a_file_as_it_is(sink, tmp_path):
     file = tmp_path / "message"
     file.write_bytes(b"Subject: x\n\n.dot\nno end")
     assert run("send", "--server", sink.address, "--from", "<>", "--to", "b@far.test",
-               "--data", str(file), "--quiet").stdout == ""
+               "--message", str(file), "--quiet").stdout == ""
     assert run("send", "--server", sink.address, "--from", "a@b.test", "--to", "b@far.test",
-               "--data", "-", input=b"Subject: y\r\n\r\nz\r\n").returncode == 0
+               "--message", "-", input=b"Subject: y\r\n\r\nz\r\n").returncode == 0
     assert sink.messages[0].content == b"Subject: x\r\n\r\n.dot\r\nno end\r\n"
     assert sink.messages[0].sender == ""
     assert sink.messages[1].content == b"Subject: y\r\n\r\nz\r\n"
-    done = run("send", "--server", sink.address, "--to", "b@far.test", "--data", "-",
+    done = run("send", "--server", sink.address, "--to", "b@far.test", "--message", "-",
                input=b"a\0b")
     assert done.returncode == EX_DATAERR and b"NUL" in done.stderr
 
