@@ -178,12 +178,14 @@ static bool act_on(struct queue *q, struct queue_message *m, enum queue_action a
     };
     bool changed = false;
     m->open++; /* stays while its recipients go */
+    gather_begin(q);
     for (uint32_t i = 0; i < m->recipients_count; i++) {
         if (!act_applies(action, &m->recipients[i]))
             continue;
         changed = true;
         act(q, &m->recipients[i], action);
     }
+    gather_end(q);
     if (changed && action != QUEUE_RETRY)
         queue_emit(q, kinds[action], m, NULL);
     m->open--;

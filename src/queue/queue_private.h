@@ -90,6 +90,7 @@ struct queue_site {
     struct list idle;
     struct list one_job;         /* may be given another */
     uint32_t references;         /* domains that point here */
+    struct list_node woken_node; /* to be dispatched when the gathering ends */
     uint32_t connections;        /* open, busy or idle */
     uint32_t busy;
     uint32_t failures;           /* in a row */
@@ -141,6 +142,8 @@ struct queue {
     uint64_t random;
     uint64_t counts[PLACE_ENDED + 1];
     uint64_t jobs;
+    uint32_t gathering;          /* how deep */
+    struct list woken;
     uint64_t reports;            /* being written */
     uint64_t records;            /* changes that are not durable yet */
     struct list unrecorded;      /* those that the store could not take */
@@ -162,6 +165,10 @@ struct moment queue_now(const struct queue *q);
 void recipient_wait(struct queue *q, struct queue_recipient *r, int64_t due_wall_ms);
 void recipient_ready(struct queue *q, struct queue_recipient *r);
 void recipient_unschedule(struct queue *q, struct queue_recipient *r);
+/* Between the two no site starts an attempt, so that what becomes ready together goes
+ * together: one message to many at a site is one transaction (RFC 5321 4.5.4.1). */
+void gather_begin(struct queue *q);
+void gather_end(struct queue *q);
 void wheel_arm(struct queue *q);
 void on_wheel(struct timer *timer);
 bool message_is_expired(const struct queue *q, const struct queue_message *m);
