@@ -91,15 +91,11 @@ struct session {
     bool header_kept;             /* ... which is so until it has been asked */
     int64_t content_mono_ms;      /* when the content began; 0: not inside one */
     uint64_t content_bytes;
-    struct slice protocol;        /* of XCLIENT, static */
     /* the gate that is being asked */
     size_t gate_at;
     struct gate *gate_parked;
     struct gate_question question;
     struct timer delay;
-    /* counts for the closing event */
-    uint32_t accepted;
-    uint32_t refused;
 };
 
 /* session.c */

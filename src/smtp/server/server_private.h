@@ -41,7 +41,6 @@ struct smtp_server {
     struct transaction txn;
     struct smtp_question question;
     const struct verb *verb;
-    const struct smtp_reply *answer_default;
     char helo[HELO_MAX];
     uint8_t helo_len;
     char helo_asked[HELO_MAX];      /* while its acceptance is asked for */
