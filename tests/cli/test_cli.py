@@ -11,8 +11,8 @@ import pytest
 import godwit
 from godwit import PROGRAM, Godwit, Sink, wait_for
 
-EX_USAGE, EX_DATAERR, EX_NOHOST, EX_UNAVAILABLE, EX_TEMPFAIL, EX_CONFIG = (
-    64, 65, 68, 69, 75, 78)
+EX_USAGE, EX_DATAERR, EX_NOUSER, EX_NOHOST, EX_UNAVAILABLE, EX_TEMPFAIL, EX_CONFIG = (
+    64, 65, 67, 68, 69, 75, 78)
 COMMANDS = ["serve", "config", "queue", "status", "reload", "send", "sendmail", "mailq",
             "newaliases", "version", "help"]
 
@@ -431,8 +431,23 @@ def test_sendmail_verbose_and_refused():
     with Sink(script=lambda verb, argument, count:
               b"550 5.1.1 nobody\r\n" if verb == "RCPT" else None) as sink:
         done = sendmail(sink, "-v", "b@far.test", input="\nx\n")
-        assert done.returncode == EX_UNAVAILABLE
+        assert done.returncode == EX_NOUSER
         assert "<- 550 5.1.1 nobody" in done.stdout and "b@far.test: nobody (550)" in done.stderr
+
+
+@pytest.mark.parametrize("replies, code", [
+    (["550 5.1.1 nobody"] * 2, EX_NOUSER), (["550 5.1.2 nowhere"], EX_NOHOST),
+    (["552 5.3.4 too large"], EX_DATAERR), (["550 5.7.1 no"], EX_UNAVAILABLE),
+    (["550 no"], EX_UNAVAILABLE), (["550 5.1.1 nobody", "550 5.1.2 nowhere"], EX_UNAVAILABLE),
+    (["250 2.1.5 ok", "550 5.1.1 nobody"], EX_NOUSER),
+])
+def test_sendmail_says_why_by_its_exit_code(replies, code):
+    left = list(replies)
+    with Sink(script=lambda verb, argument, count:
+              left.pop(0).encode() + b"\r\n" if verb == "RCPT" else None) as sink:
+        recipients = [f"r{i}@far.test" for i in range(len(replies))]
+        assert sendmail(sink, *recipients, input="\nx\n").returncode == code
+    assert left == []
 
 
 @pytest.mark.parametrize("message, code", [
