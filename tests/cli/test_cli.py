@@ -474,6 +474,18 @@ def test_sendmail_speaks_smtp(relay, sink):
     assert done.returncode == EX_TEMPFAIL and done.stdout.startswith("421 ")
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_sendmail_speaks_smtp_with_who_ends_lines_in_lf(relay, sink, end):
+    talk = (b"EHLO x\nMAIL FROM:<a@b.test>\nRCPT TO:<c@far.test>\nDATA\n"
+            b"Subject: bs\n\n..x\n.\nQUIT\n").replace(b"\n", end)
+    done = run("sendmail", "-bs", "--server", relay.address, input=talk)
+    assert done.returncode == 0 and b"queued as" in done.stdout
+    assert sink.wait(1)[0].content.endswith(b"\r\nSubject: bs\r\n\r\n.x\r\n")
+    # With CRLF said first, an LF alone is what the listener thinks of it.
+    done = run("sendmail", "-bs", "--server", relay.address, input=b"NOOP\r\nNOOP\n")
+    assert b"500 5.5.2" in done.stdout
+
+
 # ---- the maildrop
 
 def maildrop(data):
