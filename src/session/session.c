@@ -55,6 +55,8 @@ static void session_free(struct deferred *deferred)
     must(s->stream == NULL && !s->committing && s->writer == NULL);
     if (s->counted)
         limiter_leave(s->host->options.limiter, &s->client);
+    if (s->counted_in_all)
+        limiter_leave_all(s->host->options.limiter);
     session_emit(s, MAIL_SESSION_CLOSED, (struct mail_id){ 0 }, NULL);
     list_remove(&s->node);
     s->host->sessions_count--;

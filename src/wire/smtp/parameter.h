@@ -49,8 +49,7 @@ enum smtp_parameter_result smtp_parameter_next(struct cursor *c,
                                                struct smtp_parameter *out_parameter);
 
 /* xtext of RFC 3461 section 4. Decoding appends the octets meant; false, with some
- * perhaps appended, when it is not xtext. Either case of hex digits is read; upper
- * case is written. */
+ * perhaps appended, when it is not xtext: the hex digits are upper case. */
 bool smtp_xtext_decode(struct slice xtext, struct buffer *out);
 void smtp_xtext_encode(struct slice octets, struct buffer *out);
 
@@ -79,7 +78,7 @@ enum {
     SMTP_NOTIFY_DELAY = 8,
 };
 
-/* "NEVER" alone, or a list of the others, each once. */
+/* "NEVER" alone, or a list of the others; one said twice is said once. */
 bool smtp_notify_parse(struct slice value, uint8_t *out_notify);
 
 enum {
