@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { PATH_BYTES = 64, SECTOR = 512, FILES_MAX = 4096 };
+enum { PATH_BYTES = 64, SECTOR = 512, FILES_MAX = 4096, NAMES_MAX = 256 };
 
 enum change_kind {
     CHANGE_WRITE,
@@ -46,8 +46,8 @@ struct spool_fake {
     struct file files[FILES_MAX];
     struct file base[FILES_MAX];     /* before the first change, for crashes */
     size_t files_count;
-    struct name names[FILES_MAX];
-    struct name base_names[FILES_MAX];
+    struct name names[NAMES_MAX];
+    struct name base_names[NAMES_MAX];
     struct change *changes;
     size_t changes_count;
     size_t changes_capacity;
@@ -79,7 +79,7 @@ static bool same(const char *a, const char *b)
 
 static struct name *find_name(struct name *names, const char *path)
 {
-    for (size_t i = 0; i < FILES_MAX; i++)
+    for (size_t i = 0; i < NAMES_MAX; i++)
         if (same(names[i].path, path))
             return &names[i];
     return NULL;
@@ -171,7 +171,7 @@ static bool is_full(struct spool_fake *fake, size_t file, uint64_t len)
     uint64_t used = 0;
     if (fake->space == 0 || len <= fake->files[file].len)
         return false;
-    for (size_t i = 0; i < FILES_MAX; i++)
+    for (size_t i = 0; i < NAMES_MAX; i++)
         if (fake->names[i].path[0] != '\0')
             used += fake->files[fake->names[i].file].len;
     return used + len - fake->files[file].len > fake->space;
@@ -338,7 +338,7 @@ static enum err fake_list(struct spool_fs *fs, const char *path,
     struct spool_fake *fake = fake_of(fs);
     enum err error = enter(fake);
     struct slice folder = slice_from_string(path);
-    for (size_t i = 0; i < FILES_MAX && error == ERR_OK; i++)
+    for (size_t i = 0; i < NAMES_MAX && error == ERR_OK; i++)
         if (fake->names[i].path[0] != '\0' &&
             slice_equal(folder_of(fake->names[i].path), folder))
             each(context, fake->names[i].path + folder.len + 1);
@@ -432,7 +432,7 @@ void spool_fake_space(struct spool_fake *fake, uint64_t bytes)
 char *spool_fake_file(struct spool_fake *fake, size_t n, const char **out_path,
                       size_t *out_len)
 {
-    for (size_t i = 0; i < FILES_MAX; i++) {
+    for (size_t i = 0; i < NAMES_MAX; i++) {
         if (fake->names[i].path[0] == '\0' || n-- > 0)
             continue;
         *out_path = fake->names[i].path;
