@@ -92,13 +92,16 @@ void site_failed(struct queue_site *s, const struct outcome *outcome)
         timer_set(&s->retry,
                   plan_delay_ms(&q->config->queue, s->failures, queue_random(q)));
     }
-    struct list_node *node = list_first(&s->domains);
-    struct list_node *last = s->domains.head.previous;
-    while (node != NULL) {
-        struct list_node *next = node == last ? NULL : list_next(&s->domains, node);
+    /* Each in its turn; what is settled may take others out of the list, or put some in. */
+    struct list judged;
+    struct list_node *node;
+    list_init(&judged);
+    while ((node = list_take(&s->domains)) != NULL)
+        list_append(&judged, node);
+    while ((node = list_take(&judged)) != NULL) {
+        list_append(&s->domains, node);
         domain_settle(q, container_of(node, struct queue_domain, site_node), outcome,
                       !for_good);
-        node = next;
     }
 }
 
