@@ -92,6 +92,15 @@ static int show(struct control_client *client, const char *id, bool as_json)
     return code;
 }
 
+/* An attempt that is under way is not called back. */
+static void say_in_flight(const char *word, const char *id, long long in_flight)
+{
+    bool waits = strcmp(word, "hold") == 0 || strcmp(word, "delete") == 0;
+    cli_complain("%s: %lld recipient%s of %s %s being tried just now%s", word, in_flight,
+                 in_flight == 1 ? "" : "s", id, in_flight == 1 ? "is" : "are",
+                 waits ? ": it is done after that, unless the mail is delivered" : "");
+}
+
 static int change(struct control_client *client, const char *word, const char *id,
                   bool as_json)
 {
@@ -105,12 +114,16 @@ static int change(struct control_client *client, const char *word, const char *i
     if (code != 0)
         return code;
     long long changed = (long long)json_integer_value(json_object_get(last, "changed"));
+    long long in_flight = (long long)json_integer_value(json_object_get(last, "in_flight"));
+    json_decref(last);
     if (as_json)
-        printf("{\"id\":\"%s\",\"changed\":%lld}\n", id, changed);
+        printf("{\"id\":\"%s\",\"changed\":%lld,\"in_flight\":%lld}\n", id, changed,
+               in_flight);
     else if (all)
         printf("%s: %lld message%s\n", word, changed, changed == 1 ? "" : "s");
-    json_decref(last);
-    if (all || changed > 0)
+    if (in_flight > 0)
+        say_in_flight(word, id, in_flight);
+    if (all || changed + in_flight > 0)
         return 0;
     cli_complain("%s: nothing of %s is waiting for that", word, id);
     return EX_UNAVAILABLE;

@@ -308,7 +308,7 @@ const struct key config_keys[] = {
       .offset = offsetof(struct config, user),
       .fallback = "",
       .max = 32,
-      .help = "the user to run as when started by root" },
+      .help = "the user to run as when started by root; none: godwit, where it exists" },
     { .name = "postmaster", .type = &type_mailbox,
       .offset = offsetof(struct config, postmaster),
       .fallback = "",

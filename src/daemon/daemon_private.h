@@ -27,13 +27,15 @@ int data_prepare(const struct config *config);
 /* In the engine's process: becomes that user. */
 int privileges_drop(const struct config *config);
 
-/* engine_reload.c: whether the second may take the first one's place without a start:
- * the same listeners in the same order, the same data folder. */
-bool daemon_same_start(const struct config *a, const struct config *b);
+/* same_start.c: whether the second may take the first one's place without a start. If
+ * not, `why` says which key is in the way and what to do. */
+bool daemon_same_start(const struct config *a, const struct config *b,
+                       char *why, size_t why_size);
 
-/* engine.c: the engine's process, from fork to exit. */
+/* engine.c: the engine's process, from fork to exit. A byte is written to `reloads`
+ * whenever another configuration has come into force. */
 int engine_run(const struct daemon_options *options, const struct config *config,
-               const struct sockets *sockets);
+               const struct sockets *sockets, int reloads);
 
 /* event_log.c: events as log lines. */
 struct event_log {

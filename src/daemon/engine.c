@@ -7,7 +7,6 @@
 #include "log/log.h"
 #include "net/listener.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,26 +16,6 @@
 #include <unistd.h>
 
 enum { DRAIN_MAX_MS = 15 * 1000 };
-
-static int open_log(const struct config *config, int *out_fd)
-{
-    int fd = STDERR_FILENO;
-    if (config->log_file.len > 0) {
-        char *path = slice_to_string(config->log_file);
-        fd = path == NULL ? -1 : open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-        if (fd < 0)
-            fprintf(stderr, "godwit: cannot open the log %s\n", path == NULL ? "" : path);
-        free(path);
-        if (fd < 0)
-            return EX_CANTCREAT;
-    }
-    enum log_form form = config->log_form == CONFIG_LOG_JSON ? LOG_FORM_JSON
-                                                             : LOG_FORM_HUMAN;
-    if (log_open(fd, form, (enum log_level)config->log_level) != ERR_OK)
-        return EX_OSERR;
-    *out_fd = fd;
-    return 0;
-}
 
 static void tell_where(const struct engine *e)
 {
@@ -80,8 +59,8 @@ static void run(struct engine *e, int signals)
         int signal = wait_signal(e, signals, -1);
         if (signal == SIGTERM || signal == SIGINT)
             return;
-        if (signal == SIGHUP && !engine_reload(e))
-            log_note(LOG_ERROR, "reload-failed", e->error);
+        if (signal == SIGHUP)
+            engine_reload(e);
     }
 }
 
@@ -106,19 +85,18 @@ static int open_signals(void)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGUSR1);
     sigprocmask(SIG_BLOCK, &set, NULL);
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
 int engine_run(const struct daemon_options *options, const struct config *config,
-               const struct sockets *sockets)
+               const struct sockets *sockets, int reloads)
 {
     struct engine e = { .options = options, .config = config_hold(config),
-                        .sockets = sockets };
-    int log_fd;
+                        .start = config_hold(config),
+                        .sockets = sockets, .reloads = reloads };
     int signals = open_signals();
-    int code = signals < 0 ? EX_OSERR : open_log(config, &log_fd);
+    int code = signals < 0 ? EX_OSERR : engine_log_open(&e);
     if (code != 0)
         return code;
     code = engine_open(&e);
@@ -141,6 +119,7 @@ int engine_run(const struct daemon_options *options, const struct config *config
     }
     engine_close(&e);
     config_drop(&e.config);
+    config_drop(&e.start);
     log_close();
     return code;
 }

@@ -16,11 +16,23 @@
 enum { WORKERS = 4, WORK_WAITING_MAX = 10000, SPOOL_TRIES = 50, SPOOL_PAUSE_MS = 100,
        LIMITER_ENTRIES_MAX = 100000 };
 
+/* What another try would find just so, it is not worth to be started again for. */
+static bool is_lasting(enum err error)
+{
+    return error == ERR_DENIED || error == ERR_INVALID || error == ERR_VERSION ||
+           error == ERR_CORRUPT || error == ERR_ABSENT;
+}
+
+static int complain_about(const char *what, struct slice path, enum err error)
+{
+    fprintf(stderr, "godwit: %s%s%.*s: %s\n", what, path.len > 0 ? " " : "", (int)path.len,
+            path.len > 0 ? path.data : "", err_text(error));
+    return is_lasting(error) ? EX_CANTCREAT : EX_OSERR;
+}
+
 static int complain(const char *what, enum err error)
 {
-    fprintf(stderr, "godwit: %s: %s\n", what, err_text(error));
-    return error == ERR_DENIED || error == ERR_INVALID || error == ERR_VERSION
-               ? EX_CANTCREAT : EX_OSERR;
+    return complain_about(what, slice_make(NULL, 0), error);
 }
 
 /* Nothing can be promised any more: end, so that the supervisor begins anew with
@@ -54,7 +66,6 @@ static int open_queue(struct engine *e)
     struct queue_options options = {
         .loop = e->queue_loop.loop,
         .events = &e->events.sink,
-        .recipients_max = e->config->queue.recipients_max,
         .random = draw_random(),
     };
     enum err error = queue_open(&options, e->config, &e->queue);
@@ -103,7 +114,8 @@ static int open_spool(struct engine *e)
         fprintf(stderr, "godwit: another godwit uses the data folder %s\n", path);
     free(path);
     return error == ERR_OK ? 0
-           : error == ERR_BUSY ? EX_UNAVAILABLE : complain("cannot open the spool", error);
+           : error == ERR_BUSY ? EX_UNAVAILABLE
+           : complain_about("cannot open the spool in", e->config->data, error);
 }
 
 static const char *default_anchor(void)
@@ -123,13 +135,13 @@ static int open_dns(struct engine *e)
     };
     enum err error = dns_open(&options, &e->dns);
     free(anchor);
-    return error == ERR_OK ? 0 : complain("cannot start the resolver", error);
+    return error == ERR_OK ? 0
+           : complain_about("cannot start the resolver", c->trust_anchor, error);
 }
 
 static int open_delivery(struct engine *e, struct loop **loops)
 {
     const struct config *c = e->config;
-    const struct config_timeouts *t = &c->timeouts;
     if (!engine_find_own_addresses(e))
         return complain("cannot find the addresses of this machine", ERR_MEMORY);
     struct delivery_options options = {
@@ -140,17 +152,7 @@ static int open_delivery(struct engine *e, struct loop **loops)
                    .own_addresses_count = e->own_addresses_count,
                    .allow_loopback = c->dns.allow_private,
                    .allow_private = c->dns.allow_private },
-        .limits = { .connections_max = c->site.connections,
-                    .messages_per_connection = c->site.messages_per_connection,
-                    .recipients_per_message = c->site.recipients_per_message },
-        .times = { .connect_ms = (uint32_t)t->connect, .idle_ms = (uint32_t)t->idle,
-                   .total_ms = (uint32_t)t->attempt_total,
-                   .waits_ms = { [SMTP_CLIENT_WAIT_GREETING] = (uint32_t)t->greeting,
-                                 [SMTP_CLIENT_WAIT_MAIL] = (uint32_t)t->mail,
-                                 [SMTP_CLIENT_WAIT_RCPT] = (uint32_t)t->rcpt,
-                                 [SMTP_CLIENT_WAIT_DATA_START] = (uint32_t)t->data_start,
-                                 [SMTP_CLIENT_WAIT_DATA_SEND] = (uint32_t)t->data_send,
-                                 [SMTP_CLIENT_WAIT_DATA_END] = (uint32_t)t->data_end } },
+        .limits = engine_site_limits(c), .times = engine_times(c),
     };
     options.routes = e->routes = engine_routes(c);
     if (e->routes == NULL)
@@ -218,7 +220,8 @@ static int open_control(struct engine *e)
     enum err error = path == NULL ? ERR_MEMORY
         : control_server_open(e->queue_loop.loop, path, operator_handle, e, &e->control);
     free(path);
-    return error == ERR_OK ? 0 : complain("cannot open the control socket", error);
+    return error == ERR_OK ? 0
+           : complain_about("cannot open the control socket in", e->config->data, error);
 }
 
 static int open_pickup(struct engine *e)
@@ -227,7 +230,8 @@ static int open_pickup(struct engine *e)
                                       .intake = spool_intake(e->spool),
                                       .events = &e->events.sink };
     enum err error = pickup_open(&options, e->config, &e->pickup);
-    return error == ERR_OK ? 0 : complain("cannot open the maildrop", error);
+    return error == ERR_OK ? 0
+           : complain_about("cannot open the maildrop in", e->config->data, error);
 }
 
 int engine_open(struct engine *e)

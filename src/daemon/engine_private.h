@@ -33,13 +33,25 @@ struct engine_loop {
     struct task configure;
     struct task stop;
     struct timer poll;           /* looks whether the sessions are gone */
-    struct task drained;         /* told to the main thread */
+    struct task configured;      /* told to the main thread */
+    struct task drained;         /* likewise */
+};
+
+/* What an operator waits for, and of which the queue's thread and the main thread tell
+ * each other: it belongs to whoever was posted the task. */
+struct engine_asked {
+    struct task task;
+    struct control_call *call;   /* NULL: nobody waits */
+    char error[400];             /* the answer; empty: it is done */
 };
 
 struct engine {
     const struct daemon_options *options;
-    const struct config *config;
+    const struct config *config; /* the main thread's, once the others run */
+    const struct config *start;  /* what was opened by it points into it */
     const struct sockets *sockets;
+    int log_fd;
+    int reloads;                 /* a byte for the supervisor each time */
     struct mailbox main;         /* tasks for the main thread */
     struct event_log events;
     struct spool_watcher spool_watcher;
@@ -65,7 +77,9 @@ struct engine {
     unsigned draining;           /* threads that have not said `drained` */
     const struct config *next;   /* being handed round by a reload */
     unsigned configuring;
-    char error[400];             /* of the last reload */
+    bool again;                  /* a reload was asked for during one */
+    bool is_asked;               /* an operator waits for the end of the reload */
+    struct engine_asked asked;
 };
 
 /* engine_open.c: every part, in order; an exit code. */
@@ -80,9 +94,19 @@ int engine_start(struct engine *e);
 void engine_drain(struct engine *e);
 void engine_stop(struct engine *e);
 
-/* engine_reload.c: false with e->error set. */
-bool engine_reload(struct engine *e);
+/* engine_log.c: the log is written to e->log_fd. An exit code. */
+int engine_log_open(struct engine *e);
+/* The file of its name anew, for who has moved the old one away. */
+void engine_log_reopen(struct engine *e);
+
+/* engine_reload.c, on the main thread: reads the configuration again. What came of it
+ * is logged, and told to an operator who waits. */
+void engine_reload(struct engine *e);
+/* On the queue's thread: the same, and the call is answered at its end. */
+void engine_reload_for(struct engine *e, struct control_call *call);
 struct delivery_routes *engine_routes(const struct config *config);
+struct attempt_limits engine_site_limits(const struct config *config);
+struct delivery_times engine_times(const struct config *config);
 
 /* operator.c: the control socket's commands, on the queue's thread. */
 void operator_handle(void *context, struct control_call *call, const json_t *request);

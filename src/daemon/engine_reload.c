@@ -1,7 +1,8 @@
 /* engine_reload.c: another configuration, without dropping a connection.
  *
  * A new snapshot is checked as a whole and handed to each thread; what began under the
- * old one ends under it. Listeners, threads, user and data folder belong to the start.
+ * old one ends under it. What belongs to the start (same_start.c) cannot change. The
+ * main thread is in charge; an operator who asked is answered when all threads have it.
  */
 #include "daemon/engine_private.h"
 
@@ -9,6 +10,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* The delivery matches names without '@'. */
 static struct slice match_of(struct slice to)
@@ -51,15 +53,91 @@ struct delivery_routes *engine_routes(const struct config *config)
     return error == ERR_OK ? made : NULL;
 }
 
+struct attempt_limits engine_site_limits(const struct config *config)
+{
+    return (struct attempt_limits){
+        .connections_max = config->site.connections,
+        .messages_per_connection = config->site.messages_per_connection,
+        .recipients_per_message = config->site.recipients_per_message,
+    };
+}
+
+struct delivery_times engine_times(const struct config *config)
+{
+    const struct config_timeouts *t = &config->timeouts;
+    return (struct delivery_times){
+        .connect_ms = (uint32_t)t->connect, .idle_ms = (uint32_t)t->idle,
+        .total_ms = (uint32_t)t->attempt_total,
+        .waits_ms = { [SMTP_CLIENT_WAIT_GREETING] = (uint32_t)t->greeting,
+                      [SMTP_CLIENT_WAIT_MAIL] = (uint32_t)t->mail,
+                      [SMTP_CLIENT_WAIT_RCPT] = (uint32_t)t->rcpt,
+                      [SMTP_CLIENT_WAIT_DATA_START] = (uint32_t)t->data_start,
+                      [SMTP_CLIENT_WAIT_DATA_SEND] = (uint32_t)t->data_send,
+                      [SMTP_CLIENT_WAIT_DATA_END] = (uint32_t)t->data_end },
+    };
+}
+
+/* ---- what the operator is told, on the queue's thread ---- */
+
+static void on_answer(struct task *task)
+{
+    struct engine *e = container_of(task, struct engine, asked.task);
+    struct control_call *call = e->asked.call;
+    e->asked.call = NULL;
+    control_done(call, e->asked.error[0] == '\0' ? NULL : e->asked.error, NULL);
+}
+
+static void on_asked(struct task *task)
+{
+    struct engine *e = container_of(task, struct engine, asked.task);
+    e->is_asked = true;
+    engine_reload(e);
+}
+
+void engine_reload_for(struct engine *e, struct control_call *call)
+{
+    if (e->asked.call != NULL) {
+        control_done(call, "a reload is under way", NULL);
+        return;
+    }
+    e->asked.call = call;
+    e->asked.task.run = on_asked;
+    home_post(&e->main.home, &e->asked.task);
+}
+
+/* ---- the main thread ---- */
+
+/* `error` is empty when the new configuration is in force. */
+static void reload_over(struct engine *e, const char *error)
+{
+    if (error[0] != '\0') {
+        log_note(LOG_ERROR, "reload-failed", error);
+    } else {
+        log_note(LOG_INFO, "reloaded", "the new configuration is in force");
+        if (write(e->reloads, "r", 1) < 0)
+            log_note(LOG_WARNING, "reloaded", "the supervisor was not told");
+    }
+    if (!e->is_asked)
+        return;
+    e->is_asked = false;
+    snprintf(e->asked.error, sizeof e->asked.error, "%s", error);
+    e->asked.task.run = on_answer;
+    home_post(loop_home(e->queue_loop.loop), &e->asked.task);
+}
+
 static void on_configured(struct task *task)
 {
-    struct engine_loop *l = container_of(task, struct engine_loop, drained);
+    struct engine_loop *l = container_of(task, struct engine_loop, configured);
     struct engine *e = l->engine;
-    if (--e->configuring == 0) {
-        config_drop(&e->config);
-        e->config = e->next;
-        e->next = NULL;
-    }
+    if (--e->configuring > 0)
+        return;
+    config_drop(&e->config);
+    e->config = e->next;
+    e->next = NULL;
+    if (e->again)
+        engine_reload(e);
+    else
+        reload_over(e, "");
 }
 
 static void on_configure(struct task *task)
@@ -72,58 +150,66 @@ static void on_configure(struct task *task)
     } else {
         session_host_configure(l->host, e->next);
     }
-    l->drained.run = on_configured;
-    home_post(&e->main.home, &l->drained);
+    l->configured.run = on_configured;
+    home_post(&e->main.home, &l->configured);
 }
 
-bool daemon_same_start(const struct config *a, const struct config *b)
+static void hand_to(struct engine_loop *l)
 {
-    if (!slice_equal(a->data, b->data) || a->listeners_count != b->listeners_count)
+    l->configure.run = on_configure;
+    home_post(loop_home(l->loop), &l->configure);
+}
+
+static void hand_round(struct engine *e, const struct config *next)
+{
+    e->next = next;
+    e->configuring = e->loops_count + 1;
+    for (uint32_t i = 0; i < e->loops_count; i++)
+        hand_to(&e->loops[i]);
+    hand_to(&e->queue_loop);
+}
+
+/* Takes the snapshot where it returns true. */
+static bool use(struct engine *e, const struct config *next, char *error, size_t size)
+{
+    if (!daemon_same_start(e->config, next, error, size))
         return false;
-    for (size_t i = 0; i < a->listeners_count; i++)
-        if (a->listeners[i].address.len != b->listeners[i].address.len ||
-            memcmp(&a->listeners[i].address.storage, &b->listeners[i].address.storage,
-                   a->listeners[i].address.len) != 0)
-            return false;
+    struct delivery_change change = {
+        .routes = engine_routes(next), .limits = engine_site_limits(next),
+        .times = engine_times(next),
+    };
+    if (change.routes == NULL || !delivery_configure(e->delivery, &change)) {
+        snprintf(error, size, "the routes cannot be used");
+        delivery_routes_drop(&change.routes);
+        return false;
+    }
+    delivery_routes_drop(&e->routes);
+    e->routes = change.routes;
+    log_level_set((enum log_level)next->log_level);
+    hand_round(e, next);
     return true;
 }
 
-bool engine_reload(struct engine *e)
+void engine_reload(struct engine *e)
 {
     struct config_error error;
     const struct config *next;
     if (e->next != NULL) {
-        snprintf(e->error, sizeof e->error, "a reload is under way");
-        return false;
+        e->again = true; /* the file may have changed since */
+        return;
+    }
+    e->again = false;
+    engine_log_reopen(e);
+    if (e->draining > 0) {
+        reload_over(e, "godwit is about to end");
+        return;
     }
     if (config_load(e->options->config_file, &e->options->flags, &next, &error) != ERR_OK) {
-        snprintf(e->error, sizeof e->error, "%s", error.text);
-        return false;
+        reload_over(e, error.text);
+        return;
     }
-    if (!daemon_same_start(e->config, next)) {
-        snprintf(e->error, sizeof e->error,
-                 "listeners or the data folder changed: that takes a restart");
+    if (!use(e, next, error.text, sizeof error.text)) {
         config_drop(&next);
-        return false;
+        reload_over(e, error.text);
     }
-    struct delivery_routes *routes = engine_routes(next);
-    if (routes == NULL) {
-        snprintf(e->error, sizeof e->error, "the routes cannot be used");
-        config_drop(&next);
-        return false;
-    }
-    log_level_set((enum log_level)next->log_level);
-    delivery_routes_set(e->delivery, routes);
-    delivery_routes_drop(&e->routes);
-    e->routes = routes;
-    e->next = next;
-    e->configuring = e->loops_count + 1;
-    for (uint32_t i = 0; i < e->loops_count; i++) {
-        e->loops[i].configure.run = on_configure;
-        home_post(loop_home(e->loops[i].loop), &e->loops[i].configure);
-    }
-    e->queue_loop.configure.run = on_configure;
-    home_post(loop_home(e->queue_loop.loop), &e->queue_loop.configure);
-    log_note(LOG_INFO, "reloaded", "the new configuration holds from now on");
-    return true;
 }

@@ -3,7 +3,6 @@
 
 #include "base/utf8.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -143,8 +142,9 @@ static void queue_change(struct engine *e, struct control_call *call, const json
         control_done(call, "that is no message id", NULL);
         return;
     }
-    size_t changed = queue_act(e->queue, id, action);
-    control_done(call, NULL, json_pack("{s:I}", "changed", (json_int_t)changed));
+    struct queue_acted acted = queue_act(e->queue, id, action);
+    control_done(call, NULL, json_pack("{s:I,s:I}", "changed", (json_int_t)acted.messages,
+                                       "in_flight", (json_int_t)acted.in_flight));
 }
 
 static void status(struct engine *e, struct control_call *call)
@@ -155,7 +155,7 @@ static void status(struct engine *e, struct control_call *call)
         sessions += session_host_count(e->loops[i].host);
     control_done(call, NULL,
                  json_pack("{s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
-                           "hostname", text_value(e->config->hostname),
+                           "hostname", text_value(e->start->hostname),
                            "pid", (json_int_t)getpid(),
                            "messages", (json_int_t)s.messages,
                            "recipients", (json_int_t)s.recipients,
@@ -164,21 +164,6 @@ static void status(struct engine *e, struct control_call *call)
                            "held", (json_int_t)s.held, "sites", (json_int_t)s.sites,
                            "idle_connections", (json_int_t)s.connections_idle,
                            "sessions", (json_int_t)sessions));
-}
-
-/* The check is made here, so that the asker is told; the main thread does the rest. */
-static void reload(struct engine *e, struct control_call *call)
-{
-    struct config_error error;
-    const struct config *checked;
-    if (config_load(e->options->config_file, &e->options->flags, &checked, &error) !=
-        ERR_OK) {
-        control_done(call, error.text, NULL);
-        return;
-    }
-    config_drop(&checked);
-    kill(getpid(), SIGHUP);
-    control_done(call, NULL, NULL);
 }
 
 void operator_handle(void *context, struct control_call *call, const json_t *request)
@@ -202,7 +187,7 @@ void operator_handle(void *context, struct control_call *call, const json_t *req
     else if (slice_equal(command, SLICE("status")))
         status(e, call);
     else if (slice_equal(command, SLICE("reload")))
-        reload(e, call);
+        engine_reload_for(e, call);
     else
         control_done(call, "unknown command", NULL);
 }

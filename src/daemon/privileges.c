@@ -1,10 +1,12 @@
 /* privileges.c: the data folder and the user who owns it.
  *
- * Started by root, the engine runs as the configured user. Where that user does not
- * exist and was not asked for by name, root is kept, and it is said.
+ * Started by root, the engine runs as the configured user, or as `godwit` where none is.
+ * Only where that one does not exist, and was not asked for by name, root is kept, and
+ * it is said.
  */
 #include "daemon/daemon_private.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -20,18 +22,35 @@ static int complain(const char *what, const char *about)
     return EX_CANTCREAT;
 }
 
-/* The user to become; NULL when nobody is to be become. */
+#define USER_DEFAULT "godwit"
+
+/* The user to become; NULL when nobody is to be become: there is no such user, or we
+ * are not root. */
 static const struct passwd *find_user(const struct config *config)
 {
-    if (geteuid() != 0 || config->user.len == 0)
+    if (geteuid() != 0)
         return NULL;
-    char *name = slice_to_string(config->user);
+    char *name = slice_to_string(config->user.len > 0 ? config->user : SLICE(USER_DEFAULT));
     const struct passwd *user = name == NULL ? NULL : getpwnam(name);
     free(name);
     return user;
 }
 
-static int make_folders(char *path)
+static int check_user(const struct config *config)
+{
+    if (geteuid() != 0 || find_user(config) != NULL)
+        return 0;
+    if (config->user.len == 0) {
+        fprintf(stderr, "godwit: there is no user '" USER_DEFAULT "' to run as: staying root\n");
+        return 0;
+    }
+    fprintf(stderr, "godwit: there is no user '%.*s' to run as\n", (int)config->user.len,
+            config->user.data);
+    return EX_CONFIG;
+}
+
+/* *out_is_ours: it did not exist before. */
+static int make_folders(char *path, bool *out_is_ours)
 {
     for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
@@ -40,9 +59,36 @@ static int make_folders(char *path)
         if (made != 0 && errno != EEXIST)
             return complain("cannot make a folder above", path);
     }
-    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+    bool made = mkdir(path, 0700) == 0;
+    if (!made && errno != EEXIST)
         return complain("cannot make", path);
+    *out_is_ours = made;
     return 0;
+}
+
+static bool is_empty(const char *path)
+{
+    size_t entries = 0;
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return false;
+    while (entries <= 2 && readdir(folder) != NULL)
+        entries++;
+    closedir(folder);
+    return entries <= 2; /* . and .. */
+}
+
+/* What holds anything was somebody's before: it is not given away in silence. */
+static int give_to(const char *path, const struct passwd *user, bool is_ours)
+{
+    if (!is_ours && !is_empty(path)) {
+        fprintf(stderr, "godwit: the data folder %s belongs to another user than '%s'; give "
+                "it to that one (chown -R %s %s), or name its owner as the user to run as\n",
+                path, user->pw_name, user->pw_name, path);
+        return EX_CANTCREAT;
+    }
+    return chown(path, user->pw_uid, user->pw_gid) == 0 ? 0
+                                                        : complain("cannot give away", path);
 }
 
 int data_prepare(const struct config *config)
@@ -51,7 +97,10 @@ int data_prepare(const struct config *config)
     struct stat status;
     if (path == NULL)
         return EX_CONFIG;
-    int code = make_folders(path);
+    bool is_ours = false;
+    int code = check_user(config);
+    if (code == 0)
+        code = make_folders(path, &is_ours);
     const struct passwd *user = find_user(config);
     if (code == 0 && lstat(path, &status) != 0)
         code = complain("cannot look at", path);
@@ -59,12 +108,8 @@ int data_prepare(const struct config *config)
         fprintf(stderr, "godwit: %s is not a folder\n", path);
         code = EX_CANTCREAT;
     }
-    if (code == 0 && user != NULL && status.st_uid != user->pw_uid &&
-        chown(path, user->pw_uid, user->pw_gid) != 0)
-        code = complain("cannot give away", path);
-    if (code == 0 && geteuid() == 0 && user == NULL && config->user.len > 0)
-        fprintf(stderr, "godwit: there is no user '%.*s' to run as: staying root\n",
-                (int)config->user.len, config->user.data);
+    if (code == 0 && user != NULL && status.st_uid != user->pw_uid)
+        code = give_to(path, user, is_ours);
     free(path);
     return code;
 }

@@ -8,6 +8,7 @@
 #include "base/moment.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ struct supervisor {
     const struct daemon_options *options;
     const struct config *config;
     struct sockets sockets;
+    int reloads[2];          /* a pipe: the engine has another configuration */
     sigset_t signals;
     pid_t engine;
     bool ending;
@@ -41,7 +43,8 @@ static int engine_main(struct supervisor *s, pid_t parent)
         return code;
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user forgets it */
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    return engine_run(s->options, s->config, &s->sockets);
+    close(s->reloads[0]);
+    return engine_run(s->options, s->config, &s->sockets, s->reloads[1]);
 }
 
 static int start_engine(struct supervisor *s)
@@ -92,22 +95,38 @@ static void pause_before_restart(struct supervisor *s)
         s->ending = true;
 }
 
-/* What a reload had brought must not be undone by a restart. */
-static void take_newest_config(struct supervisor *s)
+/* What a reload has brought must not be undone by a restart of the engine; nor must that
+ * bring what nobody has asked to be loaded. So the file is read when the engine says
+ * that it has taken it, and then alone. */
+static void take_reloaded(struct supervisor *s)
 {
     const struct config *next;
     struct config_error error;
-    if (config_load(s->options->config_file, &s->options->flags, &next, &error) != ERR_OK) {
-        fprintf(stderr, "godwit: %s (the configuration of the start stays)\n", error.text);
+    char told[64];
+    bool any = false;
+    while (read(s->reloads[0], told, sizeof told) > 0)
+        any = true;
+    if (!any)
         return;
-    }
-    if (daemon_same_start(s->config, next)) {
+    bool loaded = config_load(s->options->config_file, &s->options->flags, &next,
+                              &error) == ERR_OK;
+    if (loaded && daemon_same_start(s->config, next, error.text, sizeof error.text)) {
         config_drop(&s->config);
         s->config = next;
         return;
     }
-    fprintf(stderr, "godwit: listeners or the data folder changed: that takes a restart\n");
-    config_drop(&next);
+    fprintf(stderr, "godwit: %s (changed again just after a reload)\n", error.text);
+    if (loaded)
+        config_drop(&next);
+}
+
+static bool open_reloads(struct supervisor *s)
+{
+    if (pipe2(s->reloads, O_CLOEXEC | O_NONBLOCK) != 0)
+        return false;
+    /* SIGIO when there is something to read. */
+    return fcntl(s->reloads[0], F_SETOWN, getpid()) == 0 &&
+           fcntl(s->reloads[0], F_SETFL, O_NONBLOCK | O_ASYNC) == 0;
 }
 
 /* The engine has gone. Returns an exit code, or -1 to go on. */
@@ -126,7 +145,7 @@ static int engine_gone(struct supervisor *s, int status)
         return EX_SOFTWARE;
     }
     fprintf(stderr, "godwit: starting the engine again\n");
-    take_newest_config(s);
+    take_reloaded(s);
     int code = start_engine(s);
     return code == 0 ? -1 : code;
 }
@@ -140,7 +159,9 @@ static int supervise(struct supervisor *s)
         int signal = sigwaitinfo(&s->signals, &info);
         if (signal == SIGTERM || signal == SIGINT)
             s->ending = true;
-        if (signal > 0 && signal != SIGCHLD && s->engine > 0)
+        if (signal == SIGIO)
+            take_reloaded(s);
+        else if (signal > 0 && signal != SIGCHLD && s->engine > 0)
             kill(s->engine, signal == SIGINT ? SIGTERM : signal);
         code = -1;
         while (s->engine > 0 && waitpid(s->engine, &status, WNOHANG) == s->engine) {
@@ -172,11 +193,11 @@ int daemon_serve(const struct daemon_options *options)
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     sigemptyset(&s.signals);
-    const int wanted[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD };
+    const int wanted[] = { SIGTERM, SIGINT, SIGHUP, SIGIO, SIGCHLD };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         sigaddset(&s.signals, wanted[i]);
     sigprocmask(SIG_BLOCK, &s.signals, NULL);
-    int code = data_prepare(s.config);
+    int code = open_reloads(&s) ? data_prepare(s.config) : EX_OSERR;
     if (code == 0)
         code = sockets_bind(s.config, &s.sockets);
     if (code == 0) {

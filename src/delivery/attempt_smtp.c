@@ -184,15 +184,27 @@ static void try_next(struct smtp_job *job)
     end_no_site(job, &last, slice_make(s->failure_remote, s->failure_remote_len));
 }
 
+/* What is wrong with the name of a hop that the operator gave is the operator's to mend:
+ * the mail waits for that (RFC 3463 3.4, X.3.5). */
+static void defer_if_named(const struct smtp_job *job, struct outcome *failure)
+{
+    if (job->route->way == DELIVERY_MX || failure->kind != OUTCOME_FAILED)
+        return;
+    failure->kind = OUTCOME_DEFERRED;
+    failure->status = (struct smtp_status){ 4, 3, 5 };
+}
+
 static void on_hosts(struct dns_mx_lookup *lookup)
 {
     struct hop_search *s = container_of(lookup, struct hop_search, lookup);
     s->hosts = lookup->hosts;
     lookup->hosts = NULL;
-    if (s->hosts == NULL)
+    if (s->hosts == NULL) {
+        defer_if_named(s->job, &lookup->outcome);
         end_no_site(s->job, &lookup->outcome, slice_make(NULL, 0));
-    else
+    } else {
         try_next(s->job);
+    }
 }
 
 /* A domain may hold what only the canonical form of a name can be asked by; a host of
@@ -343,7 +355,7 @@ static void run_job(struct task *task)
     struct attempt_run *run = job->run;
     struct connection *c = NULL;
     job->deadline_mono_ms = loop_now(job->thread->loop).mono_ms +
-                            job->thread->delivery->options.times.total_ms;
+                            job->thread->times.total_ms;
     if (run->connection.id != 0)
         c = connection_find(job->thread, run->connection.id);
     run->connection = (struct attempt_connection){ .id = 0 };

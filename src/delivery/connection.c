@@ -71,7 +71,7 @@ enum err connection_open(struct smtp_job *job, const struct net_address *address
         return error;
     }
     list_append(&c->waiting, &job->node);
-    stream_deadline(c->stream, now_ms(c) + t->delivery->options.times.connect_ms);
+    stream_deadline(c->stream, now_ms(c) + t->times.connect_ms);
     return ERR_OK;
 }
 
@@ -217,7 +217,7 @@ static void set_deadline(struct connection *c)
         c->progress_mono_ms = now;
     c->steps = steps;
     if (timeout_ms == 0) {
-        stream_deadline(c->stream, now + c->thread->delivery->options.times.idle_ms);
+        stream_deadline(c->stream, now + c->thread->times.idle_ms);
         return;
     }
     int64_t due = c->progress_mono_ms + timeout_ms;
@@ -281,7 +281,7 @@ static void on_connected(struct connection *c)
     struct smtp_client_options options = { .helo = d->options.hostname };
     if (job->route->way == DELIVERY_LMTP)
         options.protocol = SMTP_CLIENT_LMTP;
-    memcpy(options.waits_ms, d->options.times.waits_ms, sizeof options.waits_ms);
+    memcpy(options.waits_ms, c->thread->times.waits_ms, sizeof options.waits_ms);
     dead_host_forget(c->thread, &c->address);
     if (smtp_client_open(&options, &c->client) != ERR_OK) {
         fail_connect(c, "no memory for the connection");

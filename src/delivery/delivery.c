@@ -91,35 +91,94 @@ struct delivery_thread *delivery_next_thread(struct delivery *d)
     return &d->threads[atomic_fetch_add(&d->turn, 1) % d->options.loops_count];
 }
 
-static struct delivery_routes *hold_routes(struct delivery *d)
+static struct delivery_routes *hold_routes(struct delivery *d, struct attempt_limits *limits)
 {
     pthread_mutex_lock(&d->lock);
     struct delivery_routes *routes = delivery_routes_hold(d->routes);
+    if (limits != NULL)
+        *limits = d->limits;
     pthread_mutex_unlock(&d->lock);
     return routes;
 }
 
-void delivery_routes_set(struct delivery *d, struct delivery_routes *routes)
+static void set_default(uint32_t *time_ms, uint32_t usual_ms)
 {
-    delivery_routes_hold(routes);
+    if (*time_ms == 0)
+        *time_ms = usual_ms;
+}
+
+static struct delivery_times with_defaults(struct delivery_times times)
+{
+    set_default(&times.connect_ms, 30 * SECOND_MS);
+    set_default(&times.idle_ms, 10 * SECOND_MS);
+    set_default(&times.total_ms, HOUR_MS);
+    return times;
+}
+
+/* New times on their way to a thread. */
+struct retiming {
+    struct task task;
+    struct delivery_thread *thread;
+    struct delivery_times times;
+    struct retiming *next;       /* while they are made */
+};
+
+static void run_retiming(struct task *task)
+{
+    struct retiming *r = container_of(task, struct retiming, task);
+    r->thread->times = r->times;
+    free(r);
+}
+
+static bool retime(struct delivery *d, const struct delivery_times *times)
+{
+    struct retiming *made = NULL;
+    uint32_t count = 0;
+    for (; count < d->options.loops_count; count++) {
+        struct retiming *r = malloc(sizeof *r);
+        if (r == NULL)
+            break;
+        *r = (struct retiming){ .task.run = run_retiming, .thread = &d->threads[count],
+                                .times = with_defaults(*times), .next = made };
+        made = r;
+    }
+    bool all = count == d->options.loops_count;
+    while (made != NULL) {
+        struct retiming *r = made;
+        made = r->next;
+        if (all)
+            home_post(loop_home(r->thread->loop), &r->task);
+        else
+            free(r);
+    }
+    return all;
+}
+
+bool delivery_configure(struct delivery *d, const struct delivery_change *change)
+{
+    if (!retime(d, &change->times))
+        return false;
+    delivery_routes_hold(change->routes);
     pthread_mutex_lock(&d->lock);
     struct delivery_routes *old = d->routes;
-    d->routes = routes;
+    d->routes = change->routes;
+    d->limits = change->limits;
     pthread_mutex_unlock(&d->lock);
     delivery_routes_drop(&old);
+    return true;
 }
 
 static void delivery_resolve(struct attempt *attempt, struct attempt_resolve *job)
 {
     struct delivery *d = container_of(attempt, struct delivery, attempt);
-    struct delivery_routes *routes = hold_routes(d);
+    struct delivery_routes *routes = hold_routes(d, &job->limits);
     resolve_start(d, job, routes, delivery_routes_find(routes, job->domain));
 }
 
 static void delivery_run(struct attempt *attempt, struct attempt_run *run)
 {
     struct delivery *d = container_of(attempt, struct delivery, attempt);
-    struct delivery_routes *routes = hold_routes(d);
+    struct delivery_routes *routes = hold_routes(d, NULL);
     const struct delivery_route *route = delivery_routes_find(routes, run->domain);
     run->end = ATTEMPT_CLOSED;
     run->site_failure = (struct outcome){ .kind = OUTCOME_NONE };
@@ -131,6 +190,13 @@ static void delivery_run(struct attempt *attempt, struct attempt_run *run)
         struct outcome stopped =
             outcome_local(OUTCOME_DEFERRED, 3, 2, "delivery was stopped");
         run_decide_all(run, &stopped);
+        delivery_routes_drop(&routes);
+        run_finish(run);
+        return;
+    }
+    /* Its connection, were one to be kept, would serve others of that site. */
+    if (!site_fits_route(&run->site, route, run->domain)) {
+        run->end = ATTEMPT_MOVED;
         delivery_routes_drop(&routes);
         run_finish(run);
         return;
@@ -194,18 +260,6 @@ static void run_stop(struct task *task)
     connections_stop(t);
 }
 
-static void set_defaults(struct delivery_options *o)
-{
-    if (o->smtp_port == 0)
-        o->smtp_port = 25;
-    if (o->times.connect_ms == 0)
-        o->times.connect_ms = 30 * SECOND_MS;
-    if (o->times.idle_ms == 0)
-        o->times.idle_ms = 10 * SECOND_MS;
-    if (o->times.total_ms == 0)
-        o->times.total_ms = HOUR_MS;
-}
-
 static bool hostname_is_sendable(struct slice name)
 {
     for (size_t i = 0; i < name.len; i++)
@@ -225,7 +279,9 @@ enum err delivery_open(const struct delivery_options *options, struct delivery *
         return ERR_MEMORY;
     d->attempt.ops = &ops;
     d->options = *options;
-    set_defaults(&d->options);
+    d->limits = options->limits;
+    if (d->options.smtp_port == 0)
+        d->options.smtp_port = 25;
     d->any_host = (struct dns_mx_rules){ .allow_loopback = true, .allow_private = true };
     d->routes = delivery_routes_hold(options->routes);
     pthread_mutex_init(&d->lock, NULL);
@@ -234,6 +290,7 @@ enum err delivery_open(const struct delivery_options *options, struct delivery *
         t->delivery = d;
         t->loop = options->loops[i];
         t->index = i;
+        t->times = with_defaults(options->times);
         t->stop.run = run_stop;
         buffer_init(&t->out, SMTP_CLIENT_OUTPUT_MAX);
     }

@@ -49,8 +49,16 @@ enum err delivery_open(const struct delivery_options *options, struct delivery *
 
 struct attempt *delivery_attempt(struct delivery *delivery);
 
-/* Any thread: jobs from now on use these routes; takes a reference. */
-void delivery_routes_set(struct delivery *delivery, struct delivery_routes *routes);
+/* What may change while it runs. */
+struct delivery_change {
+    struct delivery_routes *routes;   /* a reference is taken */
+    struct attempt_limits limits;
+    struct delivery_times times;
+};
+
+/* One thread at a time: jobs from now on use these routes and limits, waits that begin
+ * from now on these times. False, with nothing changed, when memory is out. */
+bool delivery_configure(struct delivery *delivery, const struct delivery_change *change);
 
 /* Any thread: ends what is under way (deferred) and all connections; later jobs end at
  * once, deferred. Every job still gets its done(). */

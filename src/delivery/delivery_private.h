@@ -26,6 +26,7 @@ struct delivery_thread {
     struct loop *loop;
     uint32_t index;
     uint64_t last_id;
+    struct delivery_times times;
     struct table connections;      /* by id */
     struct buffer out;             /* what is about to be written, of any connection */
     struct dead_host dead[DEAD_HOSTS_MAX];
@@ -36,9 +37,10 @@ struct delivery_thread {
 
 struct delivery {
     struct attempt attempt;
-    struct delivery_options options;
-    pthread_mutex_t lock;          /* of `routes` */
+    struct delivery_options options;  /* but routes, limits and times: as at the start */
+    pthread_mutex_t lock;          /* of `routes` and `limits` */
     struct delivery_routes *routes;
+    struct attempt_limits limits;
     atomic_uint turn;              /* spreads new connections over the threads */
     atomic_bool stopped;
     struct dns_mx_rules any_host;  /* for hosts that the operator named */
@@ -73,10 +75,14 @@ struct outcome outcome_unreadable(enum err error);
 /* site.c: keys. */
 void site_of_route(const struct delivery_route *route, struct slice domain,
                    struct site_key *out);
-void site_of_hosts(const struct dns_hosts *hosts, struct slice domain,
+void site_of_hosts(const struct dns_hosts *hosts, struct slice domain, bool downgrade,
                    struct site_key *out);
 
-/* resolve.c */
+/* Whether the route leads the job's domain to the site that it was made for. */
+bool site_fits_route(const struct site_key *site, const struct delivery_route *route,
+                     struct slice domain);
+
+/* resolve.c; the job's limits are set. */
 void resolve_start(struct delivery *d, struct attempt_resolve *job,
                    struct delivery_routes *routes, const struct delivery_route *route);
 

@@ -122,6 +122,33 @@ static void jobs_wait_behind_each_other(void **state)
     fake_peer_stop(&peer);
 }
 
+/* Routes that change between look-up and job: its connection would serve the wrong site. */
+static void a_job_whose_route_has_changed_is_not_begun(void **state)
+{
+    (void)state;
+    struct world w;
+    struct fake_peer peer;
+    struct delivery_routes *routes;
+    struct delivery_route elsewhere = { .way = DELIVERY_SMTP, .host = SLICE("127.0.0.1"),
+                                        .port = 1 };
+    fake_peer_start(&peer, PIPELINING, NULL, NULL);
+    world_open(&w, no_names);
+    deliver_to(&w, &peer);
+    struct world_job *first = world_post(&w, "y.example", 1, world_new);
+    world_run(&w);
+    assert_int_equal(delivery_routes_make(&elsewhere, 1, &routes), ERR_OK);
+    struct delivery_change change = { .routes = routes, .limits = w.options.limits };
+    assert_true(delivery_configure(w.delivery, &change));
+    delivery_routes_drop(&routes);
+    struct world_job *job = world_post(&w, "y.example", 1, first->run.connection);
+    world_run(&w);
+    world_expect(job, "moved:  none;");
+    world_job_free(first);
+    assert_int_equal(atomic_load(&peer.messages), 1);
+    world_close(&w);
+    fake_peer_stop(&peer);
+}
+
 /* What a peer does to the second message on a connection: it goes to a new one. */
 static void a_connection_that_died_is_replaced(void **state)
 {
@@ -450,6 +477,7 @@ int main(void)
         cmocka_unit_test(a_message_is_relayed),
         cmocka_unit_test(a_kept_connection_serves_again),
         cmocka_unit_test(jobs_wait_behind_each_other),
+        cmocka_unit_test(a_job_whose_route_has_changed_is_not_begun),
         cmocka_unit_test(a_connection_that_died_is_replaced),
         cmocka_unit_test(idle_connections_end_and_are_told_of),
         cmocka_unit_test(replies_are_told_apart),

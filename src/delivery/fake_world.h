@@ -5,7 +5,7 @@
 #define GODWIT_DELIVERY_FAKE_WORLD_H
 
 #include "base/must.h"
-#include "delivery/delivery.h"
+#include "delivery/delivery_private.h"
 #include "dns/fake_server.h"
 
 #include <setjmp.h>
@@ -149,6 +149,15 @@ static inline void world_on_run(struct attempt_run *run)
     world_one_less(container_of(run, struct world_job, run)->world);
 }
 
+/* Where the routes of the beginning lead the domain. */
+static inline struct site_key world_site(struct world *w, const char *domain)
+{
+    struct site_key key;
+    struct slice name = slice_from_string(domain);
+    site_of_route(delivery_routes_find(w->routes, name), name, &key);
+    return key;
+}
+
 /* A job for the first `count` recipients, posted; to be freed by world_job_free(). */
 static inline struct world_job *world_post(struct world *w, const char *domain,
                                            size_t count,
@@ -162,6 +171,7 @@ static inline struct world_job *world_post(struct world *w, const char *domain,
     job->run.done = world_on_run;
     job->run.id.value = 1;
     job->run.domain = slice_from_string(domain);
+    job->run.site = world_site(w, domain);
     job->run.connection = connection;
     job->run.recipients_count = count;
     for (size_t i = 0; i < count; i++)
@@ -199,7 +209,8 @@ static inline void world_describe_outcome(struct buffer *out, const struct outco
 static inline void world_expect(struct world_job *job, const char *want)
 {
     static const char *const ends[] = { [ATTEMPT_KEPT] = "kept", [ATTEMPT_CLOSED] = "closed",
-                                        [ATTEMPT_NO_SITE] = "no site" };
+                                        [ATTEMPT_NO_SITE] = "no site",
+                                        [ATTEMPT_MOVED] = "moved" };
     struct buffer text;
     buffer_init(&text, 10000);
     buffer_append_format(&text, "%s:", ends[job->run.end]);

@@ -1,11 +1,11 @@
 /* local_test.c: routes, sites, Maildirs and discarding. */
 #include "delivery/delivery.h"
 
+#include "base/fake_folder.h"
 #include "delivery/fake_world.h"
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -110,6 +110,9 @@ static void domains_belong_to_sites(void **state)
         { .match = SLICE_INIT("box.test"), .way = DELIVERY_MAILDIR,
           .path = SLICE_INIT("/m/{user}") },
         { .match = SLICE_INIT("gone.test"), .way = DELIVERY_DISCARD },
+        { .match = SLICE_INIT("seven.test"), .way = DELIVERY_SMTP,
+          .host = SLICE_INIT("127.0.0.1"), .port = 2526, .downgrade = true },
+        { .match = SLICE_INIT("other.example"), .way = DELIVERY_MX, .downgrade = true },
     };
     static const struct {
         const char *domain;
@@ -122,7 +125,8 @@ static void domains_belong_to_sites(void **state)
         { "box.test", "maildir:box.test" },
         { "gone.test", "discard:gone.test" },
         { "one.example", "mx:a.mx.example,b.mx.example" },
-        { "other.example", "mx:a.mx.example,b.mx.example" },
+        { "other.example", "mx:a.mx.example,b.mx.example;downgrade" },
+        { "seven.test", "smtp:[127.0.0.1]:2526;downgrade" },
         { "implicit.example", "mx:implicit.example" },
         { "b\xc3\xbc" "cher.example", "mx:xn--bcher-kva.example" },
         { "[192.0.2.9]", "mx:[192.0.2.9]" },
@@ -162,36 +166,12 @@ static void domains_belong_to_sites(void **state)
     world_close(&w);
 }
 
-static char root[64];
-
-static int root_make(void **state)
-{
-    (void)state;
-    snprintf(root, sizeof root, "/tmp/godwit-local-XXXXXX");
-    return mkdtemp(root) == NULL;
-}
-
-static int remove_one(const char *path, const struct stat *status, int type,
-                      struct FTW *place)
-{
-    (void)status;
-    (void)type;
-    (void)place;
-    return remove(path);
-}
-
-static int root_remove(void **state)
-{
-    (void)state;
-    return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
 /* The one message in a folder, terminated; NULL when there is none. */
 static char *message_in(const char *below)
 {
     char path[1024];
     struct stat status;
-    snprintf(path, sizeof path, "%s/%s/new", root, below);
+    snprintf(path, sizeof path, "%s/%s/new", fake_folder, below);
     DIR *list = opendir(path);
     struct dirent *entry;
     char *text = NULL;
@@ -213,7 +193,7 @@ static char *message_in(const char *below)
 static void deliver_into(struct world *w, const char *below, uint64_t quota_bytes)
 {
     char path[1024];
-    snprintf(path, sizeof path, "%s%s", root, below);
+    snprintf(path, sizeof path, "%s%s", fake_folder, below);
     struct delivery_route route = { .way = DELIVERY_MAILDIR,
                                     .path = slice_from_string(path),
                                     .quota_bytes = quota_bytes };
@@ -238,7 +218,7 @@ static void mail_arrives_in_mailboxes(void **state)
         struct world_job *job = world_post(&w, "y.example", 1, world_new);
         world_run(&w);
         char path[1024];
-        snprintf(path, sizeof path, "%s/%s", root, cases[i].box);
+        snprintf(path, sizeof path, "%s/%s", fake_folder, cases[i].box);
         struct slice remote = job->run.recipients[0].outcome.remote;
         assert_true(slice_starts_with_nocase(remote, slice_from_string(path)));
         world_expect(job,
@@ -334,7 +314,8 @@ static void a_full_mailbox_and_a_missing_root(void **state)
                                     .path = SLICE("/nonexistent/mail/{user}") };
     struct delivery_routes *routes;
     assert_int_equal(delivery_routes_make(&route, 1, &routes), ERR_OK);
-    delivery_routes_set(w.delivery, routes);
+    struct delivery_change change = { .routes = routes, .limits = w.options.limits };
+    assert_true(delivery_configure(w.delivery, &change));
     delivery_routes_drop(&routes);
     job = world_post(&w, "y.example", 1, world_new);
     world_run(&w);
@@ -367,13 +348,14 @@ int main(void)
         cmocka_unit_test(the_first_route_wins),
         cmocka_unit_test(routes_that_cannot_be_used),
         cmocka_unit_test(domains_belong_to_sites),
-        cmocka_unit_test_setup_teardown(mail_arrives_in_mailboxes, root_make, root_remove),
-        cmocka_unit_test_setup_teardown(line_ends_are_those_of_files, root_make,
-                                        root_remove),
-        cmocka_unit_test_setup_teardown(names_of_users_are_only_names, root_make,
-                                        root_remove),
-        cmocka_unit_test_setup_teardown(a_full_mailbox_and_a_missing_root, root_make,
-                                        root_remove),
+        cmocka_unit_test_setup_teardown(mail_arrives_in_mailboxes, fake_folder_make,
+                                        fake_folder_remove),
+        cmocka_unit_test_setup_teardown(line_ends_are_those_of_files, fake_folder_make,
+                                        fake_folder_remove),
+        cmocka_unit_test_setup_teardown(names_of_users_are_only_names, fake_folder_make,
+                                        fake_folder_remove),
+        cmocka_unit_test_setup_teardown(a_full_mailbox_and_a_missing_root, fake_folder_make,
+                                        fake_folder_remove),
         cmocka_unit_test(discarding_is_on_the_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@ struct resolving {
     struct task task;
     struct delivery_thread *thread;
     struct attempt_resolve *job;
+    bool downgrade;              /* of the route */
     struct buffer domain;        /* as the DNS knows it */
     struct dns_mx_lookup lookup;
 };
@@ -53,7 +54,7 @@ static void on_hosts(struct dns_mx_lookup *lookup)
     if (lookup->hosts == NULL) {
         answer_failed(job, lookup->outcome);
     } else {
-        site_of_hosts(lookup->hosts, job->domain, &job->site);
+        site_of_hosts(lookup->hosts, job->domain, r->downgrade, &job->site);
         job->resolved = true;
         job->valid_ms = valid_ms(lookup->hosts->ttl_s);
         answer(job);
@@ -78,7 +79,7 @@ static void run_lookup(struct task *task)
     dns_mx_lookup(d->options.dns, &r->lookup);
 }
 
-static void look_up(struct delivery *d, struct attempt_resolve *job)
+static void look_up(struct delivery *d, struct attempt_resolve *job, bool downgrade)
 {
     struct resolving *r = malloc(sizeof *r);
     if (r == NULL) {
@@ -86,6 +87,7 @@ static void look_up(struct delivery *d, struct attempt_resolve *job)
         return;
     }
     r->job = job;
+    r->downgrade = downgrade;
     r->thread = delivery_next_thread(d);
     r->task.run = run_lookup;
     buffer_init(&r->domain, 512);
@@ -103,7 +105,7 @@ void resolve_start(struct delivery *d, struct attempt_resolve *job,
                    struct delivery_routes *routes, const struct delivery_route *route)
 {
     enum delivery_way way = route->way;
-    job->limits = d->options.limits;
+    bool downgrade = route->downgrade;
     job->outcome = (struct outcome){ .kind = OUTCOME_NONE };
     if (way != DELIVERY_MX) {
         site_of_route(route, job->domain, &job->site);
@@ -112,7 +114,7 @@ void resolve_start(struct delivery *d, struct attempt_resolve *job,
     }
     delivery_routes_drop(&routes);
     if (way == DELIVERY_MX)
-        look_up(d, job);
+        look_up(d, job, downgrade);
     else
         answer(job);
 }

@@ -2,18 +2,29 @@
  *
  * For mail hosts the key is the sorted set of their names, so that all domains of one
  * provider share a site. A set too long for a key is named by its checksums; two
- * domains that collide would share limits, nothing more.
+ * domains that collide would share limits, nothing more. Whether content may be
+ * downgraded belongs to the key: the recipients of one job share their content.
  */
 #include "base/crc32c.h"
 #include "delivery/delivery_private.h"
 
 #include <stdlib.h>
 
+enum { SITE_TEXT_MAX = 1024 };
+
+#define DOWNGRADE SLICE(";downgrade")
+
 static void set_key(struct site_key *key, const struct buffer *text)
 {
     struct slice s = slice_part(buffer_slice(text), 0, SITE_KEY_MAX);
     key->len = (uint8_t)s.len;
     memcpy(key->text, s.data, s.len);
+}
+
+static void append_downgrade(struct buffer *text, bool downgrade)
+{
+    if (downgrade)
+        buffer_append(text, DOWNGRADE);
 }
 
 /* The whole text, or its kind and checksums where that is too long. */
@@ -23,24 +34,27 @@ static void set_key_or_sum(struct site_key *key, struct buffer *text, const char
     if (s.len > SITE_KEY_MAX) {
         uint32_t one = crc32c(0, s);
         uint32_t two = crc32c(one ^ 0x5bd1e995u, s);
+        bool downgrade = slice_ends_with_nocase(s, DOWNGRADE);
         buffer_clear(text);
         buffer_append_format(text, "%s#%08x%08x", kind, one, two);
+        append_downgrade(text, downgrade);
     }
     set_key(key, text);
 }
 
+static const char *const kinds[] = {
+    [DELIVERY_MX] = "mx:",           [DELIVERY_SMTP] = "smtp:",
+    [DELIVERY_LMTP] = "lmtp:",       [DELIVERY_MAILDIR] = "maildir:",
+    [DELIVERY_DISCARD] = "discard:",
+};
+
 void site_of_route(const struct delivery_route *route, struct slice domain,
                    struct site_key *out)
 {
-    struct buffer text;
+    char bytes[SITE_TEXT_MAX]; /* each job asks: no memory is fetched for it */
+    struct buffer text = { .memory = bytes, .capacity = sizeof bytes, .max = sizeof bytes };
     struct net_address address;
-    static const char *const kinds[] = {
-        [DELIVERY_MX] = "mx:",           [DELIVERY_SMTP] = "smtp:",
-        [DELIVERY_LMTP] = "lmtp:",       [DELIVERY_MAILDIR] = "maildir:",
-        [DELIVERY_DISCARD] = "discard:",
-    };
     const char *kind = kinds[route->way];
-    buffer_init(&text, 1024);
     buffer_append_string(&text, kind);
     if (route->way != DELIVERY_SMTP && route->way != DELIVERY_LMTP) {
         buffer_append(&text, domain);
@@ -51,8 +65,20 @@ void site_of_route(const struct delivery_route *route, struct slice domain,
         if (route->host.data[0] != '/')
             buffer_append_format(&text, ":%u", route->port);
     }
+    append_downgrade(&text, route->downgrade);
     set_key_or_sum(out, &text, kind);
-    buffer_free(&text);
+}
+
+bool site_fits_route(const struct site_key *site, const struct delivery_route *route,
+                     struct slice domain)
+{
+    struct slice text = slice_make(site->text, site->len);
+    struct site_key now;
+    if (route->way == DELIVERY_MX) /* which hosts, the DNS says anew each time */
+        return slice_starts_with_nocase(text, slice_from_string(kinds[DELIVERY_MX])) &&
+               slice_ends_with_nocase(text, DOWNGRADE) == route->downgrade;
+    site_of_route(route, domain, &now);
+    return slice_equal(text, slice_make(now.text, now.len));
 }
 
 static int by_name(const void *a, const void *b)
@@ -62,7 +88,7 @@ static int by_name(const void *a, const void *b)
     return slice_compare(dns_name_slice(*one), dns_name_slice(*two));
 }
 
-void site_of_hosts(const struct dns_hosts *hosts, struct slice domain,
+void site_of_hosts(const struct dns_hosts *hosts, struct slice domain, bool downgrade,
                    struct site_key *out)
 {
     const struct dns_name *names[DNS_HOSTS_MAX];
@@ -77,6 +103,7 @@ void site_of_hosts(const struct dns_hosts *hosts, struct slice domain,
             buffer_append_byte(&text, ',');
         buffer_append(&text, names[i]->len == 0 ? domain : dns_name_slice(names[i]));
     }
+    append_downgrade(&text, downgrade);
     set_key_or_sum(out, &text, "mx:");
     buffer_free(&text);
 }

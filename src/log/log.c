@@ -3,7 +3,10 @@
  * Each thread that logs gets a ring with one producer (itself) and one consumer
  * (the writer). The writer sleeps until a producer finds it asleep; awake, it
  * gathers for some milliseconds before it writes, so that under load a wake and a
- * write serve many lines. A descriptor that blocks stalls the writer alone.
+ * write serve many lines. Each line carries the nanosecond at which it was put in; the
+ * writer merges by that, so that a cause stands before its effect on another thread (but
+ * for a thread that is stopped between looking at the clock and handing over its line).
+ * A descriptor that blocks stalls the writer alone.
  * Process-wide by nature: this is the one module with state of its own.
  */
 #include "log/log_private.h"
@@ -16,13 +19,22 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { RING_BYTES = 256 * 1024, GATHER_MS = 10 };
+enum { RING_BYTES = 256 * 1024, OUT_BYTES = 64 * 1024, GATHER_MS = 10 };
+
+/* Stands before each line in a ring. */
+struct stamp {
+    int64_t at_ns;
+    size_t len;
+};
 
 struct ring {
     struct ring *next;
     _Atomic bool abandoned; /* its thread ended: freed when empty */
     _Atomic size_t head;    /* written by the producer */
     _Atomic size_t tail;    /* written by the consumer */
+    /* The consumer's alone: what is to be written now, and its first line. */
+    size_t end;
+    struct stamp first;
     char bytes[RING_BYTES];
 };
 
@@ -38,6 +50,8 @@ static struct {
     _Atomic uint64_t dropped;
     uint64_t dropped_told;
     int descriptor;
+    size_t out_len;
+    char out[OUT_BYTES];
 } writer = { .mutex = PTHREAD_MUTEX_INITIALIZER, .descriptor = STDERR_FILENO };
 
 static _Thread_local struct ring *my_ring;
@@ -77,19 +91,42 @@ static void write_all(int fd, const char *bytes, size_t len)
     }
 }
 
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static void copy_in(struct ring *ring, size_t place, const void *from, size_t len)
+{
+    size_t at = place % RING_BYTES;
+    size_t first = len < RING_BYTES - at ? len : RING_BYTES - at;
+    memcpy(ring->bytes + at, from, first);
+    memcpy(ring->bytes, (const char *)from + first, len - first);
+}
+
+static void copy_out(const struct ring *ring, size_t place, void *to, size_t len)
+{
+    size_t at = place % RING_BYTES;
+    size_t first = len < RING_BYTES - at ? len : RING_BYTES - at;
+    memcpy(to, ring->bytes + at, first);
+    memcpy((char *)to + first, ring->bytes, len - first);
+}
+
 static bool ring_put(struct ring *ring, const char *text, size_t len)
 {
     size_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
     size_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
-    if (RING_BYTES - (head - tail) < len)
+    struct stamp stamp = { .len = len };
+    if (RING_BYTES - (head - tail) < sizeof stamp + len)
         return false;
-    size_t at = head % RING_BYTES;
-    size_t first = len < RING_BYTES - at ? len : RING_BYTES - at;
-    memcpy(ring->bytes + at, text, first);
-    memcpy(ring->bytes, text + first, len - first);
+    copy_in(ring, head + sizeof stamp, text, len);
+    stamp.at_ns = now_ns();
+    copy_in(ring, head, &stamp, sizeof stamp);
     /* Sequentially consistent, as the loads of `asleep` and `head` that follow on both
      * sides: either the producer sees the writer asleep, or the writer sees the line. */
-    atomic_store(&ring->head, head + len);
+    atomic_store(&ring->head, head + sizeof stamp + len);
     return true;
 }
 
@@ -111,33 +148,69 @@ void log_put(const char *text, size_t len)
     wake_writer();
 }
 
-static bool ring_drain(struct ring *ring, int fd)
+static void flush(int fd)
 {
-    size_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-    size_t head = atomic_load(&ring->head);
-    if (head == tail)
-        return false;
-    size_t at = tail % RING_BYTES;
-    size_t len = head - tail;
-    size_t first = len < RING_BYTES - at ? len : RING_BYTES - at;
-    write_all(fd, ring->bytes + at, first);
-    write_all(fd, ring->bytes, len - first);
-    atomic_store_explicit(&ring->tail, head, memory_order_release);
-    return true;
+    write_all(fd, writer.out, writer.out_len);
+    writer.out_len = 0;
 }
 
-/* The mutex is never held while writing: new threads must not wait for a slow
- * descriptor. Only the writer unlinks rings, so walking without it is safe once the
- * first pointer was read under it. */
+static void look_at_first(struct ring *ring)
+{
+    size_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+    if (tail != ring->end)
+        copy_out(ring, tail, &ring->first, sizeof ring->first);
+}
+
+static bool has_line(const struct ring *ring, int64_t until_ns)
+{
+    return atomic_load_explicit(&ring->tail, memory_order_relaxed) != ring->end &&
+           ring->first.at_ns <= until_ns;
+}
+
+static void write_first(struct ring *ring, int fd)
+{
+    size_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+    size_t len = ring->first.len;
+    if (len > sizeof writer.out - writer.out_len)
+        flush(fd);
+    copy_out(ring, tail + sizeof ring->first, writer.out + writer.out_len, len);
+    writer.out_len += len;
+    atomic_store_explicit(&ring->tail, tail + sizeof ring->first + len,
+                          memory_order_release);
+    look_at_first(ring);
+}
+
+static struct ring *earliest(struct ring *rings, int64_t until_ns)
+{
+    struct ring *best = NULL;
+    for (struct ring *ring = rings; ring != NULL; ring = ring->next)
+        if (has_line(ring, until_ns) &&
+            (best == NULL || ring->first.at_ns < best->first.at_ns))
+            best = ring;
+    return best;
+}
+
+/* Writes all that was put in until now, the earliest first; what comes meanwhile waits
+ * for the next time. True when anything waits or was written. The mutex is never held
+ * while writing: new threads must not wait for a slow descriptor. Only the writer
+ * unlinks rings, so walking without it is safe once the first pointer was read under
+ * it. */
 static bool drain_all(void)
 {
-    bool any = false;
     pthread_mutex_lock(&writer.mutex);
-    struct ring *ring = writer.rings;
+    struct ring *rings = writer.rings;
     int fd = writer.descriptor;
     pthread_mutex_unlock(&writer.mutex);
-    for (; ring != NULL; ring = ring->next)
-        any |= ring_drain(ring, fd);
+    int64_t until_ns = now_ns();
+    bool any = false;
+    for (struct ring *ring = rings; ring != NULL; ring = ring->next) {
+        ring->end = atomic_load(&ring->head);
+        look_at_first(ring);
+        any |= atomic_load_explicit(&ring->tail, memory_order_relaxed) != ring->end;
+    }
+    for (struct ring *ring; (ring = earliest(rings, until_ns)) != NULL;)
+        write_first(ring, fd);
+    flush(fd);
     return any;
 }
 
@@ -189,7 +262,8 @@ static void *writer_main(void *argument)
         atomic_store(&writer.asleep, 0);
         nanosleep(&gather, NULL);
     }
-    drain_all();
+    while (drain_all())
+        ;
     return NULL;
 }
 
@@ -211,13 +285,6 @@ enum err log_open(int descriptor, enum log_form form, enum log_level least)
 void log_level_set(enum log_level least)
 {
     atomic_store_explicit(&log_state.least, (int)least, memory_order_relaxed);
-}
-
-void log_descriptor_set(int descriptor)
-{
-    pthread_mutex_lock(&writer.mutex);
-    writer.descriptor = descriptor;
-    pthread_mutex_unlock(&writer.mutex);
 }
 
 void log_close(void)

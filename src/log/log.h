@@ -2,13 +2,14 @@
  *
  *   struct log_line line;
  *   log_begin(&line, LOG_INFO, "accepted");
- *   log_id(&line, "id", text);  log_text(&line, "from", slice);
+ *   log_string(&line, "id", text);  log_text(&line, "from", slice);
  *   log_end(&line);
  *
  * Any thread may log. A line goes into a ring of the calling thread; one writer
- * thread takes them to the descriptor. Nothing here waits: when a ring is full the
- * line is dropped and counted, and the count is logged later. Control bytes from
- * peers are escaped in both forms. Secrets have no business here.
+ * thread takes them to the descriptor, in the order in which they were ended. Nothing
+ * here waits: when a ring is full the line is dropped and counted, and the count is
+ * logged later. Control bytes from peers are escaped in both forms. Secrets have no
+ * business here.
  */
 #ifndef GODWIT_LOG_LOG_H
 #define GODWIT_LOG_LOG_H
@@ -28,16 +29,13 @@ enum log_form {
     LOG_FORM_JSON,
 };
 
-/* Starts the writer. The descriptor is borrowed, stays open until log_close().
+/* Starts the writer. The descriptor is borrowed, stays open until log_close(); to turn
+ * to another file, put that in its place (dup3).
  * Before log_open() and after log_close() lines go to standard error at once. */
 enum err log_open(int descriptor, enum log_form form, enum log_level least);
 
 /* Any thread: from now on lines of at least this level are kept. */
 void log_level_set(enum log_level least);
-
-/* Any thread: another descriptor takes over (log rotation); the old one is no
- * longer used when this returns. */
-void log_descriptor_set(int descriptor);
 
 /* Writes what is waiting, stops the writer. */
 void log_close(void);

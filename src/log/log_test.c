@@ -6,7 +6,9 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sched.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,6 +117,50 @@ static void threads_keep_their_order(void **state)
     fclose(file);
 }
 
+/* Threads that take turns: what the one says after the other stands after it. */
+static atomic_int turn;
+
+static void *taker_of_turns(void *argument)
+{
+    for (int i = (int)(intptr_t)argument; i < LINES; i += THREADS) {
+        while (atomic_load(&turn) != i)
+            sched_yield();
+        struct log_line line;
+        log_begin(&line, LOG_INFO, "turn");
+        log_number(&line, "n", i);
+        log_end(&line);
+        atomic_store(&turn, i + 1);
+    }
+    return NULL;
+}
+
+static void causes_stand_before_effects(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/godwit-log-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    unlink(path);
+    assert_int_equal(log_open(fd, LOG_FORM_HUMAN, LOG_INFO), ERR_OK);
+    pthread_t threads[THREADS];
+    for (intptr_t i = 0; i < THREADS; i++)
+        pthread_create(&threads[i], NULL, taker_of_turns, (void *)i);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    log_close();
+    lseek(fd, 0, SEEK_SET);
+    FILE *file = fdopen(fd, "r");
+    int next = 0;
+    char text[256];
+    while (fgets(text, sizeof text, file) != NULL) {
+        int n;
+        assert_int_equal(sscanf(strstr(text, "n="), "n=%d", &n), 1);
+        assert_int_equal(n, next++);
+    }
+    assert_int_equal(next, LINES);
+    fclose(file);
+}
+
 static void a_reader_that_sleeps_blocks_nobody(void **state)
 {
     (void)state;
@@ -137,6 +183,7 @@ int main(void)
         cmocka_unit_test(human_lines_quote_and_escape),
         cmocka_unit_test(json_stays_whole_when_cut),
         cmocka_unit_test(threads_keep_their_order),
+        cmocka_unit_test(causes_stand_before_effects),
         cmocka_unit_test(a_reader_that_sleeps_blocks_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

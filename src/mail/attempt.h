@@ -60,6 +60,7 @@ enum attempt_end {
     ATTEMPT_CLOSED,    /* it worked and is closed */
     ATTEMPT_NO_SITE,   /* it failed before MAIL was answered: `site_failure` holds for
                           the site and everything that waits for it */
+    ATTEMPT_MOVED,     /* nothing was tried: the domain leads to another site by now */
 };
 
 struct attempt_run {

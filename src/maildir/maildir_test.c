@@ -1,9 +1,10 @@
 /* maildir_test.c: mailboxes in a folder of the test's own. */
 #include "maildir/maildir.h"
 
+#include "base/fake_folder.h"
+
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,43 +14,13 @@
 
 #include <cmocka.h>
 
-static char root[64];
 static const struct moment now = { .mono_ms = 1, .wall_ms = 1790000000123 };
 static const struct maildir_quota no_quota = { 0, 0 };
-
-static int root_make(void **state)
-{
-    (void)state;
-    snprintf(root, sizeof root, "/tmp/godwit-maildir-XXXXXX");
-    return mkdtemp(root) == NULL;
-}
-
-static int remove_one(const char *path, const struct stat *status, int type,
-                      struct FTW *place)
-{
-    (void)status;
-    (void)type;
-    (void)place;
-    return remove(path);
-}
-
-static int root_remove(void **state)
-{
-    (void)state;
-    return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static const char *at(const char *below)
-{
-    static char path[1024];
-    snprintf(path, sizeof path, "%s/%s", root, below);
-    return path;
-}
 
 static unsigned count(const char *below, char *out_last)
 {
     unsigned found = 0;
-    DIR *list = opendir(at(below));
+    DIR *list = opendir(fake_folder_at(below));
     assert_non_null(list);
     struct dirent *entry;
     while ((entry = readdir(list)) != NULL)
@@ -78,17 +49,17 @@ static void a_message_arrives(void **state)
     struct maildir *m;
     char name[256];
     struct stat status;
-    assert_int_equal(maildir_open(root, SLICE("example.com/anna"), &m), ERR_OK);
+    assert_int_equal(maildir_open(fake_folder, SLICE("example.com/anna"), &m), ERR_OK);
     put(m, "Subject: x\n\nhello\n");
     assert_int_equal(count("example.com/anna/new", name), 1);
     assert_int_equal(count("example.com/anna/tmp", NULL), 0);
     assert_non_null(strstr(name, ".mx\\057a\\072b,S=18"));
     assert_int_equal(strncmp(name, "1790000000.M123000P", 19), 0);
-    assert_int_equal(stat(at("example.com/anna"), &status), 0);
+    assert_int_equal(stat(fake_folder_at("example.com/anna"), &status), 0);
     assert_int_equal(status.st_mode & 07777, 0700);
     char path[600];
     snprintf(path, sizeof path, "example.com/anna/new/%s", name);
-    assert_int_equal(stat(at(path), &status), 0);
+    assert_int_equal(stat(fake_folder_at(path), &status), 0);
     assert_int_equal(status.st_mode & 07777, 0600);
     assert_int_equal(status.st_nlink, 1);
     for (int i = 0; i < 50; i++)
@@ -103,7 +74,7 @@ static void an_aborted_message_leaves_nothing(void **state)
     (void)state;
     struct maildir *m;
     struct maildir_message *message;
-    assert_int_equal(maildir_open(root, SLICE("bob"), &m), ERR_OK);
+    assert_int_equal(maildir_open(fake_folder, SLICE("bob"), &m), ERR_OK);
     assert_int_equal(maildir_create(m, SLICE("mx"), now, &message), ERR_OK);
     assert_int_equal(maildir_append(message, SLICE("half")), ERR_OK);
     assert_int_equal(count("bob/tmp", NULL), 1);
@@ -124,23 +95,23 @@ static void names_are_only_names(void **state)
     };
     struct maildir *m = NULL;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_int_equal(maildir_open(root, bad[i], &m), ERR_INVALID);
+        assert_int_equal(maildir_open(fake_folder, bad[i], &m), ERR_INVALID);
     static const char *const literal[] = { "|", "*", "%00", "-oQ", ":include:x", "a\\b" };
     for (size_t i = 0; i < 6; i++)
         assert_true(maildir_name_is_safe(slice_from_string(literal[i])));
     static const char *const unsafe[] = { "", "|/bin/sh", "/etc/passwd", "../../x" };
     for (size_t i = 0; i < 4; i++)
         assert_false(maildir_name_is_safe(slice_from_string(unsafe[i])));
-    assert_int_equal(maildir_open(at("absent"), SLICE("x"), &m), ERR_ABSENT);
-    assert_int_not_equal(access(at("absent"), F_OK), 0);
-    assert_int_equal(symlink("/tmp", at("link")), 0);
-    assert_int_equal(maildir_open(root, SLICE("link"), &m), ERR_DENIED);
+    assert_int_equal(maildir_open(fake_folder_at("absent"), SLICE("x"), &m), ERR_ABSENT);
+    assert_int_not_equal(access(fake_folder_at("absent"), F_OK), 0);
+    assert_int_equal(symlink("/tmp", fake_folder_at("link")), 0);
+    assert_int_equal(maildir_open(fake_folder, SLICE("link"), &m), ERR_DENIED);
     assert_null(m);
 }
 
 static void write_file(const char *below, const char *text)
 {
-    int fd = open(at(below), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    int fd = open(fake_folder_at(below), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
     close(fd);
@@ -149,7 +120,7 @@ static void write_file(const char *below, const char *text)
 static void assert_file(const char *below, const char *want)
 {
     char text[6000] = "";
-    int fd = open(at(below), O_RDONLY);
+    int fd = open(fake_folder_at(below), O_RDONLY);
     assert_true(fd >= 0);
     ssize_t len = read(fd, text, sizeof text - 1);
     close(fd);
@@ -171,10 +142,10 @@ static void the_quota_is_kept(void **state)
     struct maildir *m;
     struct maildir_quota quota = { .bytes = 100, .messages = 5 };
     struct moment today = moment_now();
-    assert_int_equal(maildir_open(root, SLICE("carl"), &m), ERR_OK);
+    assert_int_equal(maildir_open(fake_folder, SLICE("carl"), &m), ERR_OK);
     assert_true(fits(m, &no_quota, UINT64_MAX, today));
     assert_int_equal(maildir_account(m, &no_quota, 10), ERR_OK);
-    assert_int_not_equal(access(at("carl/maildirsize"), F_OK), 0);
+    assert_int_not_equal(access(fake_folder_at("carl/maildirsize"), F_OK), 0);
     put(m, "0123456789");
     assert_true(fits(m, &quota, 90, today));
     assert_false(fits(m, &quota, 91, today));
@@ -189,11 +160,11 @@ static void the_quota_is_kept(void **state)
     assert_file("carl/maildirsize", "100S,5C\n10 1\n");
     /* the trash is free, folders are not */
     write_file("carl/cur/1.x,S=70:2,ST", "gone");
-    assert_int_equal(mkdir(at("carl/.Sent"), 0700), 0);
-    assert_int_equal(mkdir(at("carl/.Sent/cur"), 0700), 0);
+    assert_int_equal(mkdir(fake_folder_at("carl/.Sent"), 0700), 0);
+    assert_int_equal(mkdir(fake_folder_at("carl/.Sent/cur"), 0700), 0);
     write_file("carl/.Sent/cur/2.x:2,S", "12345");
-    assert_int_equal(mkdir(at("carl/.Trash"), 0700), 0);
-    assert_int_equal(mkdir(at("carl/.Trash/cur"), 0700), 0);
+    assert_int_equal(mkdir(fake_folder_at("carl/.Trash"), 0700), 0);
+    assert_int_equal(mkdir(fake_folder_at("carl/.Trash/cur"), 0700), 0);
     write_file("carl/.Trash/cur/3.x:2,S", "12345");
     static const char *const useless[] = {
         "", "99S\n1 1\n", "100S,5C\nx\n", "100S,5C\n1\n", "100S,5C\n1 1", "100S,5C\n1 1 1\n",
@@ -219,7 +190,7 @@ static enum err open_of(const char *template, struct slice address,
     struct maildir *m = NULL;
     buffer_clear(path);
     enum err error =
-        maildir_open_of(slice_from_string(at(template)), address, missing, path, &m);
+        maildir_open_of(slice_from_string(fake_folder_at(template)), address, missing, path, &m);
     assert_int_equal(error == ERR_OK, m != NULL);
     maildir_close(&m);
     return error;
@@ -251,13 +222,13 @@ static void a_template_leads_to_a_mailbox(void **state)
         assert_int_equal(open_of(t, rows[i].address, MAILDIR_LEAVE, &path),
                          want == ERR_OK ? ERR_ABSENT : want);
         if (want == ERR_OK)
-            assert_int_not_equal(access(at(rows[i].below), F_OK), 0);
+            assert_int_not_equal(access(fake_folder_at(rows[i].below), F_OK), 0);
         assert_int_equal(open_of(t, rows[i].address, MAILDIR_MAKE, &path), want);
         if (want != ERR_OK)
             continue;
         assert_true(slice_starts_with_nocase(buffer_slice(&path),
-                                             slice_from_string(at(rows[i].below))));
-        assert_int_equal(access(at(rows[i].below), F_OK), 0);
+                                             slice_from_string(fake_folder_at(rows[i].below))));
+        assert_int_equal(access(fake_folder_at(rows[i].below), F_OK), 0);
         assert_int_equal(open_of(t, rows[i].address, MAILDIR_LEAVE, &path), ERR_OK);
     }
     assert_int_equal(open_of("absent/{user}", SLICE("a@b"), MAILDIR_MAKE, &path),
@@ -271,13 +242,13 @@ static void a_template_leads_to_a_mailbox(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_message_arrives, root_make, root_remove),
-        cmocka_unit_test_setup_teardown(an_aborted_message_leaves_nothing, root_make,
-                                        root_remove),
-        cmocka_unit_test_setup_teardown(names_are_only_names, root_make, root_remove),
-        cmocka_unit_test_setup_teardown(a_template_leads_to_a_mailbox, root_make,
-                                        root_remove),
-        cmocka_unit_test_setup_teardown(the_quota_is_kept, root_make, root_remove),
+        cmocka_unit_test_setup_teardown(a_message_arrives, fake_folder_make, fake_folder_remove),
+        cmocka_unit_test_setup_teardown(an_aborted_message_leaves_nothing, fake_folder_make,
+                                        fake_folder_remove),
+        cmocka_unit_test_setup_teardown(names_are_only_names, fake_folder_make, fake_folder_remove),
+        cmocka_unit_test_setup_teardown(a_template_leads_to_a_mailbox, fake_folder_make,
+                                        fake_folder_remove),
+        cmocka_unit_test_setup_teardown(the_quota_is_kept, fake_folder_make, fake_folder_remove),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

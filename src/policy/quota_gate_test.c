@@ -1,12 +1,12 @@
 /* quota_gate_test.c: mailboxes in a folder of the test's own, looked at by a real pool. */
 #include "policy/quota_gate.h"
 
+#include "base/fake_folder.h"
 #include "base/list.h"
 #include "config/config.h"
 #include "event/mailbox.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,6 @@
 #include <cmocka.h>
 
 static struct world {
-    char root[64];
     const struct config *config;
     struct mailbox mailbox;
     struct workers *workers;
@@ -26,13 +25,6 @@ static struct world {
     unsigned answers;
     struct gate_answer answer;
 } w;
-
-static const char *at(const char *below)
-{
-    static char path[512];
-    snprintf(path, sizeof path, "%s/%s", w.root, below);
-    return path;
-}
 
 /* all@ is more than one, one@ is full@, far@ is somebody elsewhere, broken@ a fault. */
 static enum err expand(const struct config *config, const struct envelope *in,
@@ -61,7 +53,7 @@ static enum err expand(const struct config *config, const struct envelope *in,
 
 static void write_file(const char *below, const char *text, size_t len)
 {
-    int fd = open(at(below), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    int fd = open(fake_folder_at(below), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, len), (ssize_t)len);
     close(fd);
@@ -75,7 +67,7 @@ static void make_mailbox(const char *user, size_t bytes)
     char below[200];
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         snprintf(below, sizeof below, "%s%s", user, parts[i]);
-        assert_int_equal(mkdir(at(below), 0700), 0);
+        assert_int_equal(mkdir(fake_folder_at(below), 0700), 0);
     }
     snprintf(below, sizeof below, "%s/cur/1.x", user);
     write_file(below, content, bytes);
@@ -84,7 +76,6 @@ static void make_mailbox(const char *user, size_t bytes)
 static void load_config(void)
 {
     char yaml[600];
-    char path[512];
     struct config_error error;
     snprintf(yaml, sizeof yaml,
              "hostname: mx.a.example\n"
@@ -96,18 +87,18 @@ static void load_config(void)
              "  lmtp.example: { users: [full], deliver: { lmtp: /run/lmtp } }\n"
              "  routed.example: { users: [full] }\n"
              "routes: [{ deliver: { maildir: \"%s/{user}\" } }]\n",
-             w.root, w.root, w.root, w.root);
+             fake_folder, fake_folder, fake_folder, fake_folder);
     write_file("config.yaml", yaml, strlen(yaml));
-    snprintf(path, sizeof path, "%s", at("config.yaml"));
-    if (config_load(slice_from_string(path), NULL, &w.config, &error) != ERR_OK)
+    struct slice file = slice_from_string(fake_folder_at("config.yaml"));
+    if (config_load(file, NULL, &w.config, &error) != ERR_OK)
         fail_msg("%s", error.text);
 }
 
 static int world_make(void **state)
 {
     (void)state;
-    w = (struct world){ .root = "/tmp/godwit-quota-XXXXXX" };
-    assert_non_null(mkdtemp(w.root));
+    w = (struct world){ .answers = 0 };
+    assert_int_equal(fake_folder_make(NULL), 0);
     load_config();
     make_mailbox("empty", 0);
     make_mailbox("almost", 999);
@@ -119,15 +110,6 @@ static int world_make(void **state)
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *status, int type,
-                      struct FTW *place)
-{
-    (void)status;
-    (void)type;
-    (void)place;
-    return remove(path);
-}
-
 static int world_end(void **state)
 {
     (void)state;
@@ -136,7 +118,7 @@ static int world_end(void **state)
     policy_quota_gate_close(&w.gate);
     mailbox_close(&w.mailbox);
     config_drop(&w.config);
-    return nftw(w.root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return fake_folder_remove(NULL);
 }
 
 static void on_answered(struct gate_question *question, const struct gate_answer *answer)
@@ -217,13 +199,13 @@ static void full_mailboxes_say_so(void **state)
             fail_msg("%s of %llu: %d", rows[i].address, (unsigned long long)rows[i].size,
                      code);
     }
-    assert_int_not_equal(access(at("none"), F_OK), 0);
+    assert_int_not_equal(access(fake_folder_at("none"), F_OK), 0);
 }
 
 static void what_cannot_be_looked_at_passes(void **state)
 {
     (void)state;
-    assert_int_equal(symlink(w.root, at("link")), 0);
+    assert_int_equal(symlink(fake_folder, fake_folder_at("link")), 0);
     write_file("file", "x", 1);
     assert_int_equal(rcpt("link@a.example", 0), PASSED);
     assert_int_equal(rcpt("file@a.example", 0), PASSED);

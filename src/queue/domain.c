@@ -9,6 +9,9 @@
 
 #include <stdlib.h>
 
+/* More questions at once would only wait, and time out, in the resolver. */
+enum { LOOKUPS_MAX = 200 };
+
 static void on_retry(struct timer *timer)
 {
     struct queue_domain *d = container_of(timer, struct queue_domain, retry);
@@ -64,38 +67,40 @@ static void look_up_later(struct queue *q, struct queue_domain *d,
     queue_emit_text(q, MAIL_SITE_FAILED, (struct mail_id){ 0 }, d->entry.key, outcome);
 }
 
-/* Gives every ready recipient of the domain the outcome: all of them when it is for
- * good, those of expired messages otherwise. */
-static void settle_ready(struct queue *q, struct list *ready, const struct outcome *outcome,
-                         bool expired_only)
-{
-    struct list_node *node = list_first(ready);
-    struct list_node *last = ready->head.previous;
-    while (node != NULL) {
-        struct list_node *next = node == last ? NULL : list_next(ready, node);
-        struct queue_recipient *r = container_of(node, struct queue_recipient, wait.node);
-        struct queue_message *m = recipient_message(r);
-        if (!expired_only || message_is_expired(q, m)) {
-            struct settlement s = { .recipient = r, .outcome = *outcome };
-            recipient_unschedule(q, r);
-            recipient_place(q, r, PLACE_FLIGHT);
-            settle(q, m, &s, 1);
-        }
-        node = next;
-    }
-}
-
-void domain_settle(struct queue *q, struct queue_domain *d, const struct outcome *outcome,
-                   bool expired_only)
-{
-    settle_ready(q, &d->ready, outcome, expired_only);
-}
-
 static void note_reason(struct queue *q, struct queue_domain *d, const struct outcome *o)
 {
     reason_drop(&q->reasons, d->trouble);
     d->trouble = reason_hold(&q->reasons, o->text);
     d->trouble_status = o->status;
+}
+
+static void look_up_waiting(struct queue *q);
+
+static void join_site(struct queue *q, struct queue_domain *d,
+                      const struct attempt_resolve *answer)
+{
+    struct queue_site *site = site_of(q, &answer->site, &answer->limits);
+    reason_drop(&q->reasons, d->trouble);
+    d->trouble = NULL;
+    if (site == NULL) {
+        timer_set(&d->retry, MINUTE_MS);
+        return;
+    }
+    attach(q, d, site);
+    d->failures = 0;
+    d->resolved_until_ms = queue_now(q).mono_ms + answer->valid_ms;
+    if (!list_is_empty(&d->ready) && !list_is_linked(&d->site_node))
+        list_append(&site->domains, &d->site_node);
+    site_dispatch(site);
+}
+
+static void refuse_all(struct queue *q, struct queue_domain *d, const struct outcome *why)
+{
+    bool for_good = why->kind == OUTCOME_FAILED;
+    note_reason(q, d, why);
+    if (!for_good)
+        look_up_later(q, d, why);
+    domain_settle(q, d, why, !for_good);
 }
 
 static void on_resolved(struct attempt_resolve *resolve)
@@ -105,37 +110,23 @@ static void on_resolved(struct attempt_resolve *resolve)
     struct queue_domain *d = lookup->domain;
     d->resolving = false;
     q->jobs--;
+    q->lookups--;
     d->recipients++; /* stays while its recipients are settled */
-    if (resolve->resolved) {
-        struct queue_site *site = site_of(q, &resolve->site, &resolve->limits);
-        reason_drop(&q->reasons, d->trouble);
-        d->trouble = NULL;
-        if (site != NULL) {
-            attach(q, d, site);
-            d->failures = 0;
-            d->resolved_until_ms = queue_now(q).mono_ms + resolve->valid_ms;
-            if (!list_is_empty(&d->ready) && !list_is_linked(&d->site_node))
-                list_append(&site->domains, &d->site_node);
-            site_dispatch(site);
-        } else {
-            timer_set(&d->retry, MINUTE_MS);
-        }
+    if (lookup->generation != q->generation) {
+        if (!list_is_empty(&d->ready))
+            domain_resolve(q, d); /* by the routes of now */
+    } else if (resolve->resolved) {
+        join_site(q, d, resolve);
     } else {
-        bool for_good = resolve->outcome.kind == OUTCOME_FAILED;
-        note_reason(q, d, &resolve->outcome);
-        if (!for_good)
-            look_up_later(q, d, &resolve->outcome);
-        settle_ready(q, &d->ready, &resolve->outcome, !for_good);
+        refuse_all(q, d, &resolve->outcome);
     }
     domain_release(q, d);
     free(lookup);
+    look_up_waiting(q);
 }
 
-void domain_resolve(struct queue *q, struct queue_domain *d)
+static void look_up(struct queue *q, struct queue_domain *d)
 {
-    if (q->draining || d->resolving)
-        return;
-    list_remove(&d->site_node);
     struct queue_lookup *lookup = calloc(1, sizeof *lookup);
     if (lookup == NULL) {
         timer_set(&d->retry, MINUTE_MS);
@@ -143,12 +134,35 @@ void domain_resolve(struct queue *q, struct queue_domain *d)
     }
     lookup->queue = q;
     lookup->domain = d;
+    lookup->generation = q->generation;
     lookup->resolve = (struct attempt_resolve){
         .home = loop_home(q->loop), .done = on_resolved, .domain = d->entry.key,
     };
     d->resolving = true;
     q->jobs++;
+    q->lookups++;
     q->attempt->ops->resolve(q->attempt, &lookup->resolve);
+}
+
+static void look_up_waiting(struct queue *q)
+{
+    struct list_node *node;
+    while (!q->draining && q->lookups < LOOKUPS_MAX &&
+           (node = list_take(&q->lookups_waiting)) != NULL) {
+        struct queue_domain *d = container_of(node, struct queue_domain, site_node);
+        d->lookup_waits = false;
+        look_up(q, d);
+    }
+}
+
+void domain_resolve(struct queue *q, struct queue_domain *d)
+{
+    if (q->draining || d->resolving || d->lookup_waits)
+        return;
+    list_remove(&d->site_node);
+    d->lookup_waits = true;
+    list_append(&q->lookups_waiting, &d->site_node);
+    look_up_waiting(q);
 }
 
 void domain_release(struct queue *q, struct queue_domain *d)

@@ -115,7 +115,7 @@ void recipient_place(struct queue *q, struct queue_recipient *r, enum place plac
 {
     if (r->place != PLACE_NONE)
         q->counts[r->place]--;
-    r->place = (uint8_t)place;
+    r->place = place;
     if (place == PLACE_ENDED) {
         struct queue_message *m = recipient_message(r);
         must(m->open > 0);

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+enum { LOWEST_MAX = 1024 };
+
 static void fill_info(const struct queue_recipient *r, struct queue_recipient_info *out)
 {
     const struct queue_domain *d = r->domain;
@@ -60,6 +62,59 @@ static bool show(const struct queue_message *m, each_function *each, void *conte
     return true;
 }
 
+/* The messages with the lowest ids after one, gathered in one pass over all: the
+ * highest of them is at the root of a heap, and gives way to a lower one. */
+struct lowest {
+    size_t count;
+    struct queue_message *messages[LOWEST_MAX];
+};
+
+static uint64_t id_at(const struct lowest *l, size_t place)
+{
+    return l->messages[place]->id.value;
+}
+
+static void exchange(struct lowest *l, size_t a, size_t b)
+{
+    struct queue_message *held = l->messages[a];
+    l->messages[a] = l->messages[b];
+    l->messages[b] = held;
+}
+
+static void sift_up(struct lowest *l, size_t place)
+{
+    while (place > 0 && id_at(l, place) > id_at(l, (place - 1) / 2)) {
+        exchange(l, place, (place - 1) / 2);
+        place = (place - 1) / 2;
+    }
+}
+
+static void sift_down(struct lowest *l)
+{
+    size_t place = 0;
+    for (;;) {
+        size_t child = 2 * place + 1;
+        if (child >= l->count)
+            return;
+        child += child + 1 < l->count && id_at(l, child + 1) > id_at(l, child);
+        if (id_at(l, child) <= id_at(l, place))
+            return;
+        exchange(l, place, child);
+        place = child;
+    }
+}
+
+static void offer(struct lowest *l, struct queue_message *m)
+{
+    if (l->count < LOWEST_MAX) {
+        l->messages[l->count] = m;
+        sift_up(l, l->count++);
+    } else if (m->id.value < id_at(l, 0)) {
+        l->messages[0] = m;
+        sift_down(l);
+    }
+}
+
 static int by_id(const void *a, const void *b)
 {
     uint64_t x = (*(struct queue_message *const *)a)->id.value;
@@ -67,21 +122,14 @@ static int by_id(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* The messages after `after`, in order; the caller frees. NULL without any. */
-static struct queue_message **in_order(struct queue *q, struct mail_id after,
-                                       size_t *out_count)
+static void gather_lowest(const struct queue *q, struct mail_id after, struct lowest *out)
 {
-    struct queue_message **all = calloc(q->messages_count + 1, sizeof *all);
-    size_t count = 0;
-    if (all == NULL)
-        return NULL;
+    out->count = 0;
     for (size_t i = 0; i < q->buckets_count; i++)
         for (struct queue_message *m = q->buckets[i]; m != NULL; m = m->next)
             if (m->id.value > after.value)
-                all[count++] = m;
-    qsort(all, count, sizeof(struct queue_message *), by_id);
-    *out_count = count;
-    return all;
+                offer(out, m);
+    qsort(out->messages, out->count, sizeof(struct queue_message *), by_id);
 }
 
 void queue_each(struct queue *q, struct mail_id id, struct mail_id after,
@@ -93,12 +141,20 @@ void queue_each(struct queue *q, struct mail_id id, struct mail_id after,
             show(m, each, context);
         return;
     }
-    size_t count = 0;
-    struct queue_message **all = in_order(q, after, &count);
-    for (size_t i = 0; i < count; i++)
-        if (!show(all[i], each, context))
-            break;
-    free(all);
+    struct lowest *next = malloc(sizeof *next);
+    bool more = next != NULL;
+    while (more) {
+        gather_lowest(q, after, next);
+        more = next->count == LOWEST_MAX;
+        for (size_t i = 0; i < next->count; i++) {
+            after = next->messages[i]->id;
+            if (!show(next->messages[i], each, context)) {
+                more = false;
+                break;
+            }
+        }
+    }
+    free(next);
 }
 
 static void clear_trouble(struct queue *q, struct queue_recipient *r)
@@ -118,7 +174,7 @@ static void clear_trouble(struct queue *q, struct queue_recipient *r)
 
 static bool act_applies(enum queue_action action, const struct queue_recipient *r)
 {
-    if (r->place == PLACE_ENDED || r->place == PLACE_FLIGHT)
+    if (r->place == PLACE_ENDED)
         return false;
     switch (action) {
     case QUEUE_RETRY:
@@ -170,40 +226,96 @@ static void act(struct queue *q, struct queue_recipient *r, enum queue_action ac
     }
 }
 
-static bool act_on(struct queue *q, struct queue_message *m, enum queue_action action)
+static void wish(struct queue_recipient *r, enum queue_action action)
+{
+    switch (action) {
+    case QUEUE_RETRY:
+        return;
+    case QUEUE_HOLD:
+        r->wish = WISH_HOLD;
+        return;
+    case QUEUE_RELEASE:
+        r->wish = WISH_NONE;
+        return;
+    case QUEUE_DELETE:
+        r->wish = WISH_DELETE;
+        return;
+    }
+}
+
+static void tell(struct queue *q, struct queue_message *m, enum queue_action action)
 {
     static const enum mail_event_kind kinds[] = {
         [QUEUE_HOLD] = MAIL_HELD, [QUEUE_RELEASE] = MAIL_RELEASED,
         [QUEUE_DELETE] = MAIL_DELETED,
     };
+    if (action != QUEUE_RETRY)
+        queue_emit(q, kinds[action], m, NULL);
+}
+
+void wish_grant(struct queue *q, struct queue_recipient *r)
+{
+    struct queue_message *m = recipient_message(r);
+    enum queue_action action = r->wish == WISH_HOLD ? QUEUE_HOLD : QUEUE_DELETE;
+    if (r->wish == WISH_NONE)
+        return;
+    r->wish = WISH_NONE;
+    act(q, r, action);
+    tell(q, m, action);
+}
+
+static void act_on(struct queue *q, struct queue_message *m, enum queue_action action,
+                   struct queue_acted *acted)
+{
     bool changed = false;
     m->open++; /* stays while its recipients go */
     for (uint32_t i = 0; i < m->recipients_count; i++) {
-        if (!act_applies(action, &m->recipients[i]))
-            continue;
-        changed = true;
-        act(q, &m->recipients[i], action);
+        struct queue_recipient *r = &m->recipients[i];
+        if (r->place == PLACE_FLIGHT) {
+            wish(r, action);
+            acted->in_flight++;
+        } else if (act_applies(action, r)) {
+            changed = true;
+            act(q, r, action);
+        }
     }
-    if (changed && action != QUEUE_RETRY)
-        queue_emit(q, kinds[action], m, NULL);
+    if (changed)
+        tell(q, m, action);
+    acted->messages += changed;
     m->open--;
     message_release(q, m);
-    return changed;
 }
 
-size_t queue_act(struct queue *q, struct mail_id id, enum queue_action action)
+/* The caller frees; NULL without memory. What came first is to go first. */
+static struct queue_message **all_in_order(const struct queue *q, size_t *out_count)
 {
+    struct queue_message **all = calloc(q->messages_count + 1, sizeof *all);
+    size_t count = 0;
+    if (all == NULL)
+        return NULL;
+    for (size_t i = 0; i < q->buckets_count; i++)
+        for (struct queue_message *m = q->buckets[i]; m != NULL; m = m->next)
+            all[count++] = m;
+    qsort(all, count, sizeof *all, by_id);
+    *out_count = count;
+    return all;
+}
+
+struct queue_acted queue_act(struct queue *q, struct mail_id id, enum queue_action action)
+{
+    struct queue_acted acted = { .messages = 0 };
     if (id.value != 0) {
         struct queue_message *m = message_find(q, id);
-        return m != NULL && act_on(q, m, action) ? 1 : 0;
+        if (m != NULL)
+            act_on(q, m, action, &acted);
+        return acted;
     }
     size_t count = 0;
-    size_t changed = 0;
-    struct queue_message **all = in_order(q, id, &count);
+    struct queue_message **all = all_in_order(q, &count);
     for (size_t i = 0; i < count; i++)
-        changed += act_on(q, all[i], action);
+        act_on(q, all[i], action, &acted);
     free(all);
-    return changed;
+    return acted;
 }
 
 struct queue_stats queue_stats(const struct queue *q)

@@ -14,6 +14,7 @@ static void forget(struct idle_connection *record)
 {
     list_remove(&record->node);
     record->site->connections--;
+    record->site->established--;
     free(record);
 }
 
@@ -66,6 +67,7 @@ void pool_done(struct queue_site *s, struct idle_connection *record,
         }
         record->site = s;
         record->jobs = 1;
+        s->established++;
     }
     record->jobs--;
     record->messages++;
@@ -78,10 +80,26 @@ void pool_done(struct queue_site *s, struct idle_connection *record,
     sort_in(record);
 }
 
+static bool may_open(const struct queue_site *s)
+{
+    return s->connections < s->limits.connections_max &&
+           s->connections < s->connections_most;
+}
+
 bool pool_has_room(const struct queue_site *s)
 {
-    return !list_is_empty(&s->idle) || !list_is_empty(&s->one_job) ||
-           s->connections < s->limits.connections_max;
+    return !list_is_empty(&s->idle) || !list_is_empty(&s->one_job) || may_open(s);
+}
+
+void pool_shrink(struct queue_site *s)
+{
+    s->connections_most = s->established;
+}
+
+void pool_grow(struct queue_site *s)
+{
+    if (s->connections_most < s->limits.connections_max)
+        s->connections_most++;
 }
 
 static struct idle_connection *take_idle(struct queue_site *s)
@@ -98,7 +116,7 @@ struct idle_connection *pool_take(struct queue_site *s, bool *out_any)
 {
     struct idle_connection *record = take_idle(s);
     *out_any = pool_has_room(s) || record != NULL;
-    if (record == NULL && s->connections < s->limits.connections_max) {
+    if (record == NULL && may_open(s)) {
         s->connections++;
         return NULL;
     }

@@ -11,7 +11,7 @@ static bool sink_reserve(struct spool_sink *sink, size_t recipients)
 {
     struct queue *q = container_of(sink, struct queue, sink);
     uint64_t before = atomic_fetch_add(&q->reserved, recipients);
-    if (before + recipients <= q->options.recipients_max)
+    if (before + recipients <= atomic_load(&q->recipients_max))
         return true;
     atomic_fetch_sub(&q->reserved, recipients);
     return false;
@@ -76,6 +76,7 @@ enum err queue_open(const struct queue_options *options, const struct config *co
     q->options = *options;
     q->loop = options->loop;
     q->config = config_hold(config);
+    atomic_init(&q->recipients_max, config->queue.recipients_max);
     q->random = options->random == 0 ? 1 : options->random;
     q->sink = (struct spool_sink){
         .home = loop_home(q->loop), .arrived = sink_arrived,
@@ -89,6 +90,8 @@ enum err queue_open(const struct queue_options *options, const struct config *co
     table_init(&q->idle);
     table_init(&q->reasons.table);
     wheel_init(&q->wheel, queue_now(q).mono_ms);
+    list_init(&q->lookups_waiting);
+    list_init(&q->sentences);
     record_init(q);
     timer_init(&q->wheel_timer, q->loop, on_wheel);
     timer_init(&q->sweep, q->loop, on_sweep);
@@ -106,18 +109,24 @@ struct attempt_watcher *queue_watcher(struct queue *q)
     return &q->watcher;
 }
 
-void queue_start(struct queue *q, struct queue_store *store, struct attempt *attempt)
+/* Looks up where everything goes that could go now. */
+static void resolve_ready(struct queue *q)
 {
-    q->store = store;
-    q->attempt = attempt;
-    q->started = true;
-    timer_set(&q->sweep, SWEEP_MS);
     struct table_entry *entry = NULL;
     while ((entry = table_next(&q->domains, entry)) != NULL) {
         struct queue_domain *d = container_of(entry, struct queue_domain, entry);
         if (!list_is_empty(&d->ready))
             domain_resolve(q, d);
     }
+}
+
+void queue_start(struct queue *q, struct queue_store *store, struct attempt *attempt)
+{
+    q->store = store;
+    q->attempt = attempt;
+    q->started = true;
+    timer_set(&q->sweep, SWEEP_MS);
+    resolve_ready(q);
     wheel_arm(q);
 }
 
@@ -125,12 +134,17 @@ void queue_configure(struct queue *q, const struct config *config)
 {
     config_drop(&q->config);
     q->config = config_hold(config);
+    q->generation++; /* answers that are under way hold no more */
+    sentences_forget(q);
+    atomic_store(&q->recipients_max, config->queue.recipients_max);
     struct table_entry *entry = NULL;
     while ((entry = table_next(&q->domains, entry)) != NULL) {
-        /* Routes may lead elsewhere now: look everything up again. */
         struct queue_domain *d = container_of(entry, struct queue_domain, entry);
         d->resolved_until_ms = 0;
+        timer_clear(&d->retry);
     }
+    if (q->started)
+        resolve_ready(q);
 }
 
 void queue_drain(struct queue *q)
@@ -140,7 +154,7 @@ void queue_drain(struct queue *q)
 
 bool queue_is_quiet(const struct queue *q)
 {
-    return q->jobs == 0 && q->reports == 0 && q->records == 0;
+    return q->jobs == 0 && q->reports == 0 && list_is_empty(&q->records);
 }
 
 static void free_messages(struct queue *q)
@@ -163,6 +177,7 @@ void queue_close(struct queue **queue)
     if (q == NULL)
         return;
     q->closing = true;
+    sentences_forget(q);
     struct table_entry *entry = NULL;
     while ((entry = table_next(&q->domains, entry)) != NULL) {
         struct queue_domain *d = container_of(entry, struct queue_domain, entry);

@@ -21,7 +21,6 @@ struct queue;
 struct queue_options {
     struct loop *loop;             /* its thread runs the queue; virtual in tests */
     struct event_sink *events;     /* or NULL */
-    uint64_t recipients_max;       /* reserved before the 250 */
     uint64_t random;               /* a seed */
 };
 
@@ -43,14 +42,17 @@ struct spool_sink *queue_sink(struct queue *queue);
 /* Begins to deliver: store and attempt work, and outlive the queue. */
 void queue_start(struct queue *queue, struct queue_store *store, struct attempt *attempt);
 
-/* No new attempts; queue_is_quiet() when none is under way and no report is being
- * written. */
+/* No new attempts; queue_is_quiet() when none is under way, no report is being
+ * written, and all that is known is durable. */
 void queue_drain(struct queue *queue);
 bool queue_is_quiet(const struct queue *queue);
 
 /* The watcher to be given to whoever makes the attempts. */
 struct attempt_watcher *queue_watcher(struct queue *queue);
 
+/* Another configuration. Routes may lead elsewhere: everything that is ready, or waits
+ * for a site or a look-up in trouble, is looked up again at once, and what is due later
+ * when it is due. The queue takes a reference. */
 void queue_configure(struct queue *queue, const struct config *config);
 
 /* After drain and quiet. NULL inside is allowed. */
@@ -94,9 +96,16 @@ enum queue_action {
     QUEUE_DELETE,  /* no bounce; on the record */
 };
 
-/* Applies it to one message, or to all when id is 0; returns how many messages changed.
- * A recipient whose attempt is under way is left to it. */
-size_t queue_act(struct queue *queue, struct mail_id id, enum queue_action action);
+struct queue_acted {
+    size_t messages;       /* that changed */
+    size_t in_flight;      /* recipients whose attempt is under way */
+};
+
+/* Applies it to one message, or to all when id is 0. An attempt that is under way cannot
+ * be called back: it ends as it ends. Only where that is neither a delivery nor a failure
+ * its recipient is then held or deleted, as was asked last. */
+struct queue_acted queue_act(struct queue *queue, struct mail_id id,
+                             enum queue_action action);
 
 struct queue_stats {
     uint64_t messages;

@@ -12,10 +12,17 @@
 #include "queue/reason.h"
 #include "queue/wheel.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 
 struct queue_domain;
 struct queue_site;
+
+enum wish {
+    WISH_NONE,
+    WISH_HOLD,
+    WISH_DELETE,
+};
 
 enum place {
     PLACE_NONE,
@@ -35,9 +42,12 @@ struct queue_recipient {
     struct reason *reason;
     int64_t due_wall_ms;
     struct smtp_status status;
-    uint8_t place;
+    enum place place : 4;
+    enum wish wish : 4;          /* of the operator, for the end of the attempt */
     uint8_t notify;
 };
+
+static_assert(sizeof(struct queue_recipient) == 64, "memory is for recipients, not gaps");
 
 struct queue_message {
     struct queue_message *next;  /* in its bucket */
@@ -55,14 +65,17 @@ struct queue_message {
 struct queue_domain {
     struct table_entry entry;
     struct queue_site *site;     /* NULL: not known */
-    struct list_node site_node;  /* among the site's domains with ready recipients */
+    struct list_node site_node;  /* among the site's domains with ready recipients, or
+                                    among those whose look-up has to wait */
     struct list ready;
     uint32_t recipients;         /* that refer to it, in any place */
     bool resolving;
+    bool lookup_waits;
     int64_t resolved_until_ms;   /* monotonic */
     uint32_t failures;           /* look-ups in a row that failed */
     struct timer retry;          /* look it up again */
     struct queue *queue;
+    struct sentence *sentence;   /* being carried out, or NULL */
     struct reason *trouble;      /* why the last look-up failed */
     struct smtp_status trouble_status;
     char name[];
@@ -91,6 +104,8 @@ struct queue_site {
     struct list one_job;         /* may be given another */
     uint32_t references;         /* domains that point here */
     uint32_t connections;        /* open, busy or idle */
+    uint32_t established;        /* of them: those whose name is known */
+    uint32_t connections_most;   /* as many as it took; grows again by the minute */
     uint32_t busy;
     uint32_t failures;           /* in a row */
     struct timer retry;          /* set: in trouble until then */
@@ -111,6 +126,7 @@ struct queue_job {
 struct queue_lookup {
     struct queue *queue;
     struct queue_domain *domain;
+    uint32_t generation;         /* of the configuration that it asks for */
     struct attempt_resolve resolve;
 };
 
@@ -121,6 +137,8 @@ struct queue {
     struct attempt_watcher watcher;
     struct queue_options options;
     const struct config *config;
+    uint32_t generation;         /* of the configuration */
+    _Atomic uint64_t recipients_max;
     struct loop *loop;
     struct queue_store *store;
     struct attempt *attempt;
@@ -141,9 +159,12 @@ struct queue {
     uint64_t random;
     uint64_t counts[PLACE_ENDED + 1];
     uint64_t jobs;
+    uint32_t lookups;            /* under way */
+    struct list lookups_waiting; /* domains */
     uint64_t reports;            /* being written */
-    uint64_t records;            /* changes that are not durable yet */
-    struct list unrecorded;      /* those that the store could not take */
+    struct list sentences;       /* of domains */
+    struct list records;         /* changes that are not durable yet, in order */
+    size_t records_count;
     struct timer record_retry;
 };
 
@@ -170,11 +191,18 @@ bool message_is_expired(const struct queue *q, const struct queue_message *m);
 struct queue_domain *domain_of(struct queue *q, struct slice address);
 void domain_resolve(struct queue *q, struct queue_domain *d);
 void domain_release(struct queue *q, struct queue_domain *d);
-/* Gives the outcome to the ready recipients: all, or those of expired messages. */
-void domain_settle(struct queue *q, struct queue_domain *d, const struct outcome *outcome,
-                   bool expired_only);
 void domain_free(struct queue *q, struct queue_domain *d);
 void domain_sweep(struct queue *q);
+
+/* sentence.c */
+/* Gives the outcome to the ready recipients: all, or those of expired messages; as many
+ * at once as reports may be under way, the others when these are done. */
+void domain_settle(struct queue *q, struct queue_domain *d, const struct outcome *outcome,
+                   bool expired_only);
+/* When reports or records are done. */
+void sentences_go_on(struct queue *q);
+/* What was not carried out yet never will be. */
+void sentences_forget(struct queue *q);
 
 /* site.c */
 struct queue_site *site_of(struct queue *q, const struct site_key *key,
@@ -190,6 +218,10 @@ void site_recovered(struct queue_site *s);
  * has all it may have, one to queue behind. *out_any is false when there is none. */
 struct idle_connection *pool_take(struct queue_site *s, bool *out_any);
 bool pool_has_room(const struct queue_site *s);
+/* A new connection was refused while others work: it was one too many. */
+void pool_shrink(struct queue_site *s);
+/* After a while more may be taken. */
+void pool_grow(struct queue_site *s);
 /* A job on it is done; `kept` is NULL when it was closed. `record` may be NULL. */
 void pool_done(struct queue_site *s, struct idle_connection *record,
                      const struct attempt_connection *kept);
@@ -220,7 +252,12 @@ void settle_unreported(struct queue *q, struct queue_message *m,
                        const struct settlement *s, size_t count);
 void settle_apply(struct queue *q, struct queue_message *m, const struct settlement *s);
 
-/* record.c: makes changes durable, however long it takes; copies them. */
+/* operate.c: what the operator asked for while an attempt was under way, now that it
+ * has ended without an end for the recipient. The message stays: see message_release(). */
+void wish_grant(struct queue *q, struct queue_recipient *r);
+
+/* record.c: makes changes durable, however long it takes; copies them. Of two changes
+ * of one recipient the later one is what stays. */
 void record_init(struct queue *q);
 void record_write(struct queue *q, const struct recipient_update *updates, size_t count);
 void record_free(struct queue *q);

@@ -115,6 +115,7 @@ static void on_committed(void *context, enum err result, struct mail_id id)
     message_release(q, m);
     arena_free(&p->arena);
     free(p);
+    sentences_go_on(q);
 }
 
 static void on_resume(void *context)

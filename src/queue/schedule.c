@@ -52,8 +52,10 @@ void recipient_unschedule(struct queue *q, struct queue_recipient *r)
         wheel_remove(&q->wheel, &r->wait);
     else if (r->place == PLACE_READY)
         list_remove(&r->wait.node);
-    if (r->domain != NULL && list_is_empty(&r->domain->ready))
+    if (r->domain != NULL && list_is_empty(&r->domain->ready)) {
         list_remove(&r->domain->site_node);
+        r->domain->lookup_waits = false;
+    }
 }
 
 void on_wheel(struct timer *timer)

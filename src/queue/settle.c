@@ -80,6 +80,7 @@ void settle_apply(struct queue *q, struct queue_message *m, const struct settlem
     }
     recipient_set_reason(q, r, s->outcome.code, s->outcome.status, s->outcome.text);
     recipient_wait(q, r, r->due_wall_ms);
+    wish_grant(q, r);
 }
 
 /* A deferral at the end of a message's life is a failure. */
@@ -122,10 +123,12 @@ void settle_unreported(struct queue *q, struct queue_message *m,
                        const struct settlement *s, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (s[i].outcome.kind == OUTCOME_FAILED)
-            recipient_wait(q, s[i].recipient, queue_now(q).wall_ms + MINUTE_MS);
-        else
+        if (s[i].outcome.kind != OUTCOME_FAILED) {
             settle_now(q, m, &s[i], 1);
+            continue;
+        }
+        recipient_wait(q, s[i].recipient, queue_now(q).wall_ms + MINUTE_MS);
+        wish_grant(q, s[i].recipient);
     }
 }
 

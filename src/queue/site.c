@@ -1,7 +1,9 @@
 /* site.c: sites, their attempts, and their trouble.
  *
  * A site in trouble is tried again with back-off by one attempt at a time, until one
- * gets through; what waits for it is left where it is.
+ * gets through; what waits for it is left where it is. Attempts that fail together are
+ * one failure; one that fails while others of the site work is no trouble, but a
+ * connection too many.
  */
 #include "queue/queue_private.h"
 
@@ -27,6 +29,7 @@ struct queue_site *site_of(struct queue *q, const struct site_key *key,
         if (s == NULL)
             return NULL;
         s->queue = q;
+        s->connections_most = UINT32_MAX;
         s->key = *key;
         list_init(&s->domains);
         list_init(&s->idle);
@@ -54,6 +57,7 @@ void site_sweep(struct queue *q)
     while (entry != NULL) {
         struct table_entry *next = table_next(&q->sites, entry);
         struct queue_site *s = container_of(entry, struct queue_site, entry);
+        pool_grow(s);
         if (q->closing)
             pool_forget(s);
         if (s->references == 0 && s->connections == 0 && s->busy == 0) {
@@ -83,28 +87,34 @@ void site_failed(struct queue_site *s, const struct outcome *outcome)
     s->trouble_status = outcome->status;
     queue_emit_text(q, MAIL_SITE_FAILED, (struct mail_id){ 0 }, s->entry.key, outcome);
     bool for_good = outcome->kind == OUTCOME_FAILED;
-    if (!for_good) {
+    if (!for_good && !timer_is_set(&s->retry)) {
         s->failures++;
         timer_set(&s->retry,
                   plan_delay_ms(&q->config->queue, s->failures, queue_random(q)));
     }
-    struct list_node *node = list_first(&s->domains);
-    struct list_node *last = s->domains.head.previous;
-    while (node != NULL) {
-        struct list_node *next = node == last ? NULL : list_next(&s->domains, node);
+    /* Each in its turn; what is settled may take others out of the list, or put some in. */
+    struct list judged;
+    struct list_node *node;
+    list_init(&judged);
+    while ((node = list_take(&s->domains)) != NULL)
+        list_append(&judged, node);
+    while ((node = list_take(&judged)) != NULL) {
+        list_append(&s->domains, node);
         domain_settle(q, container_of(node, struct queue_domain, site_node), outcome,
                       !for_good);
-        node = next;
     }
 }
 
-static void put_back(struct queue *q, struct queue_recipient *r)
+static void put_back(struct queue *q, struct queue_recipient *r, bool moved)
 {
     struct queue_domain *d = r->domain;
+    if (moved)
+        d->resolved_until_ms = 0;
     recipient_place(q, r, PLACE_READY);
     list_prepend(&d->ready, &r->wait.node);
     if (d->site != NULL && !d->resolving && !list_is_linked(&d->site_node))
         list_append(&d->site->domains, &d->site_node);
+    wish_grant(q, r);
 }
 
 static void settle_job(struct queue_job *job)
@@ -117,14 +127,13 @@ static void settle_job(struct queue_job *job)
         const struct attempt_recipient *a = &job->run.recipients[i];
         struct queue_recipient *r = &job->message->recipients[a->index];
         if (a->outcome.kind == OUTCOME_NONE || settlements == NULL)
-            put_back(q, r);
+            put_back(q, r, job->run.end == ATTEMPT_MOVED);
         else
             settlements[count++] = (struct settlement){
                 .recipient = r, .outcome = a->outcome, .address = a->address,
             };
     }
-    if (count > 0)
-        settle(q, job->message, settlements, count);
+    settle(q, job->message, settlements, count);
     free(settlements);
 }
 
@@ -139,9 +148,11 @@ static void on_done(struct attempt_run *run)
                     run->end == ATTEMPT_KEPT ? &run->connection : NULL);
     s->references++; /* stays while its recipients are settled */
     settle_job(job);
-    if (run->end == ATTEMPT_NO_SITE)
+    if (run->end == ATTEMPT_NO_SITE && s->established > 0 && s->failures == 0)
+        pool_shrink(s);
+    else if (run->end == ATTEMPT_NO_SITE)
         site_failed(s, &run->site_failure);
-    else if (s->failures > 0)
+    else if (s->failures > 0 && run->end != ATTEMPT_MOVED)
         site_recovered(s);
     site_dispatch(s);
     s->references--;
@@ -154,6 +165,8 @@ static uint32_t gather(struct queue_site *s, struct queue_message *m, uint32_t f
 {
     uint32_t count = 0;
     uint32_t most = s->limits.recipients_per_message;
+    if (most > SPOOL_UPDATES_MAX)
+        most = SPOOL_UPDATES_MAX; /* their outcomes are one batch */
     for (uint32_t i = from; i < m->recipients_count && count < most; i++) {
         struct queue_recipient *r = &m->recipients[i];
         if (r->place != PLACE_READY || r->domain->site != s)

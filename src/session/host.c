@@ -152,5 +152,5 @@ void session_host_drain(struct session_host *h, int64_t grace_ms)
 
 size_t session_host_count(const struct session_host *h)
 {
-    return h->sessions_count;
+    return atomic_load(&h->sessions_count);
 }

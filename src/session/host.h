@@ -43,7 +43,7 @@ void session_host_configure(struct session_host *host, const struct config *conf
  * transactions at once, inside one after at most `grace_ms`. */
 void session_host_drain(struct session_host *host, int64_t grace_ms);
 
-/* Sessions that are not gone yet, those that wait for a commit included. */
+/* Any thread: sessions that are not gone yet, those that wait for a commit included. */
 size_t session_host_count(const struct session_host *host);
 
 #endif

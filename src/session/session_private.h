@@ -15,6 +15,8 @@
 #include "smtp/server/server.h"
 #include "wire/message/header.h"
 
+#include <stdatomic.h>
+
 /* What all sessions of one listener under one configuration share. */
 struct profile {
     unsigned references;
@@ -36,7 +38,7 @@ struct session_host {
     const struct config *config;
     struct list doors;
     struct list sessions;
-    size_t sessions_count;
+    _Atomic size_t sessions_count;
     uint64_t sessions_made;
     struct buffer out;            /* of whichever session is being pumped */
     struct buffer text;           /* scratch for prefixes and logs */

@@ -91,3 +91,17 @@ def test_what_cannot_be_converted_bounces(data, sink, downgrade, content):
             report = sink.wait(1)[0]
         assert report.sender == "" and b"5.6.3" in report.content
         assert old.messages == []
+
+
+def test_the_rule_of_one_domain_is_not_that_of_another_at_the_same_hop(data):
+    """Recipients of one transaction share their content: these two must not."""
+    routes = ('routes: [{{ to: "@new.test", deliver: {{ smtp: "{0}", downgrade: bounce }} }},\n'
+              '         {{ to: "@old.test", deliver: {{ smtp: "{0}", downgrade: quoted-printable '
+              '}} }},\n         {{ deliver: {{ smtp: "{0}" }} }}]\n')
+    with old_hop() as old:
+        with godwit.Godwit(data, config=routes.format(old.address)) as g, Client(g.port) as c:
+            assert c.message(MULTIPART, recipients=("a@new.test", "b@old.test"))[0] == 250
+            got = {m.recipients[0]: m for m in old.wait(2)}
+        assert set(got) == {"b@old.test", "a@client.test"}
+        assert b"a@new.test" in got["a@client.test"].content
+        assert b"5.6.3" in got["a@client.test"].content

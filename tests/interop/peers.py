@@ -21,7 +21,7 @@ LIBRARIES = ":".join(os.path.join(ROOT, folder) for folder in (
     "usr/lib/postfix", "usr/lib/dovecot", "usr/lib/x86_64-linux-gnu",
     "usr/lib/aarch64-linux-gnu"))
 
-USERS = ("postfix", "Debian-exim", "dovecot", "dovenull", "receiver")
+USERS = ("postfix", "Debian-exim", "dovecot", "dovenull", "receiver", "opensmtpd", "opensmtpq")
 FIRST_ID = 64100
 
 
@@ -87,7 +87,8 @@ class Peer:
     def id(user):
         return 0 if user == "root" else FIRST_ID + USERS.index(user)
 
-    def start(self, *command, environment=None):
+    def start(self, *command, environment=None, var=None):
+        """`var`: a folder that stands in for /var, for who has paths in it built in."""
         with open("/etc/passwd") as f:
             passwd = f.read()
         with open("/etc/group") as f:
@@ -101,6 +102,7 @@ class Peer:
         # Some have paths built in: they see their own files below /usr.
         inside = ('mount -t overlay overlay -o "lowerdir=$1:/usr" /usr && '
                   'mount --bind "$0/passwd" /etc/passwd && '
+                  + (f'mount --bind "$0/{var}" /var && ' if var else '') +
                   'mount --bind "$0/group" /etc/group && shift && exec "$@"')
         self.log = open(self.path("output"), "ab")
         self.process = subprocess.Popen(
@@ -281,6 +283,24 @@ box:
   return_path_add = false
 """)
     return p.start(program("usr/sbin/exim4"), "-C", config, "-bdf", "-q1h")
+
+
+def opensmtpd(folder):
+    """*@far.test into Maildirs box/<user>; unknown users are refused at RCPT."""
+    need("opensmtpd")
+    p = Peer(folder)
+    p.make("box", "receiver")
+    for name in ("var/lib/opensmtpd/empty", "var/run", "var/spool"):
+        p.make(name)
+    p.make("var/spool/smtpd", mode=0o711)
+    p.write("mailname", "opensmtpd.test\n")
+    config = p.write("smtpd.conf", f"""
+table boxes {{ "anna@far.test" = "receiver", "bert@far.test" = "receiver" }}
+listen on 127.0.0.1 port {p.port} hostname opensmtpd.test
+action "box" maildir "{p.path('box')}/%{{rcpt.user}}" virtual <boxes>
+match from any for domain "far.test" action "box"
+""")
+    return p.start("/usr/sbin/smtpd", "-d", "-f", config, var="var")
 
 
 def dovecot(folder):

@@ -134,6 +134,21 @@ def test_mail_of_two_domains_dies_alone(network, tmp_path, data):
         assert outcome(g)["event"] == "site-failed"
 
 
+@pytest.mark.parametrize("answers", [{}, {("relay.test", "TXT"): ["x"]},
+                                     {("relay.test", "A"): ["0.0.0.0"]}])
+def test_a_next_hop_whose_name_leads_nowhere_bounces_nothing(network, tmp_path, data, answers):
+    """It is the operator's mistake, not the sender's."""
+    with NameServer(answers) as server, Port25(A1) as home, \
+            start(data, tmp_path, server,
+                  "routes: [{ deliver: { smtp: 'relay.test:25' } }]\n") as g:
+        submit(g)
+        event = outcome(g)
+        assert event["event"] == "site-failed" and event["status"] == "4.3.5"
+        assert not g.events("failed") and home.sessions == 0
+        row, = g.queue()
+        assert row["recipient"]["state"] == "queued"
+
+
 DEFERRED = [
     ("SERVFAIL", {("far.test", "MX"): "SERVFAIL", ("far.test", "A"): [A1]}),
     ("REFUSED", {("far.test", "MX"): "REFUSED", ("far.test", "A"): [A1]}),

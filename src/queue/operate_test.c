@@ -1,0 +1,143 @@
+/* operate_test.c: what an operator does, at every stage of a message's life. */
+#include "queue/fake_world.h"
+
+static void an_operator_holds_releases_retries_and_deletes(void **state)
+{
+    (void)state;
+    w->answer = later;
+    send_one("x@a.far");
+    send_one("y@b.far");
+    run_for(SECOND_MS);
+    struct mail_id first = w->stored[0].id;
+    assert_int_equal(queue_act(w->queue, first, QUEUE_HOLD).messages, 1);
+    assert_int_equal(w->stored[0].last[0].state, RECIPIENT_HELD);
+    assert_int_equal(queue_act(w->queue, first, QUEUE_HOLD).messages, 0);
+    run_for(DAY_MS);
+    assert_int_equal(w->stored[0].last[0].state, RECIPIENT_HELD);
+    w->answer = take;
+    assert_int_equal(queue_act(w->queue, (struct mail_id){ 0 }, QUEUE_RETRY).messages, 1);
+    run_for(SECOND_MS);
+    assert_int_equal(w->stored[1].last[0].state, RECIPIENT_RELAYED);
+    assert_int_equal(queue_stats(w->queue).held, 1);
+    assert_int_equal(queue_act(w->queue, first, QUEUE_RELEASE).messages, 1);
+    run_for(SECOND_MS);
+    assert_int_equal(w->stored[0].last[0].state, RECIPIENT_RELAYED);
+    w->answer = later;
+    send_one("z@a.far");
+    run_for(SECOND_MS);
+    assert_int_equal(queue_act(w->queue, w->stored[2].id, QUEUE_DELETE).messages, 1);
+    assert_int_equal(w->stored[2].last[0].state, RECIPIENT_DELETED);
+    assert_int_equal(queue_stats(w->queue).messages, 0);
+    assert_int_equal(w->reports_count, 0);
+}
+
+/* What is said of a message under way is granted when its attempt is over. */
+static void deleted_under_way_and_deferred_is_deleted(void **state)
+{
+    (void)state;
+    w->answer = later;
+    w->takes_ms = MINUTE_MS;
+    send_one("x@a.far");
+    run_for(SECOND_MS);
+    struct queue_acted acted = queue_act(w->queue, w->stored[0].id, QUEUE_DELETE);
+    assert_int_equal(acted.messages, 0);
+    assert_int_equal(acted.in_flight, 1);
+    run_for(DAY_MS);
+    assert_int_equal(w->tries_count, 1);
+    assert_int_equal(w->stored[0].last[0].state, RECIPIENT_DELETED);
+    assert_int_equal(queue_stats(w->queue).messages, 0);
+    assert_int_equal(w->reports_count, 0);
+}
+
+static void deleted_under_way_and_taken_is_relayed(void **state)
+{
+    (void)state;
+    w->takes_ms = MINUTE_MS;
+    send_one("x@a.far");
+    run_for(SECOND_MS);
+    queue_act(w->queue, w->stored[0].id, QUEUE_DELETE);
+    run_for(HOUR_MS);
+    assert_int_equal(w->stored[0].last[0].state, RECIPIENT_RELAYED);
+    assert_int_equal(queue_stats(w->queue).messages, 0);
+}
+
+static void held_under_way_of_a_dead_site_is_held(void **state)
+{
+    (void)state;
+    w->answer = down_for_six_hours;
+    w->takes_ms = MINUTE_MS;
+    send_one("x@mx.dead");
+    run_for(SECOND_MS);
+    assert_int_equal(queue_act(w->queue, w->stored[0].id, QUEUE_HOLD).in_flight, 1);
+    run_for(DAY_MS);
+    assert_int_equal(w->stored[0].last[0].state, RECIPIENT_HELD);
+    assert_int_equal(queue_stats(w->queue).held, 1);
+    assert_int_equal(w->tries_count, 1);
+}
+
+static void the_last_wish_counts(void **state)
+{
+    (void)state;
+    w->answer = later;
+    w->takes_ms = MINUTE_MS;
+    send_one("x@a.far");
+    run_for(SECOND_MS);
+    queue_act(w->queue, w->stored[0].id, QUEUE_HOLD);
+    queue_act(w->queue, w->stored[0].id, QUEUE_RELEASE);
+    run_for(90 * SECOND_MS);
+    assert_int_equal(w->stored[0].last[0].state, RECIPIENT_QUEUED);
+    assert_int_equal(queue_stats(w->queue).waiting, 1);
+}
+
+struct listing {
+    uint64_t last;
+    size_t count;
+    size_t most;
+};
+
+static bool list_one(void *context, const struct queue_message_info *message,
+                     const struct queue_recipient_info *recipient)
+{
+    struct listing *l = context;
+    (void)recipient;
+    assert_true(message->id.value > l->last);
+    l->last = message->id.value;
+    return ++l->count < l->most;
+}
+
+/* More than are gathered at once; the ids come in any order. */
+static void a_long_queue_is_listed_in_order(void **state)
+{
+    (void)state;
+    enum { MESSAGES = 5000 };
+    struct listing all = { .most = SIZE_MAX };
+    struct listing part = { .last = 2000, .most = 1500 };
+    struct spool_sink *sink = queue_sink(w->queue);
+    for (uint64_t i = 0; i < MESSAGES; i++) {
+        struct spool_arrival *a = calloc(1, sizeof *a + sizeof(struct spool_recipient));
+        a->id.value = 1 + i * 7919 % MESSAGES;
+        a->recipients_count = 1;
+        a->recipients[0] = (struct spool_recipient){ .address = SLICE("b@far.test"),
+                                                     .state = RECIPIENT_HELD };
+        sink->arrived(sink, a);
+    }
+    queue_each(w->queue, (struct mail_id){ 0 }, (struct mail_id){ 0 }, list_one, &all);
+    assert_int_equal(all.count, MESSAGES);
+    queue_each(w->queue, (struct mail_id){ 0 }, (struct mail_id){ 2000 }, list_one, &part);
+    assert_int_equal(part.count, 1500);
+    assert_int_equal(part.last, 3500);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(an_operator_holds_releases_retries_and_deletes),
+        TEST(deleted_under_way_and_deferred_is_deleted),
+        TEST(deleted_under_way_and_taken_is_relayed),
+        TEST(held_under_way_of_a_dead_site_is_held),
+        TEST(the_last_wish_counts),
+        TEST(a_long_queue_is_listed_in_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
