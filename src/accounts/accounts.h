@@ -29,11 +29,11 @@ enum {
 
 /* The envelope with its aliases replaced by those whom they stand for, each final
  * address once. Aliases of aliases are followed; what comes round to itself is cut, and
- * an alias that leads to nobody at all stays as it is, so that no recipient is lost. A
- * recipient from an alias keeps NOTIFY and ORCPT, or gets the ORCPT that RFC 3461 5.2.7
- * wants; where two become one, the first ORCPT stays and the NOTIFY sets are joined.
- * What is new lies in the arena, all else is borrowed from `in`. ERR_OK; ERR_MEMORY,
- * also when the arena is full; ERR_FULL beyond the limits above. */
+ * the check of the configuration has seen to it that somebody is left. A recipient from
+ * an alias keeps NOTIFY and ORCPT, or gets the ORCPT that RFC 3461 5.2.7 wants; where
+ * two become one, the first ORCPT stays and the NOTIFY sets are joined. What is new lies
+ * in the arena, all else is borrowed from `in`. ERR_OK; ERR_MEMORY, also when the arena
+ * is full; ERR_FULL beyond the limits above; ERR_INVALID for an alias without anybody. */
 enum err accounts_expand(const struct config *config, const struct envelope *in,
                          struct arena *arena, struct envelope *out);
 

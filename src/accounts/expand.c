@@ -172,7 +172,6 @@ static enum err follow_steps(struct expansion *x, struct envelope_recipient *r)
 static enum err expand_alias(struct expansion *x, const struct found *found,
                              const struct envelope_recipient *original)
 {
-    struct found again;
     struct envelope_recipient r = *original;
     enum err result = ERR_OK;
     x->reached = false;
@@ -182,11 +181,9 @@ static enum err expand_alias(struct expansion *x, const struct found *found,
         result = visit(x, found, &r);
     if (result == ERR_OK)
         result = follow_steps(x, &r);
-    if (result == ERR_OK && !x->reached) {
-        result = find_account(x->config, original->address, &x->key, &again);
-        if (result == ERR_OK)
-            result = add_final(x, original);
-    }
+    /* The configuration has no such alias; if it had, mail to it may not vanish. */
+    if (result == ERR_OK && !x->reached)
+        result = ERR_INVALID;
     table_free(&x->entered);
     return result;
 }

@@ -21,7 +21,7 @@ static const struct cli_option options[] = {
     { "to", "ADDRESS", "a recipient; may be repeated", true },
     { "subject", "TEXT", "the subject", false },
     { "body", "TEXT", "the text of the message", false },
-    { "data", "FILE", "a whole message, with its header; - is standard input", false },
+    { "message", "FILE", "a whole message, with its header; - is standard input", false },
     { "helo", "NAME", "what to say after EHLO; default: this machine's name", false },
     { "quiet", NULL, "no dialogue; only what went wrong", false },
     { NULL },
@@ -152,10 +152,10 @@ static int write_message(struct sending *s)
 
 static int prepare(struct sending *s)
 {
-    const char *file = cli_value(s->call, "data");
+    const char *file = cli_value(s->call, "message");
     const char *server = cli_value(s->call, "server");
     if (file != NULL && (cli_has(s->call, "body") || cli_has(s->call, "subject"))) {
-        cli_complain("--data brings the whole message: no --subject or --body with it");
+        cli_complain("--message brings the whole message: no --subject or --body with it");
         return EX_USAGE;
     }
     identity_append_hostname(&s->hostname);

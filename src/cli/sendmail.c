@@ -163,9 +163,23 @@ static void say_refused(const struct smtp_client_recipient *r)
     buffer_append_escaped(&text, slice_part(r->recipient->address, 0, NAME_MAX_OCTETS));
     buffer_append(&text, SLICE(": "));
     buffer_append_escaped(&text, slice_part(r->outcome.text, 0, NAME_MAX_OCTETS));
+    if (r->outcome.code != 0) /* the server's word, not ours */
+        buffer_append_format(&text, " (%u)", r->outcome.code);
     struct slice t = buffer_slice(&text);
-    cli_complain("%.*s (%u)", (int)t.len, t.data, r->outcome.code);
+    cli_complain("%.*s", (int)t.len, t.data);
     buffer_free(&text);
+}
+
+/* What sysexits has for a refusal (RFC 3463 3.2 and 3.4). */
+static int refusal_code(struct smtp_status status)
+{
+    if (status.subject == 1 && status.detail == 1)
+        return EX_NOUSER;
+    if (status.subject == 1 && (status.detail == 2 || status.detail == 10))
+        return EX_NOHOST;
+    if (status.subject == 3 && status.detail == 4)
+        return EX_DATAERR;
+    return EX_UNAVAILABLE;
 }
 
 /* Sorts those who are left to the front of the list of recipients. */
@@ -178,7 +192,8 @@ static int settle(struct mailing *m, const struct smtp_client_transaction *t)
         bool started = t->end == SMTP_CLIENT_DECIDED;
         if (started && r->outcome.kind == OUTCOME_FAILED) {
             say_refused(r);
-            code = EX_UNAVAILABLE;
+            int one = refusal_code(r->outcome.status);
+            code = code == 0 || code == one ? one : EX_UNAVAILABLE;
         } else if (!started || (r->outcome.kind != OUTCOME_RELAYED &&
                                 r->outcome.kind != OUTCOME_DELIVERED)) {
             m->recipients[left++] = *r->recipient;

@@ -57,51 +57,6 @@ static bool check_listeners(struct reader *r)
     return true;
 }
 
-/* The domain of ours that a canonical address is in, and what its local part means. */
-static const struct config_domain *split(const struct config *c, struct slice address,
-                                         struct buffer *local)
-{
-    size_t at = slice_find_last(address, '@');
-    if (at == SLICE_NOT_FOUND)
-        return NULL;
-    smtp_local_unquoted(slice_part(address, 0, at), local);
-    return config_domain(c, slice_from(address, at + 1));
-}
-
-static bool exists(const struct config_domain *domain, struct slice local)
-{
-    return domain->kind == CONFIG_DOMAIN_RELAY || config_domain_has_user(domain, local) ||
-           config_domain_alias(domain, local) != NULL ||
-           config_domain_alias(domain, SLICE("*")) != NULL;
-}
-
-/* Whether mail to the address can go somewhere: elsewhere, or to somebody here. */
-static bool address_exists(const struct config *c, struct slice address)
-{
-    struct buffer local;
-    buffer_init(&local, SMTP_LOCAL_MAX);
-    const struct config_domain *domain = split(c, address, &local);
-    bool there = domain == NULL || exists(domain, buffer_slice(&local));
-    buffer_free(&local);
-    return there;
-}
-
-static bool check_aliases(struct reader *r, const struct node *node,
-                          const struct config_domain *domain)
-{
-    const struct config *c = &r->snapshot->config;
-    const struct node *aliases = node_find(node, SLICE("aliases"));
-    for (size_t i = 0; i < domain->aliases_count; i++) {
-        const struct config_alias *a = &domain->aliases[i];
-        for (size_t j = 0; j < a->targets_count; j++)
-            if (!address_exists(c, a->targets[j]))
-                return reader_fail(r, aliases, "'%.*s' goes to %.*s, which does not exist",
-                                   (int)a->name.len, a->name.data,
-                                   (int)a->targets[j].len, a->targets[j].data);
-    }
-    return true;
-}
-
 static bool check_domain(struct reader *r, const struct node *node)
 {
     const struct config *c = &r->snapshot->config;
@@ -115,7 +70,7 @@ static bool check_domain(struct reader *r, const struct node *node)
         config_route(c, domain->name)->way == CONFIG_WAY_MX)
         return reader_fail_name(r, node, "nothing says where mail for these users goes: add "
                                 "deliver: { maildir: path } or { lmtp: host:port }");
-    return check_aliases(r, node, domain);
+    return aliases_check(r, node, domain);
 }
 
 static bool check_domains(struct reader *r)
@@ -153,7 +108,7 @@ static const struct config_domain *domain_with_postmaster(const struct config *c
     for (const struct table_entry *e = table_next(&c->domains, NULL); e != NULL;
          e = table_next(&c->domains, e)) {
         const struct config_domain *d = config_domain(c, e->key);
-        if (d->kind == CONFIG_DOMAIN_LOCAL && exists(d, postmaster) &&
+        if (d->kind == CONFIG_DOMAIN_LOCAL && domain_has_mailbox(d, postmaster) &&
             (found == NULL || is_better(d, found)))
             found = d;
     }
@@ -172,7 +127,7 @@ static bool settle_postmaster(struct reader *r)
         return address_exists(c, c->postmaster) ||
                reader_fail(r, node, "%.*s does not exist", (int)c->postmaster.len,
                            c->postmaster.data);
-    found = host != NULL && exists(host, postmaster) ? host : domain_with_postmaster(c);
+    found = host != NULL && domain_has_mailbox(host, postmaster) ? host : domain_with_postmaster(c);
     if (host != NULL && found == NULL)
         return true;
     if (!postmaster_at(r, found == NULL ? c->hostname : found->name, &c->postmaster))

@@ -445,10 +445,22 @@ static const struct {
     { "domains: { a.example: { aliases: { a: '/etc/passwd' } } }", 1, 39,
       "mail goes to addresses only" },
     { "domains: { a.example: { aliases: { a: 'b c' } } }", 1, 39, "is neither an address" },
-    { "domains: { a.example: { aliases: { a: b } } }", 1, 34,
+    { "domains: { a.example: { aliases: { x: y@b.test, a: b, c: d@b.test } } }", 1, 49,
       "'a' goes to b@a.example, which does not exist" },
     { "domains: { a.example: { aliases: { a: x@y.example, A: x@y.example } } }", 1, 34,
       "the alias 'a' stands here twice" },
+    { "domains:\n  a.example:\n    aliases:\n      x: y@b.test\n      a: a", 5, 7,
+      "domains.a.example.aliases.a: this alias goes round in a circle and reaches nobody: "
+      "a -> a@a.example" },
+    { "domains:\n  a.example:\n    aliases:\n      '\"A b\"': e@b.test\n      c: [c, d]\n      d: c", 5, 7,
+      "c -> c@a.example" },
+    { "domains:\n  a.example: { aliases: { a: b@b.example } }\n"
+      "  b.example: { aliases: { b: a@a.example } }", 2, 27,
+      "a -> b@b.example -> a@a.example" },
+    { "domains: { a.example: { aliases: { '*': nobody } } }", 1, 36,
+      "* -> nobody@a.example" },
+    { "domains: { a.example: { users: [ann], aliases: { ann: bob, bob: ann },"
+      " deliver: { lmtp: /x } } }", 1, 60, "bob -> ann@a.example -> bob@a.example" },
     { "postmaster: x@a.example\ndomains: { a.example: {} }", 1, 13, "does not exist" },
     { "- a", 1, 1, "a map of keys and values is expected" },
     { "just a text", 1, 1, "a map of keys and values is expected" },
@@ -481,6 +493,32 @@ static void test_bad(void **state)
         }
     }
     assert_int_equal(wrong, 0);
+}
+
+/* What comes round to itself, and leads to somebody all the same. */
+static void test_circles_with_a_way_out(void **state)
+{
+    static const char *const fine[] = {
+        "domains: { a.example: { users: [ann], aliases: { ann: [ann, x@b.test] },"
+        " deliver: { lmtp: /x } } }",
+        "domains: { a.example: { users: [ann], aliases: { ann: ann },"
+        " deliver: { lmtp: /x } } }",
+        "domains: { a.example: { aliases: { a: [b, x@b.test], b: a } } }",
+        "domains: { a.example: { aliases: { a: b, b: c, c: [a, b, d], d: x@b.test } } }",
+        "domains: { a.example: { users: [ann], aliases: { '*': ann },"
+        " deliver: { lmtp: /x } } }",
+        "domains:\n  a.example: { aliases: { a: [a, x@b.example] } }\n"
+        "  b.example: { relay: true }",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof fine / sizeof fine[0]; i++) {
+        const struct config *c = NULL;
+        struct config_error error;
+        if (config_load_text(slice_from_string(fine[i]), SLICE("g.yaml"), NULL, &c,
+                             &error) != ERR_OK)
+            fail_msg("%s", error.text);
+        config_drop(&c);
+    }
 }
 
 static void test_bad_flags(void **state)
@@ -690,7 +728,7 @@ int main(void)
         cmocka_unit_test(test_good_routes),
         cmocka_unit_test(test_next_hop_overrides),
         cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_bad_flags),
+        cmocka_unit_test(test_circles_with_a_way_out), cmocka_unit_test(test_bad_flags),
         cmocka_unit_test(test_users_file),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_show),

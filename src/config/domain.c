@@ -23,9 +23,7 @@ static int by_slice(const void *a, const void *b)
 
 _Static_assert(offsetof(struct config_alias, name) == 0, "by_slice() sorts aliases too");
 
-/* A local part as written (quoted, where it has to be) to what it means, lower case.
- * ERR_INVALID when it is none. */
-static enum err local_part(struct reader *r, struct slice written, struct slice *out)
+enum err reader_local_part(struct reader *r, struct slice written, struct slice *out)
 {
     struct smtp_address address;
     struct buffer text;
@@ -66,7 +64,7 @@ static bool take_user(struct reader *r, const struct node *node, uint32_t line,
                       struct slice name, struct slice *out)
 {
     enum err result = slice_equal(name, SLICE("*")) ? ERR_INVALID
-                                                    : local_part(r, name, out);
+                                                    : reader_local_part(r, name, out);
     if (result == ERR_INVALID)
         return fail_user(r, node, node->text, line, name);
     return result == ERR_OK;
@@ -231,7 +229,7 @@ static bool take_targets(struct reader *r, const struct key *key, const struct n
 static bool take_alias(struct reader *r, const struct key *key, const struct node *node,
                        struct slice domain, struct config_alias *alias)
 {
-    enum err result = local_part(r, node->name, &alias->name);
+    enum err result = reader_local_part(r, node->name, &alias->name);
     if (result == ERR_INVALID)
         return reader_fail_name(r, node, "an alias is a local part, which is the name "
                                 "before the '@', or \"*\" for every other");

@@ -114,6 +114,21 @@ bool tree_complete(struct reader *r, struct node *root);
 enum err file_read(struct arena *arena, struct slice path, size_t max,
                    struct slice *out_text);
 
+/* A local part as written (quoted, where it has to be) to what it means, lower case, in
+ * the snapshot's arena. ERR_INVALID when it is none; ERR_MEMORY. */
+enum err reader_local_part(struct reader *r, struct slice written, struct slice *out);
+
+/* Whether mail to a local part of a domain of ours goes to somebody or an alias. */
+bool domain_has_mailbox(const struct config_domain *domain, struct slice local);
+
+/* Whether mail to a canonical address can go somewhere: elsewhere, or to somebody here. */
+bool address_exists(const struct config *c, struct slice address);
+
+/* Whether all aliases of a domain, which stands at the node, lead to somebody. False
+ * after reader_fail() or reader_memory(). All domains have been read. */
+bool aliases_check(struct reader *r, const struct node *domain_node,
+                   const struct config_domain *domain);
+
 /* Checks what concerns several keys, and settles what follows from others. */
 bool snapshot_check(struct reader *r);
 

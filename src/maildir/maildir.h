@@ -39,10 +39,10 @@ enum maildir_missing {
 };
 
 /* Opens the mailbox of an address. The template is an absolute path in which {user} and
- * {domain} stand for those of the address, unquoted and in lower case; what stands
- * before the first of them, or the parent, is the root. *path gets the place appended,
- * for people; after an error it may be cut. As maildir_open(); ERR_INVALID: a part of
- * the address cannot be a folder's name. */
+ * {domain} stand for those of the address, unquoted, in lower case, the domain as
+ * A-labels; what stands before the first of them, or the parent, is the root. *path gets
+ * the place appended, for people; after an error it may be cut. As maildir_open();
+ * ERR_INVALID: a part of the address cannot be a folder's name. */
 enum err maildir_open_of(struct slice template, struct slice address,
                          enum maildir_missing missing, struct buffer *path,
                          struct maildir **out);

@@ -207,12 +207,17 @@ static void a_template_leads_to_a_mailbox(void **state)
         { "{user}", SLICE_INIT("Ann@A.Example"), "ann" },
         { "{domain}/{user}", SLICE_INIT("\"b\\ob\"@A.Example"), "a.example/bob" },
         { "{domain}/x-{user}/Maildir/", SLICE_INIT("c@b"), "b/x-c/Maildir" },
+        { "u-{domain}/{user}", SLICE_INIT("e@b\xc3\xbc" "cher.example"),
+          "u-xn--bcher-kva.example/e" },
+        { "a-{domain}/{user}", SLICE_INIT("e@XN--Bcher-kva.Example"),
+          "a-xn--bcher-kva.example/e" },
         { "fixed", SLICE_INIT("d@b"), "fixed" },
         { "{user}", SLICE_INIT("\"a@b\"@c"), "a@b" },
         { "{user}", SLICE_INIT("\"../x\"@c"), NULL },
         { "{user}", SLICE_INIT("\"a/b\"@c"), NULL },
         { "{user}", SLICE_INIT("\".a\"@c"), NULL },
         { "{domain}", SLICE_INIT("postmaster"), NULL },
+        { "{domain}", SLICE_INIT("f@../x"), NULL },
     };
     struct buffer path;
     buffer_init(&path, 4096);

@@ -30,9 +30,17 @@ static bool append_user(struct buffer *out, struct slice address, size_t at)
     return done;
 }
 
+/* As A-labels: a domain has one folder, however it was written. */
 static bool append_domain(struct buffer *out, struct slice address, size_t at)
 {
-    return at != SLICE_NOT_FOUND && append_name(out, slice_from(address, at + 1));
+    struct buffer domain;
+    if (at == SLICE_NOT_FOUND)
+        return false;
+    buffer_init(&domain, SMTP_DOMAIN_MAX + 1);
+    bool done = smtp_domain_canonical(slice_from(address, at + 1), &domain) &&
+                !domain.overflow && append_name(out, buffer_slice(&domain));
+    buffer_free(&domain);
+    return done;
 }
 
 /* Replaces {user} and {domain}; false when one of them is not safe. */

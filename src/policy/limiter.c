@@ -1,4 +1,5 @@
-/* limiter.c: counters in keyed tables, sharded by network, a lock a shard. */
+/* limiter.c: counters in keyed tables, sharded by network, a lock a shard; and the
+ * count of all, which nothing else depends on: relaxed order is enough. */
 #include "policy/limiter.h"
 
 #include "base/list.h"
@@ -6,6 +7,7 @@
 #include "base/table.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 enum {
@@ -26,6 +28,7 @@ struct shard {
 };
 
 struct limiter {
+    _Atomic uint32_t all;
     struct shard shards[SHARDS];
     size_t entries_max; /* in one shard */
 };
@@ -97,6 +100,7 @@ enum err limiter_open(size_t entries_max, struct limiter **out)
     struct limiter *l = calloc(1, sizeof *l);
     if (l == NULL)
         return ERR_MEMORY;
+    atomic_init(&l->all, 0);
     l->entries_max = entries_max / SHARDS + 1;
     for (size_t i = 0; i < SHARDS; i++) {
         must(pthread_mutex_init(&l->shards[i].lock, NULL) == 0);
@@ -112,12 +116,31 @@ void limiter_close(struct limiter **limiter)
     *limiter = NULL;
     if (l == NULL)
         return;
+    must(atomic_load_explicit(&l->all, memory_order_relaxed) == 0);
     for (size_t i = 0; i < SHARDS; i++) {
         must(l->shards[i].counters.count == 0);
         table_free(&l->shards[i].counters);
         pthread_mutex_destroy(&l->shards[i].lock);
     }
     free(l);
+}
+
+bool limiter_enter_all(struct limiter *limiter, uint32_t max)
+{
+    uint32_t all = atomic_load_explicit(&limiter->all, memory_order_relaxed);
+    while (all < max)
+        if (atomic_compare_exchange_weak_explicit(&limiter->all, &all, all + 1,
+                                                  memory_order_relaxed,
+                                                  memory_order_relaxed))
+            return true;
+    return false;
+}
+
+void limiter_leave_all(struct limiter *limiter)
+{
+    uint32_t before =
+        atomic_fetch_sub_explicit(&limiter->all, 1, memory_order_relaxed);
+    must(before > 0);
 }
 
 static bool count_in(struct limiter *l, struct shard *s, const struct keys *keys,

@@ -109,12 +109,31 @@ static void test_local(void **state)
     limiter_close(&l);
 }
 
+static void all_have_one_limit_whoever_they_are(void **state)
+{
+    struct limiter *l;
+    (void)state;
+    assert_int_equal(limiter_open(160, &l), ERR_OK);
+    assert_false(limiter_enter_all(l, 0));
+    for (int i = 0; i < 3; i++)
+        assert_true(limiter_enter_all(l, 3));
+    assert_false(limiter_enter_all(l, 3));
+    assert_false(limiter_enter_all(l, 2));
+    limiter_leave_all(l);
+    assert_true(limiter_enter_all(l, 3));
+    assert_false(limiter_enter_all(l, 3));
+    for (int i = 0; i < 3; i++)
+        limiter_leave_all(l);
+    limiter_close(&l);
+}
+
 enum { THREADS = 4, ROUNDS = 20000, MAX = 2 };
 
 struct worker {
     pthread_t thread;
     struct limiter *limiter;
     int *inside;
+    bool by_client; /* or all */
     bool broken;
 };
 
@@ -124,25 +143,29 @@ static void *work(void *argument)
     struct net_address a;
     w->broken = !net_host_parse(SLICE("203.0.113.9"), 1, &a);
     for (int i = 0; i < ROUNDS; i++) {
-        if (!limiter_enter(w->limiter, &a, MAX))
+        if (w->by_client ? !limiter_enter(w->limiter, &a, MAX)
+                         : !limiter_enter_all(w->limiter, MAX))
             continue;
         if (__atomic_add_fetch(w->inside, 1, __ATOMIC_SEQ_CST) > MAX)
             w->broken = true;
         __atomic_sub_fetch(w->inside, 1, __ATOMIC_SEQ_CST);
-        limiter_leave(w->limiter, &a);
+        if (w->by_client)
+            limiter_leave(w->limiter, &a);
+        else
+            limiter_leave_all(w->limiter);
     }
     return NULL;
 }
 
-static void test_threads(void **state)
+static void race(bool by_client)
 {
     struct limiter *l;
     struct worker workers[THREADS];
     int inside = 0;
-    (void)state;
     assert_int_equal(limiter_open(160, &l), ERR_OK);
     for (int i = 0; i < THREADS; i++) {
-        workers[i] = (struct worker){ .limiter = l, .inside = &inside };
+        workers[i] = (struct worker){ .limiter = l, .inside = &inside,
+                                       .by_client = by_client };
         assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
     }
     for (int i = 0; i < THREADS; i++) {
@@ -152,11 +175,19 @@ static void test_threads(void **state)
     limiter_close(&l);
 }
 
+static void test_threads(void **state)
+{
+    (void)state;
+    race(true);
+    race(false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_address), cmocka_unit_test(test_network),
         cmocka_unit_test(test_bounded), cmocka_unit_test(test_local),
+        cmocka_unit_test(all_have_one_limit_whoever_they_are),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

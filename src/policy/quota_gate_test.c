@@ -7,7 +7,8 @@
 #include "event/mailbox.h"
 
 #include <fcntl.h>
-#include <pthread.h>
+#include <ftw.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -214,15 +215,17 @@ static void what_cannot_be_looked_at_passes(void **state)
 /* Something that keeps the pool's one thread busy until it is let go. */
 struct plug {
     struct work work;
-    pthread_mutex_t mutex;
+    sem_t started;
+    sem_t let_go;
     unsigned done;
 };
 
 static void plug_run(struct work *work)
 {
     struct plug *plug = container_of(work, struct plug, work);
-    pthread_mutex_lock(&plug->mutex);
-    pthread_mutex_unlock(&plug->mutex);
+    sem_post(&plug->started);
+    while (sem_wait(&plug->let_go) != 0)
+        ;
 }
 
 static void plug_done(struct work *work)
@@ -234,9 +237,20 @@ static void plug_in(struct plug *plug)
 {
     *plug = (struct plug){ .work = { .home = &w.mailbox.home, .run = plug_run,
                                      .done = plug_done } };
-    pthread_mutex_init(&plug->mutex, NULL);
-    pthread_mutex_lock(&plug->mutex);
+    sem_init(&plug->started, 0, 0);
+    sem_init(&plug->let_go, 0, 0);
     assert_true(workers_submit(w.workers, &plug->work));
+    while (sem_wait(&plug->started) != 0)
+        ;
+}
+
+static void plug_out(struct plug *plug)
+{
+    sem_post(&plug->let_go);
+    while (plug->done == 0)
+        mailbox_wait(&w.mailbox, 30000);
+    sem_destroy(&plug->started);
+    sem_destroy(&plug->let_go);
 }
 
 static void the_question_may_go_away(void **state)
@@ -252,12 +266,9 @@ static void the_question_may_go_away(void **state)
     w.gate->ops->cancel(w.gate, question);
     assert_null(question->parked);
     free(question);
-    pthread_mutex_unlock(&plug.mutex);
-    while (plug.done == 0)
-        mailbox_wait(&w.mailbox, 30000);
+    plug_out(&plug);
     assert_int_equal(rcpt("full@a.example", 0), 452); /* behind it, on the same thread */
     assert_int_equal(w.answers, 1);
-    pthread_mutex_destroy(&plug.mutex);
 }
 
 static void a_full_pool_lets_pass(void **state)
@@ -266,22 +277,22 @@ static void a_full_pool_lets_pass(void **state)
     struct gate_answer answer;
     struct gate_question questions[4];
     unsigned parked = 0;
+    unsigned passed = 0;
     (void)state;
     plug_in(&plug);
     for (size_t i = 0; i < 4; i++) {
         questions[i] = question_about("full@a.example", 0);
         if (w.gate->ops->ask(w.gate, &questions[i], &answer) == GATE_PARKED)
             parked++;
-        else
-            assert_int_equal(answer.action, GATE_PASS);
+        else if (answer.action == GATE_PASS && questions[i].parked == NULL)
+            passed++;
     }
-    assert_true(parked == 1 || parked == 2); /* the plug may still be waiting itself */
-    assert_null(questions[3].parked);
-    pthread_mutex_unlock(&plug.mutex);
-    while (w.answers < parked || plug.done == 0)
+    plug_out(&plug);
+    while (w.answers < parked)
         mailbox_wait(&w.mailbox, 30000);
-    assert_int_equal(w.answers, parked);
-    pthread_mutex_destroy(&plug.mutex);
+    assert_int_equal(parked, 2); /* as many as may wait */
+    assert_int_equal(passed, 2);
+    assert_int_equal(w.answers, 2);
 }
 
 /* The thread that asked is gone before the work comes back: close frees it. */

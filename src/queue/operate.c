@@ -269,6 +269,7 @@ static void act_on(struct queue *q, struct queue_message *m, enum queue_action a
 {
     bool changed = false;
     m->open++; /* stays while its recipients go */
+    gather_begin(q);
     for (uint32_t i = 0; i < m->recipients_count; i++) {
         struct queue_recipient *r = &m->recipients[i];
         if (r->place == PLACE_FLIGHT) {
@@ -279,6 +280,7 @@ static void act_on(struct queue *q, struct queue_message *m, enum queue_action a
             act(q, r, action);
         }
     }
+    gather_end(q);
     if (changed)
         tell(q, m, action);
     acted->messages += changed;

@@ -50,12 +50,14 @@ static void sink_arrived(struct spool_sink *sink, struct spool_arrival *arrival)
     struct queue_message *m = message_add(q, arrival);
     if (m == NULL)
         log_fault("queue-memory", "message", ERR_MEMORY);
+    gather_begin(q);
     for (uint32_t i = 0; m != NULL && i < m->recipients_count; i++) {
         if (!q->started)
             atomic_fetch_add(&q->reserved, m->recipients[i].place == PLACE_NONE);
         if (m->recipients[i].place == PLACE_NONE)
             admit(q, &m->recipients[i], &arrival->recipients[i]);
     }
+    gather_end(q);
     spool_arrival_free(arrival);
 }
 
@@ -89,6 +91,7 @@ enum err queue_open(const struct queue_options *options, const struct config *co
     table_init(&q->sites);
     table_init(&q->idle);
     table_init(&q->reasons.table);
+    list_init(&q->woken);
     wheel_init(&q->wheel, queue_now(q).mono_ms);
     list_init(&q->lookups_waiting);
     list_init(&q->sentences);

@@ -103,6 +103,7 @@ struct queue_site {
     struct list idle;
     struct list one_job;         /* may be given another */
     uint32_t references;         /* domains that point here */
+    struct list_node woken_node; /* to be dispatched when the gathering ends */
     uint32_t connections;        /* open, busy or idle */
     uint32_t established;        /* of them: those whose name is known */
     uint32_t connections_most;   /* as many as it took; grows again by the minute */
@@ -161,6 +162,8 @@ struct queue {
     uint64_t jobs;
     uint32_t lookups;            /* under way */
     struct list lookups_waiting; /* domains */
+    uint32_t gathering;          /* how deep */
+    struct list woken;
     uint64_t reports;            /* being written */
     struct list sentences;       /* of domains */
     struct list records;         /* changes that are not durable yet, in order */
@@ -183,6 +186,10 @@ struct moment queue_now(const struct queue *q);
 void recipient_wait(struct queue *q, struct queue_recipient *r, int64_t due_wall_ms);
 void recipient_ready(struct queue *q, struct queue_recipient *r);
 void recipient_unschedule(struct queue *q, struct queue_recipient *r);
+/* Between the two no site starts an attempt, so that what becomes ready together goes
+ * together: one message to many at a site is one transaction (RFC 5321 4.5.4.1). */
+void gather_begin(struct queue *q);
+void gather_end(struct queue *q);
 void wheel_arm(struct queue *q);
 void on_wheel(struct timer *timer);
 bool message_is_expired(const struct queue *q, const struct queue_message *m);

@@ -46,6 +46,20 @@ void recipient_ready(struct queue *q, struct queue_recipient *r)
     site_dispatch(d->site);
 }
 
+void gather_begin(struct queue *q)
+{
+    q->gathering++;
+}
+
+void gather_end(struct queue *q)
+{
+    struct list_node *node;
+    if (--q->gathering > 0)
+        return;
+    while ((node = list_take(&q->woken)) != NULL)
+        site_dispatch(container_of(node, struct queue_site, woken_node));
+}
+
 void recipient_unschedule(struct queue *q, struct queue_recipient *r)
 {
     if (r->place == PLACE_WAITING)
@@ -65,10 +79,12 @@ void on_wheel(struct timer *timer)
     struct list_node *node;
     list_init(&due);
     wheel_turn(&q->wheel, queue_now(q).mono_ms, &due);
+    gather_begin(q);
     while ((node = list_take(&due)) != NULL) {
         struct queue_recipient *r =
             container_of(node, struct queue_recipient, wait.node);
         recipient_ready(q, r);
     }
+    gather_end(q);
     wheel_arm(q);
 }

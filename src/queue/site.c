@@ -230,6 +230,11 @@ static bool may_start(const struct queue_site *s)
 void site_dispatch(struct queue_site *s)
 {
     struct queue *q = s->queue;
+    if (q->gathering > 0) {
+        if (!list_is_linked(&s->woken_node))
+            list_append(&q->woken, &s->woken_node);
+        return;
+    }
     while (may_start(s)) {
         struct queue_domain *d = next_domain(s);
         if (d == NULL)

@@ -3,7 +3,6 @@
 
 static void refuse_and_tell(struct session *s, const struct smtp_reply *reply)
 {
-    s->refused++;
     session_emit(s, MAIL_REFUSED, (struct mail_id){ 0 }, reply);
     smtp_server_answer(s->engine, reply);
 }

@@ -141,7 +141,6 @@ static void append_received(struct session *s, const struct envelope *e, struct 
 static void accepted(struct session *s, struct mail_id id)
 {
     struct buffer *text = &s->host->text;
-    s->accepted++;
     session_emit(s, MAIL_ACCEPTED, id, NULL);
     buffer_clear(text);
     buffer_append(text, SLICE("Ok: queued as "));

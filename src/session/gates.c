@@ -109,7 +109,8 @@ bool session_ask_gates(struct session *s, enum gate_point point, struct slice re
         .listener_role = s->profile->listener->role == CONFIG_ROLE_RELAY ? "relay"
                                                                          : "submission",
         .client = &s->client.storage,
-        .helo = smtp_server_helo(s->engine),
+        .helo = point == GATE_HELO ? smtp_server_question(s->engine)->text
+                                   : smtp_server_helo(s->engine),
         .client_is_trusted = s->trusted,
         .envelope = smtp_server_envelope(s->engine),
         .recipient = recipient,

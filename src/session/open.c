@@ -19,8 +19,7 @@ void session_trust(struct session *s)
     s->trusted = networks_have(c->relay_clients, c->relay_clients_count, &s->client);
     if (s->engine != NULL)
         smtp_server_trust(s->engine,
-                          networks_have(c->xclient_from, c->xclient_from_count, &s->peer),
-                          s->trusted);
+                          networks_have(c->xclient_from, c->xclient_from_count, &s->peer));
 }
 
 static bool talks_early(const struct session *s)
@@ -76,7 +75,8 @@ void session_begin(struct session *s)
     s->reading = true;
     stream_reading(s->stream, true);
     session_deadline(s, true);
-    if (s->host->sessions_count > c->limits.connections) {
+    s->counted_in_all = limiter_enter_all(s->host->options.limiter, c->limits.connections);
+    if (!s->counted_in_all) {
         stream_write(s->stream, SLICE("421 4.3.2 Too many connections, try later\r\n"));
         stream_finish(&s->stream);
         session_over(s);

@@ -55,6 +55,8 @@ static void session_free(struct deferred *deferred)
     must(s->stream == NULL && !s->committing && s->writer == NULL);
     if (s->counted)
         limiter_leave(s->host->options.limiter, &s->client);
+    if (s->counted_in_all)
+        limiter_leave_all(s->host->options.limiter);
     session_emit(s, MAIL_SESSION_CLOSED, (struct mail_id){ 0 }, NULL);
     list_remove(&s->node);
     s->host->sessions_count--;
@@ -103,6 +105,13 @@ void session_over(struct session *s)
     intake_abort(&s->writer);
     if (s->stream == NULL && !s->committing)
         loop_defer(s->host->options.loop, &s->end);
+}
+
+void session_destroy(struct session *s)
+{
+    session_lost(s);
+    list_remove(&s->end.node);
+    session_free(&s->end);
 }
 
 void session_lost(struct session *s)

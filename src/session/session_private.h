@@ -76,7 +76,8 @@ struct session {
     bool deadline_off;            /* while the session waits for something of ours */
     bool ended;                   /* the client has said its last byte */
     bool trusted;
-    bool counted;                 /* in the limiter */
+    bool counted;                 /* in the limiter, as its client's */
+    bool counted_in_all;          /* and as one of all */
     bool proxy_wanted;            /* a PROXY header comes first */
     bool over;                    /* said all: goes when the commit is answered */
     bool drain_told;              /* asked to end at the next quiet moment */
@@ -92,21 +93,18 @@ struct session {
     bool header_kept;             /* ... which is so until it has been asked */
     int64_t content_mono_ms;      /* when the content began; 0: not inside one */
     uint64_t content_bytes;
-    struct slice protocol;        /* of XCLIENT, static */
     /* the gate that is being asked */
     size_t gate_at;
     struct gate *gate_parked;
     struct gate_question question;
     struct timer delay;
-    /* counts for the closing event */
-    uint32_t accepted;
-    uint32_t refused;
 };
 
 /* session.c */
 struct session *session_make(struct door *door, int fd, const struct net_address *peer);
 void session_over(struct session *s);   /* no more words: frees when nothing is owed */
 void session_lost(struct session *s);   /* the connection is gone */
+void session_destroy(struct session *s); /* at once: no commit of its is under way */
 struct moment session_now(const struct session *s);
 
 /* open.c */

@@ -55,7 +55,8 @@ struct world {
     struct intake_writer writer;
     /* the client */
     const char *const *script;
-    char codes[512];
+    struct buffer codes;
+    bool client_stays;
     struct task client_gone;
 };
 
@@ -175,14 +176,19 @@ static bool read_reply(FILE *file)
     char line[1024];
     do {
         if (fgets(line, sizeof line, file) == NULL) {
-            strcat(w->codes, "end ");
+            buffer_append(&w->codes, SLICE("end "));
             return false;
         }
     } while (line[3] == '-');
-    line[3] = ' ';
-    line[4] = '\0';
-    strcat(w->codes, line);
+    buffer_append(&w->codes, slice_make(line, 3));
+    buffer_append_byte(&w->codes, ' ');
     return true;
+}
+
+static void tell_the_loop_to_stop(void)
+{
+    w->client_gone.run = on_client_gone;
+    home_post(loop_home(w->loop), &w->client_gone);
 }
 
 static void *client_main(void *argument)
@@ -200,9 +206,13 @@ static void *client_main(void *argument)
         assert_int_equal(send(fd, *step, strlen(*step), MSG_NOSIGNAL), strlen(*step));
         open = read_reply(file);
     }
+    if (w->client_stays) {
+        tell_the_loop_to_stop();
+        open = read_reply(file); /* until the host goes */
+    }
     fclose(file);
-    w->client_gone.run = on_client_gone;
-    home_post(loop_home(w->loop), &w->client_gone);
+    if (!w->client_stays)
+        tell_the_loop_to_stop();
     return NULL;
 }
 
@@ -210,12 +220,15 @@ static void play(const char *const *script, const char *codes)
 {
     pthread_t client;
     w->script = script;
-    w->codes[0] = '\0';
+    buffer_clear(&w->codes);
     assert_int_equal(pthread_create(&client, NULL, client_main, NULL), 0);
     loop_run(w->loop);
+    if (w->client_stays)
+        session_host_close(&w->host);
     pthread_join(client, NULL);
-    if (codes != NULL)
-        assert_string_equal(w->codes, codes);
+    if (codes != NULL && !slice_equal(buffer_slice(&w->codes), slice_from_string(codes)))
+        fail_msg("'%.*s', not '%s'", (int)buffer_len(&w->codes),
+                 buffer_slice(&w->codes).data, codes);
 }
 
 /* ---- the frame ---- */
@@ -235,6 +248,7 @@ static int set_up(void **state)
     w->gates[0] = &w->gate.gate;
     w->intake.ops = &intake_ops;
     buffer_init(&w->content, 1024 * 1024);
+    buffer_init(&w->codes, 512);
     struct session_host_options options = {
         .loop = w->loop, .intake = &w->intake, .gates = w->gates, .gates_count = 1,
         .limiter = w->limiter, .thread = 1,
@@ -257,6 +271,7 @@ static int tear_down(void **state)
     limiter_close(&w->limiter);
     config_drop(&w->config);
     buffer_free(&w->content);
+    buffer_free(&w->codes);
     free(w);
     return 0;
 }
@@ -313,8 +328,7 @@ static void a_client_that_goes_aborts_its_message(void **state)
     (void)state;
     play((const char *const[]){ ENVELOPE, "!", NULL }, "220 250 250 250 354 ");
     while (session_host_count(w->host) > 0) {
-        w->client_gone.run = on_client_gone;
-        home_post(loop_home(w->loop), &w->client_gone);
+        tell_the_loop_to_stop();
         loop_run(w->loop);
     }
     assert_int_equal(w->aborts, 1);
@@ -405,6 +419,16 @@ static void a_parked_gate_is_told_when_the_client_goes(void **state)
     assert_int_equal(session_host_count(w->host), 0);
 }
 
+static void a_host_that_closes_takes_its_sessions_along(void **state)
+{
+    (void)state;
+    w->client_stays = true;
+    play((const char *const[]){ ENVELOPE, NULL }, NULL);
+    assert_null(w->host);
+    assert_int_equal(w->commits, 0);
+    assert_int_equal(w->aborts, 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -417,6 +441,7 @@ int main(void)
         TEST(a_gate_may_take_its_time_and_add_fields),
         TEST(a_gate_sees_and_changes_the_header),
         TEST(a_parked_gate_is_told_when_the_client_goes),
+        TEST(a_host_that_closes_takes_its_sessions_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

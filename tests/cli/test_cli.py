@@ -11,8 +11,8 @@ import pytest
 import godwit
 from godwit import PROGRAM, Godwit, Sink, wait_for
 
-EX_USAGE, EX_DATAERR, EX_NOHOST, EX_UNAVAILABLE, EX_TEMPFAIL, EX_CONFIG = (
-    64, 65, 68, 69, 75, 78)
+EX_USAGE, EX_DATAERR, EX_NOUSER, EX_NOHOST, EX_UNAVAILABLE, EX_TEMPFAIL, EX_CONFIG = (
+    64, 65, 67, 68, 69, 75, 78)
 COMMANDS = ["serve", "config", "queue", "status", "reload", "send", "sendmail", "mailq",
             "newaliases", "version", "help"]
 
@@ -146,7 +146,7 @@ def test_manual_names_the_defaults():
     (["queue", "list", "more"], "takes no 'more'"),
     (["send"], "to whom"),
     (["send", "--to", "nobody"], "is no mail address"),
-    (["send", "--to", "a@b", "--data", "-", "--body", "x"], "whole message"),
+    (["send", "--to", "a@b", "--message", "-", "--body", "x"], "whole message"),
     (["send", "--to", "a@b", "--server", "nowhere"], "is not HOST:PORT"),
     (["sendmail"], "to whom"),
     (["sendmail", "-bd"], "godwit serve"),
@@ -326,13 +326,13 @@ def test_send_takes_a_file_as_it_is(sink, tmp_path):
     file = tmp_path / "message"
     file.write_bytes(b"Subject: x\n\n.dot\nno end")
     assert run("send", "--server", sink.address, "--from", "<>", "--to", "b@far.test",
-               "--data", str(file), "--quiet").stdout == ""
+               "--message", str(file), "--quiet").stdout == ""
     assert run("send", "--server", sink.address, "--from", "a@b.test", "--to", "b@far.test",
-               "--data", "-", input=b"Subject: y\r\n\r\nz\r\n").returncode == 0
+               "--message", "-", input=b"Subject: y\r\n\r\nz\r\n").returncode == 0
     assert sink.messages[0].content == b"Subject: x\r\n\r\n.dot\r\nno end\r\n"
     assert sink.messages[0].sender == ""
     assert sink.messages[1].content == b"Subject: y\r\n\r\nz\r\n"
-    done = run("send", "--server", sink.address, "--to", "b@far.test", "--data", "-",
+    done = run("send", "--server", sink.address, "--to", "b@far.test", "--message", "-",
                input=b"a\0b")
     assert done.returncode == EX_DATAERR and b"NUL" in done.stderr
 
@@ -431,8 +431,23 @@ def test_sendmail_verbose_and_refused():
     with Sink(script=lambda verb, argument, count:
               b"550 5.1.1 nobody\r\n" if verb == "RCPT" else None) as sink:
         done = sendmail(sink, "-v", "b@far.test", input="\nx\n")
-        assert done.returncode == EX_UNAVAILABLE
+        assert done.returncode == EX_NOUSER
         assert "<- 550 5.1.1 nobody" in done.stdout and "b@far.test: nobody (550)" in done.stderr
+
+
+@pytest.mark.parametrize("replies, code", [
+    (["550 5.1.1 nobody"] * 2, EX_NOUSER), (["550 5.1.2 nowhere"], EX_NOHOST),
+    (["552 5.3.4 too large"], EX_DATAERR), (["550 5.7.1 no"], EX_UNAVAILABLE),
+    (["550 no"], EX_UNAVAILABLE), (["550 5.1.1 nobody", "550 5.1.2 nowhere"], EX_UNAVAILABLE),
+    (["250 2.1.5 ok", "550 5.1.1 nobody"], EX_NOUSER),
+])
+def test_sendmail_says_why_by_its_exit_code(replies, code):
+    left = list(replies)
+    with Sink(script=lambda verb, argument, count:
+              left.pop(0).encode() + b"\r\n" if verb == "RCPT" else None) as sink:
+        recipients = [f"r{i}@far.test" for i in range(len(replies))]
+        assert sendmail(sink, *recipients, input="\nx\n").returncode == code
+    assert left == []
 
 
 @pytest.mark.parametrize("message, code", [
@@ -457,6 +472,18 @@ def test_sendmail_speaks_smtp(relay, sink):
     sink.wait(1)
     done = run("sendmail", "-bs", "--server", free_address(), input="")
     assert done.returncode == EX_TEMPFAIL and done.stdout.startswith("421 ")
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_sendmail_speaks_smtp_with_who_ends_lines_in_lf(relay, sink, end):
+    talk = (b"EHLO x\nMAIL FROM:<a@b.test>\nRCPT TO:<c@far.test>\nDATA\n"
+            b"Subject: bs\n\n..x\n.\nQUIT\n").replace(b"\n", end)
+    done = run("sendmail", "-bs", "--server", relay.address, input=talk)
+    assert done.returncode == 0 and b"queued as" in done.stdout
+    assert sink.wait(1)[0].content.endswith(b"\r\nSubject: bs\r\n\r\n.x\r\n")
+    # With CRLF said first, an LF alone is what the listener thinks of it.
+    done = run("sendmail", "-bs", "--server", relay.address, input=b"NOOP\r\nNOOP\n")
+    assert b"500 5.5.2" in done.stdout
 
 
 # ---- the maildrop

@@ -17,8 +17,8 @@ enum {
 };
 
 static const struct verb verbs[] = {
-    { "HELO", ANY, false, verb_helo, helo_accepted },
-    { "EHLO", ANY, false, verb_ehlo, helo_accepted },
+    { "HELO", ANY, true, verb_helo, helo_accepted },
+    { "EHLO", ANY, true, verb_ehlo, helo_accepted },
     { "MAIL", SMTP_PHASE_READY, false, verb_mail, mail_accepted },
     { "RCPT", SMTP_PHASE_MAIL | SMTP_PHASE_RCPT, false, verb_rcpt, rcpt_accepted },
     { "DATA", SMTP_PHASE_RCPT, false, verb_data, data_accepted },
@@ -90,10 +90,9 @@ void smtp_server_free(struct smtp_server **server)
     *server = NULL;
 }
 
-void smtp_server_trust(struct smtp_server *s, bool may_xclient, bool is_trusted)
+void smtp_server_trust(struct smtp_server *s, bool may_xclient)
 {
     s->may_xclient = may_xclient;
-    s->is_trusted = is_trusted;
 }
 
 void server_enter(struct smtp_server *s, enum smtp_server_phase to)
@@ -167,7 +166,7 @@ static const struct verb *find_verb(struct slice name)
 
 static bool is_too_much_junk(struct smtp_server *s, const struct verb *verb)
 {
-    if (s->is_trusted || (verb != NULL && !verb->is_junk))
+    if (verb != NULL && !verb->is_junk)
         return false;
     return ++s->junk > s->options->junk_max;
 }
@@ -211,6 +210,8 @@ static void run_line(struct smtp_server *s, struct slice line)
         server_say_text(s, 500, 5, 5, 2, SLICE("Command not recognized"));
     else if ((s->verb->phases & (unsigned)s->phase) == 0)
         say_out_of_order(s, s->verb);
+    else if (command.has_control && s->verb->run != verb_bdat)
+        server_say_text(s, 501, 5, 5, 4, SLICE("Control character in the arguments"));
     else
         s->verb->run(s, command.argument);
 }
@@ -290,7 +291,7 @@ static void end_answered(struct smtp_server *s, const struct smtp_reply *reply)
     bool close = s->txn.close_after;
     s->txn.intake_begun = false;
     if (smtp_reply_is_positive(reply))
-        s->junk = 0;
+        s->junk = s->errors = 0;
     server_enter(s, SMTP_PHASE_READY);
     if (close)
         server_say_and_close(s, reply);

@@ -28,8 +28,9 @@ struct smtp_server_options {
     uint32_t hops_max;            /* Received fields; more is 554 5.4.6 */
     uint32_t recipients_max;      /* then 452 4.5.3 */
     uint32_t command_bytes_max;   /* with CRLF; then 500 5.5.2 */
-    uint32_t errors_max;          /* 5xx replies; then 421 4.7.0 */
-    uint32_t junk_max;            /* commands that bring no mail forward; then 421 */
+    uint32_t errors_max;          /* 5xx replies since the last message that was taken;
+                                     then 421 4.7.0 */
+    uint32_t junk_max;            /* commands since then that bring no mail forward */
 };
 
 /* The limits of HOSTILE section 2 and 50 MiB a message. */
@@ -85,9 +86,9 @@ struct smtp_server *smtp_server_new(const struct smtp_server_options *options,
 /* NULL inside is allowed. */
 void smtp_server_free(struct smtp_server **server);
 
-/* What the listener decided about this client. XCLIENT is offered only to those who
- * may use it; the trusted are not counted for junk. */
-void smtp_server_trust(struct smtp_server *server, bool may_xclient, bool is_trusted);
+/* Whether this client may use XCLIENT, which is then offered. Limits of errors and of
+ * junk hold for every client, as no honest one comes near them. */
+void smtp_server_trust(struct smtp_server *server, bool may_xclient);
 
 /* Says the greeting (220), or refuses with the reply, after which only CLOSE comes. */
 void smtp_server_greet(struct smtp_server *server, const struct smtp_reply *refusal);

@@ -64,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     options.recipients_max = 3;
     buffer_init(&out, 1024 * 1024);
     struct smtp_server *s = smtp_server_new(&options, &out);
-    smtp_server_trust(s, (data[0] & 16) != 0, (data[0] & 32) != 0);
+    smtp_server_trust(s, (data[0] & 16) != 0);
     smtp_server_greet(s, NULL);
     size_t piece_len = data[1] == 0 ? size : data[1];
     struct slice all = slice_make(data + 2, size - 2);

@@ -29,6 +29,7 @@ struct transaction {
     uint64_t chunk_size;
     bool chunk_is_last;
     bool is_bdat;
+    bool too_early;                 /* BDAT before any HELO: refused */
     struct smtp_reply refusal;      /* code 0: none; decided before the end */
     bool close_after;               /* the refusal ends the session */
 };
@@ -40,12 +41,11 @@ struct smtp_server {
     struct transaction txn;
     struct smtp_question question;
     const struct verb *verb;
-    const struct smtp_reply *answer_default;
     char helo[HELO_MAX];
     uint8_t helo_len;
+    char helo_asked[HELO_MAX];      /* while its acceptance is asked for */
     bool esmtp;
     bool may_xclient;
-    bool is_trusted;
     bool skipping_line;             /* the rest of a line that was too long */
     bool dropped;                   /* a DROPPED step is owed */
     bool closing;

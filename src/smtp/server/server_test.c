@@ -2,7 +2,7 @@
  *
  * A case is what the client sends and the codes that come back. The driver plays a
  * session that accepts all but: recipients at "no.test" (550), at "later.test" (451),
- * senders at "bad.test" (550). Content is kept; "want" compares it.
+ * senders at "bad.test" and its hello (550). Content is kept; "want" compares it.
  */
 #include "smtp/server/server.h"
 
@@ -22,7 +22,7 @@ struct dialogue {
     const char *codes;        /* "220 250 354 …", "close" at the end if it closes */
     const char *content;      /* of the last accepted message; NULL: not compared */
     enum line_end_rule rule;
-    bool trusted;
+    bool may_xclient;
 };
 
 struct player {
@@ -156,6 +156,15 @@ static const struct dialogue dialogues[] = {
     { "http", S("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "220 502 close" },
     { "proxy", S("PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\n"), "220 550 close" },
     { "xclient", S("XCLIENT ADDR=127.0.0.1\r\nXFORWARD ADDR=1\r\n"), "220 550 550" },
+    { "blanks at the end", S(HELO "RSET\t\r\nNOOP \t \r\nQUIT\t\r\n"),
+      "220 250 250 250 221 close" },
+    { "control bytes", S(HELO "MAIL FROM:<a\x01@b>\r\nMAIL FROM:<a@b\x7f>\r\nNOOP \x1b\r\n"
+      "N\x01OP\r\nMAIL FROM:<a@b>\r\n"), "220 250 501 501 501 500 250" },
+    { "xclient helo, then bdat, is no hello", S("XCLIENT HELO=x.test\r\nBDAT 2 LAST\r\nhi"
+      "MAIL FROM:<a@b>\r\nEHLO x\r\nMAIL FROM:<a@b>\r\n"), "220 220 503 503 250 250",
+      NULL, LINE_END_REJECT, true },
+    { "refused hello changes nothing", S("EHLO bad.test\r\nMAIL FROM:<a@b>\r\n" ENVELOPE
+      "EHLO bad.test\r\nDATA\r\n.\r\n"), "220 550 503 250 250 250 550 354 250" },
     { "xclient trusted", S("XCLIENT NAME=a.test ADDR=192.0.2.1 HELO=x\r\n" HELO
       "XCLIENT FOO=1\r\nXCLIENT\r\n"), "220 220 250 501 501", NULL, LINE_END_REJECT, true },
     { "addresses", S(HELO "MAIL FROM:<;for i in 0 1 2;do read r;done;sh;exit 0;>\r\n"
@@ -188,6 +197,8 @@ static void player_answer(struct player *p)
     const struct smtp_reply *reply = NULL;
     if (q->ask == SMTP_ASK_MAIL &&
         slice_ends_with_nocase(smtp_server_envelope(p->server)->sender, SLICE("@bad.test")))
+        reply = &no;
+    if (q->ask == SMTP_ASK_HELO && slice_equal(q->text, SLICE("bad.test")))
         reply = &no;
     if (q->ask == SMTP_ASK_RCPT &&
         slice_ends_with_nocase(q->recipient->address, SLICE("@no.test")))
@@ -265,7 +276,7 @@ static void play(const struct dialogue *d, size_t piece_len)
     struct buffer codes;
     player_open(&p);
     p.options.bare_line_end = d->rule;
-    smtp_server_trust(p.server, d->trusted, d->trusted);
+    smtp_server_trust(p.server, d->may_xclient);
     smtp_server_greet(p.server, NULL);
     buffer_init(&input, 1024 * 1024);
     buffer_init(&codes, 4096);
@@ -384,17 +395,15 @@ static void a_line_without_end_is_not_kept(void **state)
 static void too_many_errors_and_too_much_junk_close(void **state)
 {
     (void)state;
-    static const struct { const char *line; bool trusted; int lines; bool closes; } cases[] = {
-        { "FOO\r\n", false, 19, false }, { "FOO\r\n", false, 20, true },
-        { "FOO\r\n", true, 20, true },   { "NOOP\r\n", false, 100, false },
-        { "NOOP\r\n", false, 101, true }, { "RSET\r\n", true, 5000, false },
+    static const struct { const char *line; int lines; bool closes; } cases[] = {
+        { "FOO\r\n", 19, false },   { "FOO\r\n", 20, true },  { "NOOP\r\n", 100, false },
+        { "NOOP\r\n", 101, true },  { "RSET\r\n", 101, true }, { "EHLO x\r\n", 101, true },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct player p;
         struct buffer input;
         player_open(&p);
         buffer_init(&input, 8192);
-        smtp_server_trust(p.server, false, cases[i].trusted);
         for (int n = 0; n < cases[i].lines; n++) {
             feed_text(&p, &input, cases[i].line);
             if (n % 50 == 0 && !p.closed)
@@ -406,6 +415,25 @@ static void too_many_errors_and_too_much_junk_close(void **state)
         buffer_free(&input);
         player_close(&p);
     }
+}
+
+static void a_message_that_is_taken_forgives_the_errors_before(void **state)
+{
+    (void)state;
+    struct player p;
+    struct buffer input;
+    player_open(&p);
+    buffer_init(&input, 8192);
+    for (int round = 0; round < 3; round++) {
+        for (int n = 0; n < 19; n++)
+            feed_text(&p, &input, "FOO\r\n");
+        feed_text(&p, &input, ENVELOPE "DATA\r\nhi\r\n.\r\n");
+        assert_false(p.closed);
+        buffer_clear(&p.out);
+    }
+    assert_int_equal(p.messages, 3);
+    buffer_free(&input);
+    player_close(&p);
 }
 
 static void a_refused_intake_drains_and_answers_at_the_end(void **state)
@@ -466,6 +494,7 @@ int main(void)
         cmocka_unit_test(limits_hold_at_their_edge),
         cmocka_unit_test(a_line_without_end_is_not_kept),
         cmocka_unit_test(too_many_errors_and_too_much_junk_close),
+        cmocka_unit_test(a_message_that_is_taken_forgives_the_errors_before),
         cmocka_unit_test(a_refused_intake_drains_and_answers_at_the_end),
         cmocka_unit_test(the_envelope_holds_what_was_said),
     };

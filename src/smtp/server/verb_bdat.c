@@ -31,7 +31,7 @@ static const struct smtp_reply *refusal_of_phase(struct smtp_server *s)
     return &no_mail;
 }
 
-/* Takes the octets and answers with the refusal; the phase before comes back. */
+/* Takes the octets, then answers with the refusal. */
 static void swallow(struct smtp_server *s, const struct smtp_reply *refusal)
 {
     content_refuse(s, refusal, false);
@@ -58,6 +58,7 @@ void verb_bdat(struct smtp_server *s, struct slice argument)
     if (first)
         content_begin(s, true);
     t->is_bdat = true;
+    t->too_early = s->phase == SMTP_PHASE_START;
     t->chunk_left = t->chunk_size = size;
     t->chunk_is_last = is_last;
     if (refusal != NULL) {
@@ -87,7 +88,7 @@ static void chunk_refused(struct smtp_server *s)
     memcpy(text, refusal.text.data, len);
     refusal.text = slice_make(text, len);
     bool close = s->txn.close_after;
-    server_enter(s, s->helo_len > 0 ? SMTP_PHASE_READY : SMTP_PHASE_START);
+    server_enter(s, s->txn.too_early ? SMTP_PHASE_START : SMTP_PHASE_READY);
     if (close)
         server_say_and_close(s, &refusal);
     else

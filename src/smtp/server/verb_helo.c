@@ -1,12 +1,13 @@
 /* verb_helo.c: HELO and EHLO, and what this server offers.
  *
- * RFC 5321 4.1.1.1: either one, at any time, drops the transaction.
+ * RFC 5321 4.1.1.1: either one, at any time, drops the transaction. One that is refused
+ * changes nothing (RFC 5321 4.1.4): the name becomes the session's when it is accepted.
  */
 #include "smtp/server/server_private.h"
 
 #include "wire/smtp/address.h"
 
-static void say_hello(struct smtp_server *s, struct slice argument, bool esmtp)
+static void say_hello(struct smtp_server *s, struct slice argument)
 {
     struct smtp_helo helo;
     if (argument.len == 0) {
@@ -17,21 +18,19 @@ static void say_hello(struct smtp_server *s, struct slice argument, bool esmtp)
         server_say_text(s, 501, 5, 5, 4, SLICE("That is not a host name"));
         return;
     }
-    memcpy(s->helo, argument.data, argument.len);
-    s->helo_len = (uint8_t)argument.len;
-    s->esmtp = esmtp;
-    s->question.text = smtp_server_helo(s);
+    memcpy(s->helo_asked, argument.data, argument.len);
+    s->question.text = slice_make(s->helo_asked, argument.len);
     server_ask(s, SMTP_ASK_HELO);
 }
 
 void verb_helo(struct smtp_server *s, struct slice argument)
 {
-    say_hello(s, argument, false);
+    say_hello(s, argument);
 }
 
 void verb_ehlo(struct smtp_server *s, struct slice argument)
 {
-    say_hello(s, argument, true);
+    say_hello(s, argument);
 }
 
 static void offer(struct smtp_server *s, const char *extension)
@@ -45,6 +44,9 @@ static void offer(struct smtp_server *s, const char *extension)
 void helo_accepted(struct smtp_server *s, const struct smtp_reply *reply)
 {
     (void)reply;
+    memcpy(s->helo, s->question.text.data, s->question.text.len);
+    s->helo_len = (uint8_t)s->question.text.len;
+    s->esmtp = s->verb->run == verb_ehlo;
     server_enter(s, SMTP_PHASE_READY);
     buffer_append_string(s->out, s->esmtp ? "250-" : "250 ");
     buffer_append(s->out, s->options->hostname);

@@ -41,14 +41,16 @@ bool smtp_line_skip(struct slice *input)
 
 bool smtp_command_parse(struct slice line, struct smtp_command *out_command)
 {
+    while (line.len > 0 && ascii_is_blank(line.data[line.len - 1]))
+        line.len--;
     struct cursor c = cursor_over(line);
     struct smtp_command command = { .verb = cursor_take_while(&c, ascii_is_alpha) };
     if (command.verb.len == 0 || (!cursor_at_end(&c) && !cursor_sees(&c, ' ')))
         return false;
     command.argument = slice_trim(cursor_rest(&c));
-    for (size_t i = 0; i < line.len; i++)
-        if (ascii_is_control(line.data[i]) && line.data[i] != '\t')
-            return false;
+    for (size_t i = 0; i < command.argument.len; i++)
+        command.has_control |= ascii_is_control(command.argument.data[i]) &&
+                               command.argument.data[i] != '\t';
     *out_command = command;
     return true;
 }

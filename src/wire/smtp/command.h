@@ -28,11 +28,12 @@ bool smtp_line_skip(struct slice *input);
 struct smtp_command {
     struct slice verb;     /* one or more letters, as written */
     struct slice argument; /* without spaces and tabs around it; perhaps empty */
+    bool has_control;      /* a control byte in the argument; a tab is none */
 };
 
-/* command = verb [ SP argument ]. False when the line begins with no letter, the verb
- * is followed by anything but a space, or there is a control byte in the line (a tab
- * in the argument excepted). Octets above 127 pass: what may hold them decides. */
+/* command = verb [ SP argument ]. False when the line begins with no letter or the verb
+ * is followed by anything but a space; blanks at the end of the line are let pass (RFC
+ * 5321 4.1.1). Octets above 127 pass too: what may hold them decides. */
 bool smtp_command_parse(struct slice line, struct smtp_command *out_command);
 
 /* The argument of BDAT: chunk-size [ SP "LAST" ] (RFC 3030 section 2). Digits only;

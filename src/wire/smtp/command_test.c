@@ -52,8 +52,14 @@ static void lines_end_in_crlf_only(void **state)
 static void verbs_and_arguments(void **state)
 {
     (void)state;
-    static const struct { struct slice line; const char *verb, *argument; } cases[] = {
+    static const struct {
+        struct slice line;
+        const char *verb, *argument;
+        bool has_control;
+    } cases[] = {
         { SLICE_INIT("NOOP"), "NOOP", "" },
+        { SLICE_INIT("RSET\t"), "RSET", "" },
+        { SLICE_INIT("QUIT \t "), "QUIT", "" },
         { SLICE_INIT("noop "), "noop", "" },
         { SLICE_INIT("EHLO  a.b \t"), "EHLO", "a.b" },
         { SLICE_INIT("MAIL FROM:<a@b> SIZE=1"), "MAIL", "FROM:<a@b> SIZE=1" },
@@ -62,7 +68,9 @@ static void verbs_and_arguments(void **state)
         { SLICE_INIT(" NOOP"), NULL, NULL },
         { SLICE_INIT("NOOP\tx"), NULL, NULL },
         { SLICE_INIT("NO-OP"), NULL, NULL },
-        { SLICE_INIT("NOOP a\x1b[2J"), NULL, NULL },
+        { SLICE_INIT("NOOP a\x1b[2J"), "NOOP", "a\x1b[2J", true },
+        { SLICE_INIT("NOOP a\tb"), "NOOP", "a\tb" },
+        { SLICE_INIT("NOOP\x7f"), NULL, NULL },
         { SLICE_INIT("\x16\x03\x01"), NULL, NULL },
         { SLICE_INIT("123"), NULL, NULL },
     };
@@ -74,6 +82,7 @@ static void verbs_and_arguments(void **state)
             continue;
         assert_true(slice_equal(c.verb, slice_from_string(cases[i].verb)));
         assert_true(slice_equal(c.argument, slice_from_string(cases[i].argument)));
+        assert_int_equal(c.has_control, cases[i].has_control);
     }
 }
 
@@ -167,7 +176,7 @@ static void typed_values(void **state)
     static const struct { struct slice value; int notify; } notify[] = {
         { SLICE_INIT("NEVER"), 1 }, { SLICE_INIT("SUCCESS"), 2 }, { SLICE_INIT("failure,delay"), 12 },
         { SLICE_INIT("SUCCESS,FAILURE,DELAY"), 14 }, { SLICE_INIT("NEVER,SUCCESS"), -1 },
-        { SLICE_INIT("SUCCESS,NEVER"), -1 }, { SLICE_INIT("SUCCESS,SUCCESS"), -1 }, { SLICE_INIT(""), -1 },
+        { SLICE_INIT("SUCCESS,NEVER"), -1 }, { SLICE_INIT("SUCCESS,SUCCESS"), 2 }, { SLICE_INIT(""), -1 },
         { SLICE_INIT("SUCCESS,"), -1 }, { SLICE_INIT(",SUCCESS"), -1 }, { SLICE_INIT("SOMETIMES"), -1 },
     };
     for (size_t i = 0; i < sizeof notify / sizeof *notify; i++) {
@@ -177,6 +186,7 @@ static void typed_values(void **state)
     }
     assert_true(smtp_envid_is_valid(SLICE("QQ314159+2B")));
     assert_false(smtp_envid_is_valid(SLICE("a+0D+0Ab")));
+    assert_false(smtp_envid_is_valid(SLICE("a+2bc")));
     assert_false(smtp_envid_is_valid(SLICE("")));
     char many[101];
     memset(many, 'x', sizeof many);
@@ -197,7 +207,8 @@ static void orcpt_and_auth(void **state)
         { SLICE_INIT("utf-8;a\\x{D800}@d"), NULL }, { SLICE_INIT("utf-8;a\\x{110000}@d"), NULL },
         { SLICE_INIT("utf-8;a\\x{1@d"), NULL }, { SLICE_INIT("utf-8;a\\x{}@d"), NULL },
         { SLICE_INIT("utf-8;a\\y"), NULL }, { SLICE_INIT("utf-8;\xff"), NULL },
-        { SLICE_INIT("rfc822;b\xc3\xbc"), NULL }, { SLICE_INIT("rfc822;"), NULL },
+        { SLICE_INIT("rfc822;b\xc3\xbc"), NULL }, { SLICE_INIT("rfc822;"), "" },
+        { SLICE_INIT("x_y.z;a"), NULL }, { SLICE_INIT("x_y;a"), "a" }, { SLICE_INIT("\xc3\xa9;a"), NULL },
         { SLICE_INIT(";a@b"), NULL }, { SLICE_INIT("rfc822"), NULL }, { SLICE_INIT("rfc822;a=b"), NULL },
         { SLICE_INIT("rf c;a"), NULL },
     };

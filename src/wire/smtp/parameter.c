@@ -4,6 +4,7 @@
 
 #include "base/ascii.h"
 #include "base/utf8.h"
+#include "wire/message/lexer.h"
 
 static const struct {
     struct slice name;
@@ -67,6 +68,13 @@ enum smtp_parameter_result smtp_parameter_next(struct cursor *c,
     return SMTP_PARAMETER_TAKEN;
 }
 
+/* Of a digit that cursor_take() gave; -1 when it is none. */
+static int upper_hex_value(int octet)
+{
+    bool is_upper = octet >= 0 && ascii_upper((char)octet) == (char)octet;
+    return is_upper ? ascii_hex_value((char)octet) : -1;
+}
+
 /* xtext = *( xchar / hexchar ); hexchar = "+" 2(%x30-39 / %x41-46)
  * The next octet meant: 0 to 255, -1 at the end, -2 when it is not xtext. */
 static int next_of_xtext(struct cursor *c)
@@ -74,12 +82,8 @@ static int next_of_xtext(struct cursor *c)
     int next = cursor_take(c);
     if (next != '+')
         return next < 0 || (next > ' ' && next < 0x7f && next != '=') ? next : -2;
-    int high = cursor_take(c);
-    int low = cursor_take(c);
-    if (high < 0 || low < 0)
-        return -2;
-    high = ascii_hex_value((char)high);
-    low = ascii_hex_value((char)low);
+    int high = upper_hex_value(cursor_take(c));
+    int low = upper_hex_value(cursor_take(c));
     return high < 0 || low < 0 ? -2 : high * 16 + low;
 }
 
@@ -164,7 +168,7 @@ bool smtp_notify_parse(struct slice value, uint8_t *out_notify)
     struct slice word;
     while (slice_split(&rest, ',', &word)) {
         uint8_t bit = notify_bit(word);
-        if (bit == 0 || (all & bit) != 0)
+        if (bit == 0)
             return false;
         all |= bit;
     }
@@ -268,9 +272,8 @@ static bool decode_utf8_address(struct slice address, struct buffer *out)
 bool smtp_orcpt_parse(struct slice value, struct smtp_orcpt *out_orcpt)
 {
     struct cursor c = cursor_over(value);
-    struct smtp_orcpt o = { .type = cursor_take_while(&c, is_keyword_character) };
-    if (value.len > SMTP_ORCPT_MAX || o.type.len == 0 || !cursor_take_byte(&c, ';') ||
-        cursor_at_end(&c))
+    struct smtp_orcpt o = { .type = cursor_take_while(&c, lexer_is_atext) };
+    if (value.len > SMTP_ORCPT_MAX || o.type.len == 0 || !cursor_take_byte(&c, ';'))
         return false;
     o.address = cursor_rest(&c);
     if (slice_equal_nocase(o.type, SLICE("utf-8"))) {

@@ -49,8 +49,7 @@ enum smtp_parameter_result smtp_parameter_next(struct cursor *c,
                                                struct smtp_parameter *out_parameter);
 
 /* xtext of RFC 3461 section 4. Decoding appends the octets meant; false, with some
- * perhaps appended, when it is not xtext. Either case of hex digits is read; upper
- * case is written. */
+ * perhaps appended, when it is not xtext: the hex digits are upper case. */
 bool smtp_xtext_decode(struct slice xtext, struct buffer *out);
 void smtp_xtext_encode(struct slice octets, struct buffer *out);
 
@@ -79,7 +78,7 @@ enum {
     SMTP_NOTIFY_DELAY = 8,
 };
 
-/* "NEVER" alone, or a list of the others, each once. */
+/* "NEVER" alone, or a list of the others; one said twice is said once. */
 bool smtp_notify_parse(struct slice value, uint8_t *out_notify);
 
 enum {
@@ -95,9 +94,9 @@ struct smtp_orcpt {
     struct slice address; /* still encoded */
 };
 
-/* addr-type ";" xtext, at most 500 characters. For the type utf-8 the forms of RFC
- * 6533 section 3 are taken; only there the value may hold octets above 127, which
- * the caller refuses without SMTPUTF8. */
+/* addr-type ";" xtext, which may be empty; at most 500 characters. For the type utf-8 the
+ * forms of RFC 6533 section 3 are taken; only there the value may hold octets above 127,
+ * which the caller refuses without SMTPUTF8. */
 bool smtp_orcpt_parse(struct slice value, struct smtp_orcpt *out_orcpt);
 
 /* Appends the address meant, in UTF-8 for the type utf-8; control bytes stay out

@@ -33,11 +33,6 @@ static inline bool smtp_reply_is_positive(const struct smtp_reply *r)
     return r->code >= 200 && r->code < 400;
 }
 
-static inline bool smtp_reply_is_temporary(const struct smtp_reply *r)
-{
-    return r->code >= 400 && r->code < 500;
-}
-
 /* Appends the reply as it goes over the wire: one line for each line of text, the
  * enhanced code before each when `with_status`. Control bytes in the text become
  * '?', and a line is cut so that it keeps within 512 octets. */
