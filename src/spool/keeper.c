@@ -181,6 +181,7 @@ static void work(struct spool *spool)
     if (atomic_load(&spool->log.is_failed))
         return;
     checkpoint(spool);
+    spool_checkpoint_reserve(spool);
     pthread_mutex_lock(&spool->lock);
     bool has_empty = spool->segments.has_empty;
     pthread_mutex_unlock(&spool->lock);
