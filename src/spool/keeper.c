@@ -99,7 +99,7 @@ static void prepare_one(struct spool *spool, bool zeros)
     pthread_mutex_lock(&spool->lock);
     bool is_news = error != preparer->error;
     preparer->error = error;
-    if (error == ERR_OK && spool->segments.ready_count > SPOOL_READY_KEPT)
+    if (error == ERR_OK && spool->segments.ready_count >= SPOOL_READY_TARGET)
         atomic_store(&spool->log.is_full, false);
     pthread_cond_signal(&preparer->done);
     if (is_news && error != ERR_OK)
