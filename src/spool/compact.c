@@ -10,6 +10,7 @@ enum {
     IDS_AT_ONCE = 256,
     MOVES_AT_ONCE = 32,
     SPARSE_PART = 4,        /* a segment with less than a quarter live is sparse */
+    SPARSE_PART_FULL = 16,  /* on a full disk, where moves take from the reserve */
 };
 
 struct victims {
@@ -17,27 +18,30 @@ struct victims {
     size_t count;
 };
 
-static bool is_sparse(const struct spool_segment *s)
+static bool is_sparse(const struct spool_segment *s, uint64_t part)
 {
     return s->live_count > 0 && s->references == 0 && !s->is_damaged &&
-           s->live_bytes < s->bytes / SPARSE_PART;
+           s->live_bytes < s->bytes / part;
 }
 
-/* Under the lock: sparse segments, as many as fit into one. */
+/* Under the lock: sparse segments, as many as fit into half of one; on a full disk into
+ * a small part of the reserve, which comes back with the first that is freed. */
 static void choose(struct spool *spool, struct victims *victims)
 {
     uint64_t sealed = 0;
     uint64_t live = 0;
+    bool is_full = atomic_load(&spool->log.is_full);
+    uint64_t part = is_full ? SPARSE_PART_FULL : SPARSE_PART;
     struct list_node *node = list_first(&spool->segments.sealed);
     for (; node != NULL; node = list_next(&spool->segments.sealed, node))
         sealed += container_of(node, struct spool_segment, node)->bytes;
-    if (sealed < spool->limits.compact_floor_bytes && !atomic_load(&spool->log.is_full))
+    if (sealed < spool->limits.compact_floor_bytes && !is_full)
         return;
     node = list_first(&spool->segments.sealed);
     while (node != NULL && victims->count < VICTIMS_MAX) {
         struct spool_segment *s = container_of(node, struct spool_segment, node);
         node = list_next(&spool->segments.sealed, node);
-        if (!is_sparse(s) || live + s->live_bytes > s->bytes / 2)
+        if (!is_sparse(s, part) || live + s->live_bytes > s->bytes * 2 / part)
             continue;
         live += s->live_bytes;
         victims->ids[victims->count++] = s->id;
@@ -120,10 +124,10 @@ void spool_compact(struct spool *spool)
             damaged |= error == ERR_CORRUPT;
             if (error != ERR_OK && error != ERR_ABSENT && error != ERR_CORRUPT)
                 mover.error = error;
-            spool_mover_wait(&mover, MOVES_AT_ONCE);
+            spool_mover_wait(spool, &mover, MOVES_AT_ONCE);
         }
     } while (count > 0 && mover.error == ERR_OK);
-    spool_mover_wait(&mover, 0);
+    spool_mover_wait(spool, &mover, 0);
     if (damaged)
         mark_damaged(spool, &victims);
     spool_mover_free(&mover);

@@ -236,6 +236,137 @@ static void a_full_disk_is_survived(void **state)
     rig_free(rig);
 }
 
+/* Puts messages until the disk is full; every second one ends, some segments later.
+ * How many; their ids, 0 for what ended. */
+static size_t fill_disk(struct rig *rig, uint64_t *ids, size_t max)
+{
+    struct rig_message m = { .seed = 1, .size = 3500, .recipients = 1 };
+    struct rig_commit commit;
+    size_t count = 0;
+    while ((commit = rig_put(rig, &m)).result == ERR_OK) {
+        assert_true(count < max);
+        ids[count++] = commit.id.value;
+        if (count % 2 == 0 && count > 40) {
+            assert_int_equal(rig_update(rig, ids[count - 40], 0, RECIPIENT_DELIVERED, 1),
+                             ERR_OK);
+            ids[count - 40] = 0;
+        }
+        rig_forget_arrivals(rig);
+    }
+    assert_int_equal(commit.result, ERR_FULL);
+    return count;
+}
+
+/* Exactly these, each as it was. */
+static void check_there(struct rig *rig, const uint64_t *ids, size_t count)
+{
+    struct rig_message m = { .seed = 1, .size = 3500, .recipients = 1 };
+    size_t live = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (ids[i] == 0)
+            continue;
+        live++;
+        if (rig_find(rig, ids[i]) == NULL)
+            fail_msg("message %zu of %zu is lost", i, count);
+        assert_true(rig_reads_back(rig, ids[i], &m));
+    }
+    assert_int_equal(rig->arrivals_count, live);
+}
+
+static void spoil_newest_checkpoint(struct spool_fake *fake)
+{
+    const char *path;
+    const char *newest = "";
+    char *bytes = NULL;
+    size_t len;
+    for (size_t i = 0; spool_fake_file(fake, i, &path, &len) != NULL; i++)
+        if (strncmp(path, "checkpoint/0", 12) == 0 && strcmp(path, newest) > 0) {
+            newest = path;
+            bytes = spool_fake_file(fake, i, &path, &len) + len / 2;
+        }
+    assert_non_null(bytes);
+    *bytes ^= 1;
+}
+
+/* The machine dies; the same disk in a second life, with its newest checkpoint spoilt. */
+static void kill_and_open(struct rig **rig, uint64_t space, bool spoils)
+{
+    struct spool_fake *left = spool_fake_crash((*rig)->fake,
+                                               spool_fake_changes((*rig)->fake), 1, false);
+    struct spool_limits limits = (*rig)->limits;
+    rig_free(*rig);
+    *rig = rig_make(left);
+    (*rig)->limits = limits;
+    if (spoils)
+        spoil_newest_checkpoint(left);
+    spool_fake_space(left, space);
+    enum err error = rig_open(*rig);
+    if (error != ERR_OK)
+        fail_msg("open says %s", err_text(error));
+}
+
+/* A busy writer takes segments with zeros first, which were made last; on a full disk
+ * it comes back to the ones that were made before. Their order is that of their frames,
+ * not of their names. */
+static void segments_are_replayed_in_the_order_of_their_use(void **state)
+{
+    (void)state;
+    enum { SPACE = 4 * 1024 * 1024, MAX = 1024 };
+    static uint64_t ids[MAX];
+    struct rig *rig = rig_make(spool_fake_new());
+    rig->limits.compact_floor_bytes = rig->limits.checkpoint_bytes = 1 << 30;
+    spool_fake_space(rig->fake, SPACE);
+    assert_int_equal(rig_open(rig), ERR_OK);
+    size_t count = fill_disk(rig, ids, MAX);
+    assert_true(spool_stats(rig->spool).groups * 4096 > SPOOL_BUSY_BYTES);
+    kill_and_open(&rig, SPACE, false);
+    check_there(rig, ids, count);
+    rig_free(rig);
+}
+
+static void keep_value(void *context, struct slice key, struct slice value)
+{
+    (void)key;
+    *(struct slice *)context = value;
+}
+
+/* A recovery lets go of the last segment, of which the newest checkpoint knows the first
+ * half: the checkpoint before needs what stood there. */
+static void the_older_checkpoint_serves_after_a_recovery(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_make(spool_fake_new());
+    rig->limits.checkpoint_bytes = 1 << 30;
+    assert_int_equal(rig_open(rig), ERR_OK);
+    struct rig_message m = { .seed = 1, .size = 3500, .recipients = 2 };
+    uint64_t ended = rig_put(rig, &m).id.value;
+    uint64_t half = rig_put(rig, &m).id.value;
+    uint64_t first = spool_stats(rig->spool).segments;
+    uint64_t last = 0;
+    while (spool_stats(rig->spool).segments == first)
+        last = rig_put(rig, &m).id.value;
+    assert_int_equal(spool_note_set(rig->spool, SLICE("k"), SLICE("v")), ERR_OK);
+    assert_int_equal(spool_checkpoint_write(rig->spool), ERR_OK);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(rig_update(rig, ended, i, RECIPIENT_RELAYED, 1), ERR_OK);
+        assert_int_equal(rig_update(rig, last, i, RECIPIENT_RELAYED, 1), ERR_OK);
+    }
+    assert_int_equal(rig_update(rig, half, 1, RECIPIENT_FAILED, 1), ERR_OK);
+    assert_int_equal(spool_note_set(rig->spool, SLICE("k"), SLICE("w")), ERR_OK);
+    assert_int_equal(rig_update(rig, half, 0, RECIPIENT_QUEUED, 1), ERR_OK);
+    assert_int_equal(spool_checkpoint_write(rig->spool), ERR_OK);
+    kill_and_open(&rig, 0, false);
+    assert_null(rig_find(rig, ended));
+    kill_and_open(&rig, 0, true);
+    assert_null(rig_find(rig, ended));
+    assert_non_null(rig_find(rig, half));
+    assert_int_equal(rig_find(rig, half)->recipients[1].state, RECIPIENT_FAILED);
+    struct slice note = { 0 };
+    spool_notes_each(rig->spool, keep_value, &note);
+    assert_true(slice_equal(note, SLICE("w")));
+    rig_free(rig);
+}
+
 /* A large body that finds no room is answered, and leaves nothing. */
 static void a_large_body_may_find_no_room(void **state)
 {
@@ -280,6 +411,8 @@ int main(void)
         cmocka_unit_test(both_checkpoints_may_be_gone),
         cmocka_unit_test(churn_stays_small),
         cmocka_unit_test(a_full_disk_is_survived),
+        cmocka_unit_test(segments_are_replayed_in_the_order_of_their_use),
+        cmocka_unit_test(the_older_checkpoint_serves_after_a_recovery),
         cmocka_unit_test(a_large_body_may_find_no_room),
         cmocka_unit_test(after_a_failed_sync_nothing_is_promised),
     };

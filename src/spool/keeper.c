@@ -99,11 +99,19 @@ static void prepare_one(struct spool *spool, bool zeros)
     pthread_mutex_lock(&spool->lock);
     bool is_news = error != preparer->error;
     preparer->error = error;
-    if (error == ERR_OK)
+    if (error == ERR_OK && spool->segments.ready_count >= SPOOL_READY_TARGET)
         atomic_store(&spool->log.is_full, false);
     pthread_cond_signal(&preparer->done);
     if (is_news && error != ERR_OK)
         spool_problem(spool, "cannot prepare a segment of the log: %s", err_text(error));
+}
+
+/* Under the lock. */
+static size_t ready_target(const struct spool *spool, bool is_busy)
+{
+    if (is_busy)
+        return SPOOL_READY_TARGET + 1;
+    return spool->preparer.wants_next ? SPOOL_READY_TARGET : SPOOL_READY_IDLE;
 }
 
 static void *run_preparer(void *argument)
@@ -114,7 +122,7 @@ static void *run_preparer(void *argument)
     while (!preparer->is_stopping) {
         bool is_busy = spool->log.written >= SPOOL_BUSY_BYTES;
         size_t ready = spool->segments.ready_count;
-        if (ready >= SPOOL_READY_TARGET + (size_t)is_busy)
+        if (ready >= ready_target(spool, is_busy))
             pthread_cond_wait(&preparer->wake, &spool->lock);
         else
             prepare_one(spool, is_busy && ready >= SPOOL_READY_TARGET);
@@ -173,6 +181,7 @@ static void work(struct spool *spool)
     if (atomic_load(&spool->log.is_failed))
         return;
     checkpoint(spool);
+    spool_checkpoint_reserve(spool);
     pthread_mutex_lock(&spool->lock);
     bool has_empty = spool->segments.has_empty;
     pthread_mutex_unlock(&spool->lock);

@@ -12,31 +12,43 @@
 
 enum {
     HOMES_AT_ONCE = 16,
-    SEGMENT_FRAME_BYTES = 8,
     PATIENCE_NS = 1000 * 1000,
     SECOND_NS = 1000 * 1000 * 1000,
+    MARK_BYTES = 9,
+    SLACK_PART = 16, /* of a segment: spool_log_slack() */
 };
 
 static const char zero_sector[SPOOL_SECTOR];
 
+uint64_t spool_log_slack(const struct spool *spool)
+{
+    return spool->limits.segment_bytes / SLACK_PART;
+}
+
 uint64_t spool_log_payload_max(const struct spool *spool)
 {
-    uint64_t fixed = SPOOL_FOOTER_ROOM + 2 * SPOOL_SECTOR;
+    uint64_t fixed = SPOOL_FOOTER_ROOM + 2 * SPOOL_SECTOR + spool_log_slack(spool);
     return spool->limits.segment_bytes - fixed - SPOOL_FRAME_HEADER;
+}
+
+void spool_log_push_chain(struct spool *spool, struct spool_op *first,
+                          struct spool_op *last)
+{
+    struct spool_log *log = &spool->log;
+    last->next = NULL;
+    pthread_mutex_lock(&log->mutex);
+    bool wakes = log->first == NULL || !first->is_patient;
+    *log->last = first;
+    log->last = &last->next;
+    log->is_awaited |= !first->is_patient;
+    pthread_mutex_unlock(&log->mutex); /* the ops may be gone now */
+    if (wakes)
+        pthread_cond_signal(&log->wake);
 }
 
 void spool_log_push(struct spool *spool, struct spool_op *op)
 {
-    struct spool_log *log = &spool->log;
-    op->next = NULL;
-    pthread_mutex_lock(&log->mutex);
-    bool wakes = log->first == NULL || !op->is_patient;
-    *log->last = op;
-    log->last = &op->next;
-    log->is_awaited |= !op->is_patient;
-    pthread_mutex_unlock(&log->mutex); /* the op may be gone now */
-    if (wakes)
-        pthread_cond_signal(&log->wake);
+    spool_log_push_chain(spool, op, op);
 }
 
 /* Under the mutex: what nobody waits for gives the next commit some time to come, so
@@ -178,8 +190,10 @@ static enum err write_alone(struct spool *spool, enum spool_frame_type type,
 static enum err write_beginning(struct spool *spool)
 {
     struct buffer payload;
-    buffer_init(&payload, SEGMENT_FRAME_BYTES);
-    buffer_append_u64(&payload, spool->generation);
+    buffer_init(&payload, MARK_BYTES);
+    spool_mark_encode(&payload, spool->generation,
+                      atomic_load(&spool->log.is_recovering) ? SPOOL_MARK_REWRITE
+                                                             : SPOOL_MARK_ORDINARY);
     enum err error = payload.overflow ? ERR_MEMORY
                    : write_alone(spool, SPOOL_FRAME_SEGMENT, buffer_slice(&payload));
     buffer_free(&payload);
@@ -200,6 +214,8 @@ static enum err seal(struct spool *spool)
     list_append(&spool->segments.sealed, &segment->node);
     spool->segments.open_count++;
     spool->segments.has_empty = true;
+    log->applied = log->sequence;
+    log->since_checkpoint += SPOOL_SECTOR;
     pthread_cond_signal(&spool->keeper.wake);
     pthread_mutex_unlock(&spool->lock);
     log->segment = NULL;
@@ -207,11 +223,14 @@ static enum err seal(struct spool *spool)
 }
 
 /* Under the lock: the next segment, waiting for the preparer if it is late. The last
- * one is the reserve. NULL: the disk is full. */
+ * but one is the reserve, the last is a recovery's. NULL: the disk is full. */
 static struct spool_segment *take_ready(struct spool *spool, bool uses_reserve)
 {
     struct spool_segments *segments = &spool->segments;
     struct spool_preparer *preparer = &spool->preparer;
+    bool is_recovering = atomic_load(&spool->log.is_recovering);
+    size_t kept = is_recovering ? 0 : SPOOL_READY_KEPT;
+    preparer->wants_next = true;
     while (segments->ready_count < SPOOL_READY_TARGET && preparer->has_thread &&
            preparer->error == ERR_OK) {
         pthread_cond_signal(&preparer->wake);
@@ -220,7 +239,7 @@ static struct spool_segment *take_ready(struct spool *spool, bool uses_reserve)
     bool is_last = segments->ready_count < SPOOL_READY_TARGET;
     if (is_last && preparer->has_thread) {
         atomic_store(&spool->log.is_full, true);
-        if (segments->ready_count == 0 || !uses_reserve)
+        if (segments->ready_count <= kept || !uses_reserve)
             return NULL;
     }
     struct list_node *node = list_take(&segments->ready);
@@ -230,6 +249,20 @@ static struct spool_segment *take_ready(struct spool *spool, bool uses_reserve)
     spool->log.on_reserve = is_last && preparer->has_thread;
     pthread_cond_signal(&preparer->wake);
     return container_of(node, struct spool_segment, node);
+}
+
+/* On a full disk a segment that is used up and holds no message is sealed although
+ * nothing follows: it is free after the next checkpoint, and the reserve again. */
+static enum err seal_used_up(struct spool *spool, bool uses_reserve)
+{
+    struct spool_log *log = &spool->log;
+    if (log->segment == NULL || !uses_reserve ||
+        log->offset + 2 * spool_log_slack(spool) <= log->segment->bytes)
+        return ERR_FULL;
+    pthread_mutex_lock(&spool->lock);
+    bool is_dead = log->segment->live_count == 0 && log->segment->references == 0;
+    pthread_mutex_unlock(&spool->lock);
+    return is_dead && seal(spool) != ERR_OK ? ERR_IO : ERR_FULL;
 }
 
 static enum err next_segment(struct spool *spool, bool uses_reserve)
@@ -245,7 +278,7 @@ static enum err next_segment(struct spool *spool, bool uses_reserve)
         spool_map_insert(&spool->segments.all, next);
     pthread_mutex_unlock(&spool->lock);
     if (next == NULL)
-        return ERR_FULL;
+        return seal_used_up(spool, uses_reserve);
     if (log->segment != NULL && seal(spool) != ERR_OK) {
         pthread_mutex_lock(&spool->lock);
         spool_map_remove(&spool->segments.all, next->id);
@@ -258,25 +291,37 @@ static enum err next_segment(struct spool *spool, bool uses_reserve)
     return write_beginning(spool);
 }
 
-static bool fits(const struct spool_log *log, uint64_t at, const struct spool_op *op)
+static bool fits(struct spool *spool, uint64_t at, const struct spool_op *op)
 {
-    return at + spool_frame_bytes(op->place.length) + SPOOL_FOOTER_ROOM <=
+    struct spool_log *log = &spool->log;
+    uint64_t slack = atomic_load(&log->is_recovering) ? 0 : spool_log_slack(spool);
+    return at + spool_frame_bytes(op->place.length) + SPOOL_FOOTER_ROOM + slack <=
            log->segment->bytes;
+}
+
+/* On the reserve of a full disk: what has no right to it, and in its second half the
+ * reports too, since each will need an outcome. */
+static bool is_refused(struct spool *spool, uint64_t at, const struct spool_op *op)
+{
+    struct spool_log *log = &spool->log;
+    if (!log->on_reserve || !atomic_load(&log->is_full))
+        return false;
+    bool is_body = op->type == SPOOL_FRAME_COMMIT || op->type == SPOOL_FRAME_CHUNK;
+    return !op->uses_reserve || (is_body && at > log->segment->bytes / 2 &&
+                                 !atomic_load(&log->is_recovering));
 }
 
 /* Whether the op may go into the segment now, taking the next one if need be. */
 static enum err find_room(struct spool *spool, struct spool_op *op)
 {
     struct spool_log *log = &spool->log;
-    if (!fits(log, log->offset, op)) {
+    if (log->segment == NULL || !fits(spool, log->offset, op)) {
         enum err error = next_segment(spool, op->uses_reserve);
         if (error != ERR_OK)
             return error;
-        must(fits(log, log->offset, op));
+        must(fits(spool, log->offset, op));
     }
-    if (log->on_reserve && !op->uses_reserve && atomic_load(&log->is_full))
-        return ERR_FULL;
-    return ERR_OK;
+    return is_refused(spool, log->offset, op) ? ERR_FULL : ERR_OK;
 }
 
 /* What is being laid out: one write. */
@@ -333,13 +378,11 @@ static void fill_sector(struct spool *spool, struct group *group)
 static struct spool_op *lay_group(struct spool *spool, struct spool_op *op,
                                   struct group *group)
 {
-    struct spool_log *log = &spool->log;
     while (op != NULL && group->ops < SPOOL_GROUP_OPS) {
         struct spool_op *next = op->next;
         uint64_t at = spool_align(group->end, SPOOL_FRAME_ALIGN);
-        bool refused = log->on_reserve && !op->uses_reserve &&
-                       atomic_load(&log->is_full);
-        if (!refused && !fits(log, at, op))
+        bool refused = is_refused(spool, at, op);
+        if (!refused && !fits(spool, at, op))
             break;
         if (refused)
             answer_one(op, ERR_FULL);

@@ -7,6 +7,7 @@
 #ifndef GODWIT_SPOOL_LOG_PRIVATE_H
 #define GODWIT_SPOOL_LOG_PRIVATE_H
 
+#include "base/buffer.h"
 #include "base/list.h"
 #include "base/task.h"
 #include "spool/frame_private.h"
@@ -56,12 +57,13 @@ struct spool_log {
     struct spool_segment *segment;
     uint64_t offset;            /* where the next group goes */
     uint64_t sequence;          /* of the next frame */
-    bool begins;                /* the segment has no SEGMENT frame yet */
     bool on_reserve;            /* the segment was the reserve: for uses_reserve only */
-    bool unsynced;
     struct iovec parts[SPOOL_GROUP_PARTS];
     char headers[SPOOL_GROUP_OPS + 2][SPOOL_FRAME_ALIGN + SPOOL_FRAME_HEADER];
     struct spool_op *ops[SPOOL_GROUP_OPS];
+    /* What is written is what recovery writes again: its segments are marked, and it may
+     * fill them wholly and take the last one. */
+    atomic_bool is_recovering;
     /* under the spool's lock */
     uint64_t applied;           /* every frame before this one is in the index */
     uint64_t applied_segment;
@@ -84,6 +86,7 @@ struct spool_segment {
     uint64_t bytes;             /* its size */
     int file;                   /* -1: not open */
     bool is_sealed;
+    bool is_unsealed;           /* found by recovery without a footer */
     bool is_damaged;            /* compaction could not read it */
 };
 
@@ -100,14 +103,27 @@ struct spool_segments {
     bool has_empty;             /* a sealed one may be free */
 };
 
-/* A spool that has written so much is busy: then one segment more is kept ready, written
- * with zeros ahead, since overwriting syncs faster. An idle one writes nothing. */
+/* A spool that has written so much is busy: then the next segment and one more are kept
+ * ready, that one written with zeros ahead, since overwriting syncs faster. An idle one
+ * writes nothing and keeps only what a full disk would ask for. */
 enum {
     SPOOL_PATH_MAX = 64,
-    SPOOL_READY_TARGET = 2,
+    SPOOL_READY_KEPT = 1,     /* for a recovery: the writer never takes it */
+    SPOOL_READY_IDLE = 2,     /* and the reserve */
+    SPOOL_READY_TARGET = 3,   /* and the next one */
     SPOOL_OPEN_MAX = 256,
     SPOOL_BUSY_BYTES = 1024 * 1024,
 };
+
+/* What a SEGMENT frame says besides the generation. */
+enum spool_mark {
+    SPOOL_MARK_ORDINARY,
+    SPOOL_MARK_REWRITE,   /* begun by a recovery: counts when that one has ended */
+    SPOOL_MARK_FINISHED,  /* it has, and let go of the segments that follow: id(8)* */
+};
+
+/* mark = generation(8) mark(1) */
+void spool_mark_encode(struct buffer *out, uint64_t generation, enum spool_mark mark);
 
 void spool_segment_path(uint64_t id, char out[SPOOL_PATH_MAX]);
 struct spool_segment *spool_segment_make(uint64_t id, uint64_t bytes);
@@ -132,11 +148,18 @@ enum err spool_log_start(struct spool *spool);
 /* Writes what waits, seals the segment, ends the thread. */
 void spool_log_stop(struct spool *spool);
 
+/* What an ordinary segment leaves free, so that all of it fits into one when a recovery
+ * writes it again. */
+uint64_t spool_log_slack(const struct spool *spool);
+
 /* The largest payload that fits. */
 uint64_t spool_log_payload_max(const struct spool *spool);
 
 /* Any thread; must not hold the spool's lock. The op is the writer's until its task
  * was posted. */
 void spool_log_push(struct spool *spool, struct spool_op *op);
+/* The same for a chain of ops, linked by `next`, that stay together. */
+void spool_log_push_chain(struct spool *spool, struct spool_op *first,
+                          struct spool_op *last);
 
 #endif

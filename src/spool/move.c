@@ -39,8 +39,19 @@ void spool_mover_free(struct spool_mover *mover)
     pthread_mutex_destroy(&mover->mutex);
 }
 
-void spool_mover_wait(struct spool_mover *mover, size_t left)
+static void hand_over_held(struct spool *spool, struct spool_mover *mover)
 {
+    if (mover->held == NULL)
+        return;
+    spool_log_push_chain(spool, mover->held, mover->held_last);
+    mover->held = mover->held_last = NULL;
+    mover->held_count = 0;
+}
+
+void spool_mover_wait(struct spool *spool, struct spool_mover *mover, size_t left)
+{
+    if (mover->pending > left)
+        hand_over_held(spool, mover);
     while (mover->pending > left) {
         pthread_mutex_lock(&mover->mutex);
         while (mover->first == NULL)
@@ -131,8 +142,16 @@ static void op_push(struct move_op *move)
     move->op.place.length = (uint32_t)payload.len;
     move->op.crc = crc32c(0, payload);
     move->op.task.run = op_done;
-    move->mover->pending++;
-    spool_log_push(move->spool, &move->op);
+    struct spool_mover *mover = move->mover;
+    move->op.next = NULL;
+    if (mover->held == NULL)
+        mover->held = &move->op;
+    else
+        mover->held_last->next = &move->op;
+    mover->held_last = &move->op;
+    mover->pending++;
+    if (++mover->held_count == SPOOL_GROUP_OPS)
+        hand_over_held(move->spool, mover);
 }
 
 enum err spool_mover_frame(struct spool *spool, struct spool_mover *mover,
@@ -164,6 +183,48 @@ static void message_apply(struct spool *spool, struct spool_op *op)
     unpin_chunks(move);
 }
 
+/* What recovery leaves where it is: a chunk in a segment that was sealed. Pinned like
+ * one that was written. */
+static bool stays(struct move_op *move, uint32_t segment)
+{
+    bool stays = false;
+    if (move->op.type != SPOOL_FRAME_COMMIT)
+        return false;
+    pthread_mutex_lock(&move->spool->lock);
+    struct spool_segment *s = spool_map_find(&move->spool->segments.all, segment);
+    if (s != NULL && s->is_sealed) {
+        s->references++;
+        stays = true;
+    }
+    pthread_mutex_unlock(&move->spool->lock);
+    return stays;
+}
+
+/* The body from `offset` on, as a frame; its place is told to `place`. */
+static enum err move_chunk(struct move_op *move, uint64_t offset,
+                           struct spool_chunk *place)
+{
+    struct move_op *part = op_make(move->spool, move->mover, SPOOL_FRAME_CHUNK);
+    if (part == NULL)
+        return ERR_MEMORY;
+    char *room = buffer_reserve(&part->payload, place->length);
+    size_t have = 0;
+    enum err error = room == NULL ? ERR_MEMORY
+                                  : message_read(move->view, offset, room, place->length,
+                                                 &have);
+    if (error != ERR_OK) {
+        op_free(part);
+        return error;
+    }
+    must(have == place->length);
+    buffer_added(&part->payload, have);
+    part->place = place;
+    part->op.apply = spool_chunk_apply;
+    part->op.uses_reserve = move->op.uses_reserve;
+    op_push(part);
+    return ERR_OK;
+}
+
 /* Writes the chunks that lie in the log again, and waits for their places. Those
  * that were written are pinned. */
 static enum err move_chunks(struct move_op *move, const struct spool_commit *commit)
@@ -174,32 +235,14 @@ static enum err move_chunks(struct move_op *move, const struct spool_commit *com
         struct spool_chunk chunk = spool_chunk_at(commit, i);
         struct spool_chunk *place = &move->chunks[i];
         *place = chunk;
-        place->segment = 0;
         move->chunks_count = i + 1;
-        if (chunk.segment == 0)
-            continue;
-        struct move_op *part = op_make(move->spool, move->mover, SPOOL_FRAME_CHUNK);
-        if (part == NULL) {
-            error = ERR_MEMORY;
-            break;
+        if (chunk.segment != 0 && !stays(move, chunk.segment)) {
+            place->segment = 0;
+            error = move_chunk(move, offset, place);
         }
-        char *room = buffer_reserve(&part->payload, chunk.length);
-        size_t have = 0;
-        error = room == NULL ? ERR_MEMORY
-                             : message_read(move->view, offset, room, chunk.length, &have);
-        if (error != ERR_OK) {
-            op_free(part);
-            break;
-        }
-        must(have == chunk.length);
-        buffer_added(&part->payload, have);
-        part->place = place;
-        part->op.apply = spool_chunk_apply;
-        part->op.uses_reserve = move->op.uses_reserve;
-        op_push(part);
         offset += chunk.length;
     }
-    spool_mover_wait(move->mover, 0);
+    spool_mover_wait(move->spool, move->mover, 0);
     return error == ERR_OK ? move->mover->error : error;
 }
 
@@ -238,7 +281,8 @@ enum err spool_mover_message(struct spool *spool, struct spool_mover *mover,
     struct move_op *move = op_make(spool, mover, type);
     if (move == NULL)
         return ERR_MEMORY;
-    move->op.uses_reserve = type == SPOOL_FRAME_COMMIT;
+    move->op.uses_reserve = type == SPOOL_FRAME_COMMIT ||
+                            atomic_load(&spool->log.is_full);
     enum err error = message_open(&spool->source, id, &move->view);
     if (error == ERR_OK)
         error = move_message(move);

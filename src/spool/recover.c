@@ -1,6 +1,7 @@
 /* recover.c: from what is on the disk to a spool that may promise again.
  *
- * In order: the format; the newest whole checkpoint; the log since; a new segment,
+ * In order: the format; the newest whole checkpoint; which segments count, in which
+ * order; the log since; a new segment,
  * whose first frame makes the new generation durable; what lay unsealed, written
  * again; files without a message removed; every message handed to the sink.
  * docs/SPOOL.md says why each step may be interrupted.
@@ -58,6 +59,41 @@ bool spool_numbers_have(const struct spool_numbers *numbers, uint64_t number)
     return numbers->count > 0 &&
            bsearch(&number, numbers->all, numbers->count, sizeof *numbers->all,
                    compare_numbers) != NULL;
+}
+
+bool spool_touches_add(struct spool_touches *touches, uint64_t id, uint32_t recipient)
+{
+    if (touches->count == touches->capacity) {
+        size_t capacity = touches->capacity * 2 + 64;
+        struct spool_touch *all = realloc(touches->all, capacity * sizeof *all);
+        if (all == NULL)
+            return false;
+        touches->all = all;
+        touches->capacity = capacity;
+    }
+    touches->all[touches->count++] = (struct spool_touch){ id, recipient };
+    return true;
+}
+
+static int compare_touches(const void *a, const void *b)
+{
+    const struct spool_touch *x = a;
+    const struct spool_touch *y = b;
+    if (x->id != y->id)
+        return x->id < y->id ? -1 : 1;
+    return x->recipient < y->recipient ? -1 : x->recipient > y->recipient;
+}
+
+void spool_touches_sort(struct spool_touches *touches)
+{
+    size_t kept = 0;
+    if (touches->count == 0)
+        return;
+    qsort(touches->all, touches->count, sizeof *touches->all, compare_touches);
+    for (size_t i = 0; i < touches->count; i++)
+        if (i == 0 || compare_touches(&touches->all[i], &touches->all[kept - 1]) != 0)
+            touches->all[kept++] = touches->all[i];
+    touches->count = kept;
 }
 
 void spool_numbers_free(struct spool_numbers *numbers)
@@ -245,6 +281,7 @@ static enum err start_writing(struct spool_recovery *recovery)
     if (newest >= UINT32_MAX / 2 ||
         spool->generation >= 1u << (64 - SPOOL_GENERATION_SHIFT))
         return ERR_INVALID;
+    atomic_store(&spool->log.is_recovering, true);
     enum err error = spool_segment_prepare(spool, true);
     if (error == ERR_OK)
         error = spool_log_start(spool);
@@ -283,6 +320,8 @@ static enum err recover(struct spool_recovery *recovery)
     if (error == ERR_OK)
         error = spool_recover_checkpoint(recovery);
     if (error == ERR_OK)
+        error = spool_recover_order(recovery);
+    if (error == ERR_OK)
         error = spool_recover_log(recovery);
     if (error != ERR_OK)
         return error;
@@ -310,7 +349,9 @@ enum err spool_recover(struct spool *spool)
     spool_numbers_free(&recovery.segments);
     spool_numbers_free(&recovery.checkpoints);
     spool_numbers_free(&recovery.large);
-    spool_numbers_free(&recovery.touched);
+    spool_numbers_free(&recovery.released);
+    free(recovery.touched.all);
+    free(recovery.heads);
     buffer_free(&recovery.notes);
     free(recovery.reasons);
     return error;

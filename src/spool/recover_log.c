@@ -17,18 +17,18 @@ struct context {
     bool is_sealed;
 };
 
-static bool touch(struct context *c, uint64_t id)
+static bool touch(struct context *c, uint64_t id, uint32_t recipient)
 {
     uint32_t generation = spool_generation_of(id);
     if (generation > c->recovery->last_generation)
         c->recovery->last_generation = generation;
-    return c->is_sealed || spool_numbers_add(&c->recovery->touched, id);
+    return c->is_sealed || spool_touches_add(&c->recovery->touched, id, recipient);
 }
 
 static enum err apply_update(struct context *c, const struct recipient_update *update)
 {
     struct spool_change change;
-    if (!touch(c, update->id.value) ||
+    if (!touch(c, update->id.value, update->recipient) ||
         !spool_change_make(c->recovery->spool, update, &change))
         return ERR_MEMORY;
     spool_index_change(c->recovery->spool, &change);
@@ -151,7 +151,7 @@ static enum err apply_commit(struct context *c, const struct spool_commit *commi
     if (error != ERR_OK)
         return error;
     tell_parts(spool, commit->brief.id, parts);
-    if (!touch(c, id))
+    if (!touch(c, id, SPOOL_TOUCH_MESSAGE))
         return ERR_MEMORY;
     if (parts == PARTS_TORN)
         return ERR_OK;
@@ -174,7 +174,7 @@ static enum err apply_ended(struct context *c, struct slice payload)
         if (r.failed)
             break;
         struct spool_entry *entry = spool_map_find(&spool->index.entries, id);
-        if (!touch(c, id))
+        if (!touch(c, id, SPOOL_TOUCH_MESSAGE))
             return ERR_MEMORY;
         if (entry != NULL)
             spool_index_remove(spool, entry);
@@ -182,13 +182,18 @@ static enum err apply_ended(struct context *c, struct slice payload)
     return ERR_OK;
 }
 
+static enum err keep_note(struct context *c, struct slice payload)
+{
+    if (!c->is_sealed)
+        record_put_slice(&c->recovery->notes, payload);
+    return c->recovery->notes.overflow ? ERR_MEMORY : ERR_OK;
+}
+
 static enum err apply_note(struct context *c, struct slice payload)
 {
     struct slice key;
     struct slice value;
-    if (!c->is_sealed)
-        record_put_slice(&c->recovery->notes, payload);
-    if (c->recovery->notes.overflow)
+    if (keep_note(c, payload) != ERR_OK)
         return ERR_MEMORY;
     if (!spool_note_parse(payload, &key, &value))
         return ERR_OK;
@@ -204,6 +209,50 @@ static void note_generation(struct spool_recovery *recovery, struct slice payloa
         recovery->last_generation = (uint32_t)generation;
 }
 
+static enum err touch_updates(struct context *c, struct slice updates)
+{
+    struct record r = record_over(updates);
+    struct recipient_update update;
+    while (spool_update_take(&r, &update))
+        if (!touch(c, update.id.value, update.recipient))
+            return ERR_MEMORY;
+    return ERR_OK;
+}
+
+/* A frame from before the checkpoint, in a segment that will be let go: it has nothing
+ * to say, but the checkpoint before needs what it said. */
+static enum err touch_frame(struct context *c, const struct spool_scan_step *step)
+{
+    struct spool_commit commit;
+    struct record ids = record_over(step->payload);
+    if (c->is_sealed)
+        return ERR_OK;
+    switch (step->frame.type) {
+    case SPOOL_FRAME_COMMIT:
+    case SPOOL_FRAME_MOVE:
+        if (!spool_commit_parse(step->payload, &commit))
+            return ERR_OK;
+        if (!touch(c, commit.brief.id.value, SPOOL_TOUCH_MESSAGE))
+            return ERR_MEMORY;
+        return touch_updates(c, commit.updates);
+    case SPOOL_FRAME_UPDATE:
+        return touch_updates(c, step->payload);
+    case SPOOL_FRAME_ENDED:
+        while (!cursor_at_end(&ids.cursor) && !ids.failed)
+            if (!touch(c, record_u64(&ids), SPOOL_TOUCH_MESSAGE))
+                return ERR_MEMORY;
+        return ERR_OK;
+    case SPOOL_FRAME_NOTE:
+        return keep_note(c, step->payload);
+    case SPOOL_FRAME_SEGMENT:
+    case SPOOL_FRAME_CHUNK:
+    case SPOOL_FRAME_VOID:
+    case SPOOL_FRAME_FOOTER:
+        return ERR_OK;
+    }
+    return ERR_OK;
+}
+
 static enum err apply_frame(struct context *c, const struct spool_scan_step *step)
 {
     struct spool_commit commit;
@@ -213,7 +262,7 @@ static enum err apply_frame(struct context *c, const struct spool_scan_step *ste
     if (step->frame.type == SPOOL_FRAME_SEGMENT)
         note_generation(c->recovery, step->payload);
     if (step->frame.sequence < c->recovery->from.sequence)
-        return ERR_OK;
+        return touch_frame(c, step);
     switch (step->frame.type) {
     case SPOOL_FRAME_COMMIT:
     case SPOOL_FRAME_MOVE:
@@ -240,7 +289,6 @@ static enum err apply_frame(struct context *c, const struct spool_scan_step *ste
 
 /* What can be said of a segment before its frames are applied. */
 struct outline {
-    uint64_t frames;
     uint64_t last_sequence;
     bool has_footer;
 };
@@ -250,11 +298,9 @@ static struct outline outline_of(struct spool_scan scan)
     struct outline outline = { 0 };
     struct spool_scan_step step;
     enum spool_scan_result result;
-    while ((result = spool_scan_next(&scan, &step)) != SPOOL_SCAN_END) {
-        outline.frames++;
+    while ((result = spool_scan_next(&scan, &step)) != SPOOL_SCAN_END)
         outline.has_footer |= result == SPOOL_SCAN_FRAME &&
                               step.frame.type == SPOOL_FRAME_FOOTER;
-    }
     outline.last_sequence = scan.sequence;
     return outline;
 }
@@ -280,21 +326,18 @@ static enum err apply_segment(struct context *c, struct spool_scan scan)
     }
 }
 
-/* Puts the segment where it belongs: empty ones are spare. */
+/* Puts the segment where it belongs. */
 static bool file_segment(struct spool_recovery *recovery, struct spool_segment *segment,
                          const struct outline *outline)
 {
     struct spool *spool = recovery->spool;
-    if (outline->frames == 0) {
-        spool_segment_retire(spool, segment);
-        return true;
-    }
     if (!spool_map_reserve(&spool->segments.all, 1)) {
         spool_segment_free(spool, segment);
         return false;
     }
     segment->last_sequence = outline->last_sequence;
     segment->is_sealed = outline->has_footer;
+    segment->is_unsealed = !outline->has_footer;
     list_append(outline->has_footer ? &spool->segments.sealed : &recovery->unsealed,
                 &segment->node);
     spool_map_insert(&spool->segments.all, segment);
@@ -326,7 +369,7 @@ static enum err read_segment(struct spool_recovery *recovery,
     spool->log.since_checkpoint += len;
     if (!file_segment(recovery, segment, &outline))
         error = ERR_MEMORY;
-    else if (outline.frames > 0)
+    else
         error = apply_segment(&context, scan);
     free(bytes);
     return error;
@@ -336,21 +379,8 @@ static enum err read_segment(struct spool_recovery *recovery,
 static enum err keep_segment(struct spool_recovery *recovery,
                              struct spool_segment *segment)
 {
-    struct spool *spool = recovery->spool;
-    char path[SPOOL_PATH_MAX];
-    int file;
-    struct outline outline = { .frames = 1, .has_footer = true,
+    struct outline outline = { .has_footer = true,
                                .last_sequence = recovery->from.sequence - 1 };
-    spool_segment_path(segment->id, path);
-    enum err error = spool->fs->ops->open(spool->fs, path, SPOOL_FS_READ, &file);
-    if (error == ERR_OK) {
-        error = spool->fs->ops->size(spool->fs, file, &segment->bytes);
-        spool->fs->ops->close(spool->fs, file);
-    }
-    if (error != ERR_OK) {
-        spool_segment_free(spool, segment);
-        return error;
-    }
     return file_segment(recovery, segment, &outline) ? ERR_OK : ERR_MEMORY;
 }
 
@@ -377,14 +407,17 @@ static void count_all(struct spool *spool)
 enum err spool_recover_log(struct spool_recovery *recovery)
 {
     struct spool *spool = recovery->spool;
-    for (size_t i = 0; i < recovery->segments.count; i++) {
-        uint64_t id = recovery->segments.all[i];
-        struct spool_segment *segment = spool_segment_make(id, 0);
+    for (size_t i = 0; i < recovery->heads_count; i++) {
+        const struct spool_head *head = &recovery->heads[i];
+        struct spool_segment *segment = spool_segment_make(head->id, head->bytes);
+        enum err error = ERR_OK;
         if (segment == NULL)
             return ERR_MEMORY;
-        enum err error = recovery->checkpoint != 0 && id < recovery->from.segment
-                             ? keep_segment(recovery, segment)
-                             : read_segment(recovery, segment);
+        if (head->is_free)
+            spool_segment_retire(spool, segment);
+        else
+            error = head->is_known ? keep_segment(recovery, segment)
+                                   : read_segment(recovery, segment);
         if (error != ERR_OK)
             return error;
     }

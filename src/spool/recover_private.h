@@ -12,12 +12,41 @@ struct spool_numbers {
     size_t capacity;
 };
 
+/* What is to be written again: a recipient whose state stands in an unsealed segment,
+ * or the message itself. */
+struct spool_touch {
+    uint64_t id;
+    uint32_t recipient;                /* or SPOOL_TOUCH_MESSAGE */
+};
+#define SPOOL_TOUCH_MESSAGE UINT32_MAX
+
+struct spool_touches {
+    struct spool_touch *all;
+    size_t count;
+    size_t capacity;
+};
+
+/* A file of the log, known by its first frame. */
+struct spool_head {
+    uint64_t id;
+    uint64_t sequence;                 /* 0: it has no frame */
+    uint64_t generation;
+    uint64_t bytes;
+    enum spool_mark mark;
+    bool is_known;                     /* all of it lies before the checkpoint */
+    bool is_free;                      /* nothing in it counts */
+};
+
 struct spool_recovery {
     struct spool *spool;
     struct spool_numbers segments;     /* files of the log */
     struct spool_numbers checkpoints;
     struct spool_numbers large;        /* files of bodies */
-    struct spool_numbers touched;      /* messages changed in an unsealed segment */
+    struct spool_head *heads;          /* of the log's files, in order of use */
+    size_t heads_count;
+    uint64_t last_finished;            /* generation whose recovery ended */
+    struct spool_numbers released;     /* segments that recoveries let go */
+    struct spool_touches touched;      /* in unsealed segments */
     struct list unsealed;              /* segments to be written again */
     struct buffer notes;               /* payloads met in one, each with its length */
     struct spool_checkpoint_header from;
@@ -35,6 +64,13 @@ bool spool_numbers_add(struct spool_numbers *numbers, uint64_t number);
 void spool_numbers_sort(struct spool_numbers *numbers);
 bool spool_numbers_have(const struct spool_numbers *numbers, uint64_t number);
 void spool_numbers_free(struct spool_numbers *numbers);
+
+bool spool_touches_add(struct spool_touches *touches, uint64_t id, uint32_t recipient);
+/* By id and recipient, each once; a message's own behind its recipients. */
+void spool_touches_sort(struct spool_touches *touches);
+
+/* recover_order.c: puts the files of the log in the order of their frames. */
+enum err spool_recover_order(struct spool_recovery *recovery);
 
 /* recover_load.c: the newest whole checkpoint into the index; bad ones are put
  * aside. */

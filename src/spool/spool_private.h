@@ -56,6 +56,7 @@ struct spool_preparer {
     /* under the spool's lock */
     bool has_thread;
     bool is_stopping;
+    bool wants_next;             /* the writer has asked for one */
     pthread_cond_t wake;         /* there may be something to do */
     pthread_cond_t done;         /* there is a ready segment more, or there cannot be */
     enum err error;              /* of the last try */
@@ -75,7 +76,10 @@ struct spool_keeper {
     uint64_t newest_sequence;    /* at which it began */
     uint64_t older_sequence;     /* at which the one before began */
     uint64_t older_number;
-    bool has_reserve_file;
+    uint64_t checkpoint_entries;
+    uint64_t reserve_bytes;      /* of checkpoint/reserve, 0 for none, 1 for unknown */
+    atomic_bool owes_reserve;    /* it was given up: it comes before a new segment */
+    bool cannot_reserve;         /* the file system allocates nothing ahead */
     uint8_t pass;                /* marks the entries that are in the newest one */
     uint32_t tries;              /* marks the reasons that are numbered in it */
 };
@@ -178,13 +182,16 @@ struct spool_mover {
     pthread_cond_t wake;
     struct task *first;          /* finished ones */
     struct task **last;
-    size_t pending;
+    struct spool_op *held;       /* not handed to the writer yet, so as to fill groups */
+    struct spool_op *held_last;
+    size_t held_count;
+    size_t pending;              /* held ones among them */
     enum err error;              /* the first that was met */
 };
 void spool_mover_init(struct spool_mover *mover);
 void spool_mover_free(struct spool_mover *mover);
-/* Waits until at most `left` ops are pending. */
-void spool_mover_wait(struct spool_mover *mover, size_t left);
+/* Hands over what is held, if more than `left` are pending, and waits for the rest. */
+void spool_mover_wait(struct spool *spool, struct spool_mover *mover, size_t left);
 /* Starts to write the message again: `type` is COMMIT or MOVE. ERR_ABSENT: it is
  * gone. An error of the op itself comes with mover->error. */
 enum err spool_mover_message(struct spool *spool, struct spool_mover *mover,
@@ -212,6 +219,10 @@ void spool_segment_retire(struct spool *spool, struct spool_segment *segment);
 
 /* checkpoint.c: writes one; the keeper's thread, or close's after it ended. */
 enum err spool_checkpoint_write(struct spool *spool);
+/* Takes the marks of all before off the entries. */
+void spool_checkpoint_forget(struct spool *spool);
+/* Keeps the room for the next one, as the index grows. Same threads. */
+void spool_checkpoint_reserve(struct spool *spool);
 void spool_checkpoint_path(uint64_t number, bool temporary, char out[SPOOL_PATH_MAX]);
 
 /* compact.c: one round, keeper's thread. */
