@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 enum {
-    SEGMENT = 64 * 1024,
+    SEGMENT = 256 * 1024,
     /* docs/SPOOL.md, "The least disk" */
     LEAST_BYTES = 8 * SEGMENT + 2 * 1024 * 1024,
     MESSAGES_MAX = 4096,
@@ -91,6 +91,7 @@ static void crashes_in_a_row(uint64_t space, size_t lives, bool ends)
     struct ledger *l = calloc(1, sizeof *l);
     assert_non_null(l);
     struct rig *rig = rig_make(spool_fake_new());
+    rig->limits.segment_bytes = SEGMENT;
     struct spool_limits limits = rig->limits;
     spool_fake_space(rig->fake, space);
     assert_int_equal(rig_open(rig), ERR_OK);
@@ -103,6 +104,7 @@ static void crashes_in_a_row(uint64_t space, size_t lives, bool ends)
         for (size_t again = 0; again < life % 4; again++)
             left = die_recovering(left, &limits, space, life * 7 + again);
         rig = rig_make(left);
+        rig->limits = limits;
         spool_fake_space(left, space);
         enum err error = rig_open(rig);
         if (error != ERR_OK)
@@ -146,6 +148,7 @@ static struct rig *open_small(uint64_t space)
 {
     struct rig *rig = rig_make(spool_fake_new());
     rig->limits.compact_floor_bytes = 1 << 30;
+    rig->limits.segment_bytes = SEGMENT;
     spool_fake_space(rig->fake, space);
     assert_int_equal(rig_open(rig), ERR_OK);
     return rig;
@@ -165,7 +168,7 @@ static void a_full_disk_takes_reports(void **state)
 {
     (void)state;
     static uint64_t ids[MESSAGES_MAX];
-    struct rig *rig = open_small(1024 * 1024);
+    struct rig *rig = open_small(4 * 1024 * 1024);
     size_t count = fill(rig, 3500, ids);
     for (size_t i = 0; i < 3; i++) {
         struct recipient_update failed = rig_state(ids[i], 0, RECIPIENT_FAILED, 1);
@@ -186,7 +189,7 @@ static void reports_leave_room_for_outcomes(void **state)
 {
     (void)state;
     static uint64_t ids[MESSAGES_MAX];
-    struct rig *rig = open_small(1024 * 1024);
+    struct rig *rig = open_small(4 * 1024 * 1024);
     fill(rig, 3500, ids);
     struct rig_message report = { .seed = 7, .size = 3000, .recipients = 1,
                                   .is_report = true };
@@ -194,7 +197,7 @@ static void reports_leave_room_for_outcomes(void **state)
     while ((commit = rig_put(rig, &report)).result == ERR_OK)
         rig_forget_arrivals(rig);
     assert_int_equal(commit.result, ERR_FULL);
-    for (size_t i = 0; i < 20; i++)
+    for (size_t i = 0; i < SEGMENT / SPOOL_SECTOR / 4; i++)
         assert_int_equal(rig_update(rig, ids[i], 0, RECIPIENT_QUEUED, 1), ERR_OK);
     rig_free(rig);
 }
@@ -205,7 +208,7 @@ static void outcomes_never_run_out_of_reserve(void **state)
 {
     (void)state;
     static uint64_t ids[MESSAGES_MAX];
-    struct rig *rig = open_small(1024 * 1024);
+    struct rig *rig = open_small(4 * 1024 * 1024);
     size_t count = fill(rig, 3500, ids);
     for (size_t i = 0; i < 5 * SEGMENT / SPOOL_SECTOR; i++) {
         enum err error;
@@ -222,9 +225,9 @@ static void room_again_is_found_without_help(void **state)
 {
     (void)state;
     static uint64_t ids[MESSAGES_MAX];
-    struct rig *rig = open_small(1024 * 1024);
+    struct rig *rig = open_small(4 * 1024 * 1024);
     fill(rig, 3500, ids);
-    spool_fake_space(rig->fake, 8 * 1024 * 1024);
+    spool_fake_space(rig->fake, 16 * 1024 * 1024);
     while (spool_stats(rig->spool).is_full)
         sched_yield();
     struct rig_message m = { .seed = 2, .size = 700, .recipients = 1 };

@@ -257,7 +257,8 @@ static enum err seal_used_up(struct spool *spool, bool uses_reserve)
 {
     struct spool_log *log = &spool->log;
     if (log->segment == NULL || !uses_reserve ||
-        log->offset + 2 * spool_log_slack(spool) <= log->segment->bytes)
+        log->offset + 2 * spool_log_slack(spool) + SPOOL_FOOTER_ROOM <=
+            log->segment->bytes)
         return ERR_FULL;
     pthread_mutex_lock(&spool->lock);
     bool is_dead = log->segment->live_count == 0 && log->segment->references == 0;
