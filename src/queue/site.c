@@ -150,9 +150,9 @@ static void on_done(struct attempt_run *run)
     settle_job(job);
     if (run->end == ATTEMPT_NO_SITE && s->established > 0 && s->failures == 0)
         pool_shrink(s);
-    else if (run->end == ATTEMPT_NO_SITE)
+    else if (run->end == ATTEMPT_NO_SITE && !q->draining) /* else it was called off */
         site_failed(s, &run->site_failure);
-    else if (s->failures > 0 && run->end != ATTEMPT_MOVED)
+    else if (s->failures > 0 && run->end != ATTEMPT_MOVED && run->end != ATTEMPT_NO_SITE)
         site_recovered(s);
     site_dispatch(s);
     s->references--;

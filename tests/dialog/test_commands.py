@@ -206,3 +206,25 @@ def test_a_message_to_many_is_one_transaction_also_on_a_connection_kept(relay, s
     messages = sink.wait(4)
     godwit.wait_for(lambda: relay.queue() == [], "an empty queue")
     assert [len(m.recipients) for m in messages] == [1, 100, 100, 100]
+
+
+def test_more_recipients_than_one_record_of_the_spool_holds(data, sink):
+    """5,000 in one transaction with the next hop: what became of them is kept all the same."""
+    config = ("limits: { recipients: 6000 }\n"
+              "sites: { default: { recipients_per_message: 10000 } }\n")
+    people = [f"p{i}@far.test" for i in range(5000)]
+    with godwit.Godwit(data, "--next-hop", sink.address, config=config) as g:
+        with Client(g.port) as c:
+            c.ask("EHLO client.test")
+            c.send(b"MAIL FROM:<>\r\n" + b"".join(b"RCPT TO:<%s>\r\n" % p.encode() for p in people)
+                   + b"DATA\r\n")
+            assert {c.reply()[0] for _ in range(5001)} == {250}
+            assert c.reply()[0] == 354
+            assert c.ask(b"Subject: x\r\n\r\nhi\r\n.\r\n")[0] == 250
+        got = godwit.wait_for(lambda: sum(len(m.recipients) for m in sink.messages) == 5000
+                              and sink.messages, "all of them")
+        assert sorted(r for m in got for r in m.recipients) == sorted(people)
+        godwit.wait_for(lambda: not g.queue(), "an empty queue")
+        assert g.stop() == 0
+        g.start()
+        assert g.queue() == []
