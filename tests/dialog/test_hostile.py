@@ -258,7 +258,7 @@ def test_b46_connections_of_one_address(sink, data):
 
 LOCAL = """
 domains:
-  our.test: { users: [user, postmaster], aliases: { team: [user, out@far.test], a: b, b: a },
+  our.test: { users: [user, postmaster], aliases: { team: [user, out@far.test], a: b, b: [a, user] },
               deliver: discard }
 relay_clients: []
 """
@@ -288,6 +288,13 @@ def test_c58_to_c77_no_open_relay(closed, sender, recipient):
         code, text = c.ask(f"RCPT TO:<{recipient}>")
         assert code in (550, 553, 554, 501), (code, text)
         assert text.startswith("5."), text
+
+
+def test_g125_an_alias_comes_round_to_itself(closed):
+    with Client(closed.port) as c:
+        assert c.message(b"x\r\n", recipients=["a@our.test", "b@our.test"])[0] == 250
+    godwit.wait_for(lambda: closed.events("discarded"), "the end of it")
+    assert closed.recipients("discarded") == ["user@our.test"]
 
 
 def test_c79_only_the_outsider_is_refused(closed):
