@@ -89,8 +89,8 @@ struct queue_site {
     struct list domains;         /* with ready recipients, in turn */
     struct list idle;
     struct list one_job;         /* may be given another */
-    struct list_node woken_node; /* to be dispatched when the gathering ends */
     uint32_t references;         /* domains that point here */
+    struct list_node woken_node; /* to be dispatched when the gathering ends */
     uint32_t connections;        /* open, busy or idle */
     uint32_t busy;
     uint32_t failures;           /* in a row */
@@ -136,14 +136,14 @@ struct queue {
     struct table sites;
     struct table idle;
     struct reasons reasons;
-    uint32_t gathering;          /* how deep */
-    struct list woken;           /* sites */
     struct wheel wheel;
     struct timer wheel_timer;
     _Atomic uint64_t reserved;   /* recipients, counted by the intake's threads */
     uint64_t random;
     uint64_t counts[PLACE_ENDED + 1];
     uint64_t jobs;
+    uint32_t gathering;          /* how deep */
+    struct list woken;
     uint64_t reports;            /* being written */
     uint64_t records;            /* changes that are not durable yet */
     struct list unrecorded;      /* those that the store could not take */
