@@ -1,6 +1,7 @@
 /* faults_test.c: flipped bytes, a full disk, and long churn in small segments. */
 #include "spool/rig_private.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -367,6 +368,99 @@ static void the_older_checkpoint_serves_after_a_recovery(void **state)
     rig_free(rig);
 }
 
+/* Ends the message, and writes on until the next segment has begun; all of that ends. */
+static void end_and_go_on(struct rig *rig, uint64_t id)
+{
+    struct rig_message m = { .seed = 1, .size = 3500, .recipients = 1 };
+    uint64_t segment = 0;
+    assert_int_equal(rig_update(rig, id, 0, RECIPIENT_RELAYED, 1), ERR_OK);
+    for (size_t i = 0; i < 40; i++) {
+        struct rig_commit commit = rig_put(rig, &m);
+        assert_int_equal(commit.result, ERR_OK);
+        assert_int_equal(rig_update(rig, commit.id.value, 0, RECIPIENT_RELAYED, 1), ERR_OK);
+        pthread_mutex_lock(&rig->spool->lock);
+        bool moved_on = segment != 0 && segment != rig->spool->log.applied_segment;
+        segment = rig->spool->log.applied_segment;
+        pthread_mutex_unlock(&rig->spool->lock);
+        if (moved_on)
+            return;
+    }
+    fail();
+}
+
+/* A segment that the newest checkpoint makes superfluous stays for the one before. */
+static void a_segment_waits_for_two_checkpoints(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_make(spool_fake_new());
+    struct rig_message m = { .seed = 1, .size = 3500, .recipients = 1 };
+    rig->limits.checkpoint_bytes = 1 << 30;
+    assert_int_equal(rig_open(rig), ERR_OK);
+    spool_keeper_stop(rig->spool);
+    uint64_t first = rig_put(rig, &m).id.value;
+    uint64_t kept = rig_put(rig, &m).id.value;
+    end_and_go_on(rig, first);
+    assert_int_equal(spool_checkpoint_write(rig->spool), ERR_OK);
+    end_and_go_on(rig, kept);
+    assert_int_equal(spool_checkpoint_write(rig->spool), ERR_OK);
+    spool_free_segments(rig->spool);
+    kill_and_open(&rig, 0, true);
+    assert_int_equal(rig->arrivals_count, 0);
+    rig_free(rig);
+}
+
+static void commit_without_waiting(struct rig *rig, const struct rig_message *m,
+                                   struct rig_commit *commit)
+{
+    struct intake_writer *writer;
+    bool resumed;
+    struct intake_begin begin = { .home = &rig->home.home, .resume = rig_resumed,
+                                  .context = &resumed };
+    assert_int_equal(intake_begin(spool_intake(rig->spool), &begin, &writer), ERR_OK);
+    rig_write_body(rig, writer, m, &resumed);
+    rig_commit_writer(writer, m, commit);
+}
+
+static bool is_taken(struct spool_log *log)
+{
+    pthread_mutex_lock(&log->mutex);
+    bool taken = log->first == NULL;
+    pthread_mutex_unlock(&log->mutex);
+    return taken;
+}
+
+/* Half of a group was written when the disk was full: frames of it are whole, and must
+ * not come back behind the VOID that stands for them. */
+static void a_group_given_up_leaves_nothing(void **state)
+{
+    (void)state;
+    enum { COUNT = 8, SECOND_GROUP = 2 };
+    struct rig *rig = rig_make(spool_fake_new());
+    struct rig_message m = { .seed = 1, .size = 1500, .recipients = 1 };
+    struct rig_commit commits[COUNT] = { 0 };
+    assert_int_equal(rig_open(rig), ERR_OK);
+    while (spool_stats(rig->spool).segments_ready < SPOOL_READY_IDLE)
+        sched_yield();
+    spool_keeper_stop(rig->spool);
+    /* The writer stands with the first, so that the others are one group. */
+    pthread_mutex_lock(&rig->spool->lock);
+    commit_without_waiting(rig, &m, &commits[0]);
+    while (!is_taken(&rig->spool->log))
+        sched_yield();
+    for (size_t i = 1; i < COUNT; i++)
+        commit_without_waiting(rig, &m, &commits[i]);
+    spool_fake_fail(rig->fake, SECOND_GROUP, 1, ERR_FULL);
+    pthread_mutex_unlock(&rig->spool->lock);
+    for (size_t i = 0; i < COUNT; i++)
+        while (!commits[i].done)
+            rig_home_run(&rig->home, true);
+    for (size_t i = 0; i < COUNT; i++)
+        assert_int_equal(commits[i].result, i == 0 ? ERR_OK : ERR_FULL);
+    kill_and_open(&rig, 0, false);
+    assert_int_equal(rig->arrivals_count, 1);
+    rig_free(rig);
+}
+
 /* A large body that finds no room is answered, and leaves nothing. */
 static void a_large_body_may_find_no_room(void **state)
 {
@@ -413,6 +507,8 @@ int main(void)
         cmocka_unit_test(a_full_disk_is_survived),
         cmocka_unit_test(segments_are_replayed_in_the_order_of_their_use),
         cmocka_unit_test(the_older_checkpoint_serves_after_a_recovery),
+        cmocka_unit_test(a_segment_waits_for_two_checkpoints),
+        cmocka_unit_test(a_group_given_up_leaves_nothing),
         cmocka_unit_test(a_large_body_may_find_no_room),
         cmocka_unit_test(after_a_failed_sync_nothing_is_promised),
     };

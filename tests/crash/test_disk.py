@@ -160,6 +160,21 @@ def test_failed_write_or_sync(tmp_path, call, error):
             oracle.judge(rig.queued(g))
 
 
+def test_slow_and_interrupted_calls(tmp_path):
+    """A disk that takes its time, and calls that are interrupted: slower, no more."""
+    data = str(tmp_path / "data")
+    wrapper = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwritev,fdatasync",
+               "-e", "inject=pwritev:error=EINTR:when=2+3",
+               "-e", "inject=fdatasync:delay_exit=30000"]
+    with oracles.Oracle(seed=20) as oracle, rig.make(data, oracle, wrapper=wrapper) as g:
+        with oracles.Load(oracle, lambda: g.port) as load:
+            godwit.wait_for(lambda: len(oracle.acked) >= 60, "some messages")
+        oracle.wait_for_all()
+        assert set(load.codes) <= {250, 452}, load.codes
+        counts = oracle.judge(rig.queued(g))
+        assert counts["twice"] == 0 and counts["ghosts"] == 0
+
+
 def test_failed_sync_is_never_answered_250(tmp_path):
     """Each sync fails: not one message may be acknowledged."""
     data = str(tmp_path / "data")
