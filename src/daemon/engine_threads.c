@@ -106,6 +106,7 @@ void engine_drain(struct engine *e)
     for (uint32_t i = 0; i < e->loops_count; i++)
         post_to(&e->loops[i], &e->loops[i].drain, on_drain);
     post_to(&e->queue_loop, &e->queue_loop.drain, on_drain);
+    delivery_drain(e->delivery);
 }
 
 static void stop_loop(struct engine_loop *l)

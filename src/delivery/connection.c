@@ -359,20 +359,28 @@ static void on_event(struct stream_owner *owner, enum stream_event event)
     }
 }
 
-void connections_stop(struct delivery_thread *t)
+static void stop(struct connection *c)
 {
-    struct table_entry *e;
-    while ((e = table_next(&t->connections, NULL)) != NULL) {
+    if (c->client == NULL) {
+        struct outcome stopped =
+            outcome_local(OUTCOME_DEFERRED, 3, 2, "delivery was stopped");
+        leave(c, &stopped, false);
+    } else if (c->submitted == 0 && list_is_empty(&c->waiting)) {
+        say_quit(c, false);
+    } else {
+        smtp_client_lost(c->client, SMTP_CLIENT_LOST_STOPPED);
+        pump(c);
+    }
+}
+
+void connections_stop(struct delivery_thread *t, bool all)
+{
+    struct table_entry *e = table_next(&t->connections, NULL);
+    while (e != NULL) {
+        struct table_entry *next = table_next(&t->connections, e);
         struct connection *c = container_of(e, struct connection, entry);
-        if (c->client == NULL) {
-            struct outcome stopped =
-                outcome_local(OUTCOME_DEFERRED, 3, 2, "delivery was stopped");
-            leave(c, &stopped, false);
-        } else if (c->submitted == 0 && list_is_empty(&c->waiting)) {
-            say_quit(c, false);
-        } else {
-            smtp_client_lost(c->client, SMTP_CLIENT_LOST_STOPPED);
-            pump(c);
-        }
+        if (all || c->client == NULL || smtp_client_state(c->client) != SMTP_CLIENT_BUSY)
+            stop(c);
+        e = next;
     }
 }

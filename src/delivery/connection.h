@@ -65,8 +65,9 @@ struct connection *connection_find(struct delivery_thread *t, uint64_t id);
 /* Says QUIT once its jobs are done. */
 void connection_quit(struct connection *c);
 
-/* Ends all connections of the thread. */
-void connections_stop(struct delivery_thread *t);
+/* Ends the connections of the thread: all, or those on which no transaction is under
+ * way, be it that nothing has been said yet. */
+void connections_stop(struct delivery_thread *t, bool all);
 
 /* attempt_smtp.c, called by connection.c */
 

@@ -257,7 +257,14 @@ static void run_stop(struct task *task)
 {
     struct delivery_thread *t = container_of(task, struct delivery_thread, stop);
     t->stopped = true;
-    connections_stop(t);
+    connections_stop(t, true);
+}
+
+static void run_drain(struct task *task)
+{
+    struct delivery_thread *t = container_of(task, struct delivery_thread, drain);
+    t->stopped = true;
+    connections_stop(t, false);
 }
 
 static bool hostname_is_sendable(struct slice name)
@@ -292,6 +299,7 @@ enum err delivery_open(const struct delivery_options *options, struct delivery *
         t->index = i;
         t->times = with_defaults(options->times);
         t->stop.run = run_stop;
+        t->drain.run = run_drain;
         buffer_init(&t->out, SMTP_CLIENT_OUTPUT_MAX);
     }
     *out = d;
@@ -301,6 +309,12 @@ enum err delivery_open(const struct delivery_options *options, struct delivery *
 struct attempt *delivery_attempt(struct delivery *d)
 {
     return &d->attempt;
+}
+
+void delivery_drain(struct delivery *d)
+{
+    for (uint32_t i = 0; i < d->options.loops_count; i++)
+        home_post(loop_home(d->threads[i].loop), &d->threads[i].drain);
 }
 
 void delivery_stop(struct delivery *d)

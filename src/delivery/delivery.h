@@ -60,6 +60,10 @@ struct delivery_change {
  * from now on these times. False, with nothing changed, when memory is out. */
 bool delivery_configure(struct delivery *delivery, const struct delivery_change *change);
 
+/* Any thread, at most once: nothing is begun any more; jobs that have not got to a
+ * transaction end, without an outcome for their recipients. The others go on. */
+void delivery_drain(struct delivery *delivery);
+
 /* Any thread: ends what is under way (deferred) and all connections; later jobs end at
  * once, deferred. Every job still gets its done(). */
 void delivery_stop(struct delivery *delivery);

@@ -31,7 +31,8 @@ struct delivery_thread {
     struct buffer out;             /* what is about to be written, of any connection */
     struct dead_host dead[DEAD_HOSTS_MAX];
     uint32_t dead_next;
-    bool stopped;
+    bool stopped;              /* nothing is begun any more */
+    struct task drain;
     struct task stop;
 };
 

@@ -31,6 +31,9 @@ struct intake_begin {
     void *context;
     uint64_t size_hint;             /* SIZE= of the client, 0 when not said; never
                                        allocated by */
+    bool is_report;                 /* of what became of another message: may use what
+                                       is kept for a full disk; said again by the
+                                       envelope */
 };
 
 /* What a commit says besides the content. Borrowed until commit returns. */

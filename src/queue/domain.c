@@ -67,33 +67,6 @@ static void look_up_later(struct queue *q, struct queue_domain *d,
     queue_emit_text(q, MAIL_SITE_FAILED, (struct mail_id){ 0 }, d->entry.key, outcome);
 }
 
-/* Gives every ready recipient of the domain the outcome: all of them when it is for
- * good, those of expired messages otherwise. */
-static void settle_ready(struct queue *q, struct list *ready, const struct outcome *outcome,
-                         bool expired_only)
-{
-    struct list_node *node = list_first(ready);
-    struct list_node *last = ready->head.previous;
-    while (node != NULL) {
-        struct list_node *next = node == last ? NULL : list_next(ready, node);
-        struct queue_recipient *r = container_of(node, struct queue_recipient, wait.node);
-        struct queue_message *m = recipient_message(r);
-        if (!expired_only || message_is_expired(q, m)) {
-            struct settlement s = { .recipient = r, .outcome = *outcome };
-            recipient_unschedule(q, r);
-            recipient_place(q, r, PLACE_FLIGHT);
-            settle(q, m, &s, 1);
-        }
-        node = next;
-    }
-}
-
-void domain_settle(struct queue *q, struct queue_domain *d, const struct outcome *outcome,
-                   bool expired_only)
-{
-    settle_ready(q, &d->ready, outcome, expired_only);
-}
-
 static void note_reason(struct queue *q, struct queue_domain *d, const struct outcome *o)
 {
     reason_drop(&q->reasons, d->trouble);
@@ -127,7 +100,7 @@ static void refuse_all(struct queue *q, struct queue_domain *d, const struct out
     note_reason(q, d, why);
     if (!for_good)
         look_up_later(q, d, why);
-    settle_ready(q, &d->ready, why, !for_good);
+    domain_settle(q, d, why, !for_good);
 }
 
 static void on_resolved(struct attempt_resolve *resolve)

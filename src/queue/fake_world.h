@@ -20,7 +20,7 @@
 
 #include <cmocka.h>
 
-enum { MESSAGES_MAX = 300, TRIES_MAX = 4000 };
+enum { MESSAGES_MAX = 1300, TRIES_MAX = 4000 };
 
 struct stored {
     struct mail_id id;
@@ -64,6 +64,8 @@ struct world {
     unsigned closes;
     struct buffer reports;           /* contents, one after another */
     unsigned reports_count;
+    unsigned reports_now;
+    unsigned reports_most;
     enum err report_error;
     unsigned update_faults;          /* so many updates find the disk full */
     int64_t update_takes_ms;
@@ -182,6 +184,7 @@ static enum intake_flow fake_write(struct intake_writer *writer, struct slice by
 static void fake_committed(struct task *task)
 {
     struct fake_writer *f = container_of(task, struct fake_writer, task);
+    w->reports_now--;
     if (w->report_error == ERR_OK) {
         const char *to = f->recipient;
         w->reports_count++;
@@ -203,6 +206,8 @@ static void fake_commit(struct intake_writer **writer, const struct intake_commi
              commit->envelope->recipients[0].address.data);
     if (w->report_error == ERR_OK)
         note_updates(commit->updates, commit->updates_count);
+    if (++w->reports_now > w->reports_most)
+        w->reports_most = w->reports_now;
     f->task.run = fake_committed;
     home_post(f->begin.home, &f->task);
 }

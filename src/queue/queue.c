@@ -94,6 +94,7 @@ enum err queue_open(const struct queue_options *options, const struct config *co
     list_init(&q->woken);
     wheel_init(&q->wheel, queue_now(q).mono_ms);
     list_init(&q->lookups_waiting);
+    list_init(&q->sentences);
     record_init(q);
     timer_init(&q->wheel_timer, q->loop, on_wheel);
     timer_init(&q->sweep, q->loop, on_sweep);
@@ -137,6 +138,7 @@ void queue_configure(struct queue *q, const struct config *config)
     config_drop(&q->config);
     q->config = config_hold(config);
     q->generation++; /* answers that are under way hold no more */
+    sentences_forget(q);
     atomic_store(&q->recipients_max, config->queue.recipients_max);
     struct table_entry *entry = NULL;
     while ((entry = table_next(&q->domains, entry)) != NULL) {
@@ -178,6 +180,7 @@ void queue_close(struct queue **queue)
     if (q == NULL)
         return;
     q->closing = true;
+    sentences_forget(q);
     struct table_entry *entry = NULL;
     while ((entry = table_next(&q->domains, entry)) != NULL) {
         struct queue_domain *d = container_of(entry, struct queue_domain, entry);

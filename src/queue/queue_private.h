@@ -75,6 +75,7 @@ struct queue_domain {
     uint32_t failures;           /* look-ups in a row that failed */
     struct timer retry;          /* look it up again */
     struct queue *queue;
+    struct sentence *sentence;   /* being carried out, or NULL */
     struct reason *trouble;      /* why the last look-up failed */
     struct smtp_status trouble_status;
     char name[];
@@ -164,7 +165,9 @@ struct queue {
     uint32_t gathering;          /* how deep */
     struct list woken;
     uint64_t reports;            /* being written */
+    struct list sentences;       /* of domains */
     struct list records;         /* changes that are not durable yet, in order */
+    size_t records_count;
     struct timer record_retry;
 };
 
@@ -195,11 +198,18 @@ bool message_is_expired(const struct queue *q, const struct queue_message *m);
 struct queue_domain *domain_of(struct queue *q, struct slice address);
 void domain_resolve(struct queue *q, struct queue_domain *d);
 void domain_release(struct queue *q, struct queue_domain *d);
-/* Gives the outcome to the ready recipients: all, or those of expired messages. */
-void domain_settle(struct queue *q, struct queue_domain *d, const struct outcome *outcome,
-                   bool expired_only);
 void domain_free(struct queue *q, struct queue_domain *d);
 void domain_sweep(struct queue *q);
+
+/* sentence.c */
+/* Gives the outcome to the ready recipients: all, or those of expired messages; as many
+ * at once as reports may be under way, the others when these are done. */
+void domain_settle(struct queue *q, struct queue_domain *d, const struct outcome *outcome,
+                   bool expired_only);
+/* When reports or records are done. */
+void sentences_go_on(struct queue *q);
+/* What was not carried out yet never will be. */
+void sentences_forget(struct queue *q);
 
 /* site.c */
 struct queue_site *site_of(struct queue *q, const struct site_key *key,

@@ -38,6 +38,7 @@ static void retire(struct queue *q)
     while ((r = record_of(list_first(&q->records))) != NULL &&
            r->progress == PROGRESS_DURABLE) {
         list_remove(&r->node);
+        q->records_count--;
         free(r);
     }
 }
@@ -83,6 +84,7 @@ static void on_recorded(void *context, enum err result)
     else
         r->progress = PROGRESS_DURABLE;
     retire(q);
+    sentences_go_on(q);
 }
 
 static void submit(struct record *r)
@@ -151,6 +153,7 @@ void record_write(struct queue *q, const struct recipient_update *updates, size_
         return;
     }
     list_append(&q->records, &r->node);
+    q->records_count++;
     submit(r);
 }
 

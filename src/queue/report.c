@@ -115,6 +115,7 @@ static void on_committed(void *context, enum err result, struct mail_id id)
     message_release(q, m);
     arena_free(&p->arena);
     free(p);
+    sentences_go_on(q);
 }
 
 static void on_resume(void *context)
@@ -258,6 +259,7 @@ static bool commit_report(struct pending *p, struct message_view *view,
     struct queue *q = p->queue;
     struct intake_begin begin = {
         .home = loop_home(q->loop), .resume = on_resume, .context = p,
+        .is_report = true,
     };
     struct intake_writer *writer;
     enum err error = intake_begin(q->store->intake, &begin, &writer);

@@ -92,13 +92,16 @@ void site_failed(struct queue_site *s, const struct outcome *outcome)
         timer_set(&s->retry,
                   plan_delay_ms(&q->config->queue, s->failures, queue_random(q)));
     }
-    struct list_node *node = list_first(&s->domains);
-    struct list_node *last = s->domains.head.previous;
-    while (node != NULL) {
-        struct list_node *next = node == last ? NULL : list_next(&s->domains, node);
+    /* Each in its turn; what is settled may take others out of the list, or put some in. */
+    struct list judged;
+    struct list_node *node;
+    list_init(&judged);
+    while ((node = list_take(&s->domains)) != NULL)
+        list_append(&judged, node);
+    while ((node = list_take(&judged)) != NULL) {
+        list_append(&s->domains, node);
         domain_settle(q, container_of(node, struct queue_domain, site_node), outcome,
                       !for_good);
-        node = next;
     }
 }
 
@@ -147,9 +150,9 @@ static void on_done(struct attempt_run *run)
     settle_job(job);
     if (run->end == ATTEMPT_NO_SITE && s->established > 0 && s->failures == 0)
         pool_shrink(s);
-    else if (run->end == ATTEMPT_NO_SITE)
+    else if (run->end == ATTEMPT_NO_SITE && !q->draining) /* else it was called off */
         site_failed(s, &run->site_failure);
-    else if (s->failures > 0 && run->end != ATTEMPT_MOVED)
+    else if (s->failures > 0 && run->end != ATTEMPT_MOVED && run->end != ATTEMPT_NO_SITE)
         site_recovered(s);
     site_dispatch(s);
     s->references--;

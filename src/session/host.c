@@ -56,8 +56,7 @@ void session_host_close(struct session_host **host)
     while ((node = list_first(&h->sessions)) != NULL) {
         struct session *s = container_of(node, struct session, node);
         must(!s->committing);
-        session_lost(s);
-        list_remove(&s->node);
+        session_destroy(s);
     }
     timer_clear(&h->drain);
     config_drop(&h->config);

@@ -107,6 +107,13 @@ void session_over(struct session *s)
         loop_defer(s->host->options.loop, &s->end);
 }
 
+void session_destroy(struct session *s)
+{
+    session_lost(s);
+    list_remove(&s->end.node);
+    session_free(&s->end);
+}
+
 void session_lost(struct session *s)
 {
     stream_close(&s->stream);

@@ -104,6 +104,7 @@ struct session {
 struct session *session_make(struct door *door, int fd, const struct net_address *peer);
 void session_over(struct session *s);   /* no more words: frees when nothing is owed */
 void session_lost(struct session *s);   /* the connection is gone */
+void session_destroy(struct session *s); /* at once: no commit of its is under way */
 struct moment session_now(const struct session *s);
 
 /* open.c */

@@ -56,6 +56,7 @@ struct world {
     /* the client */
     const char *const *script;
     struct buffer codes;
+    bool client_stays;
     struct task client_gone;
 };
 
@@ -184,6 +185,12 @@ static bool read_reply(FILE *file)
     return true;
 }
 
+static void tell_the_loop_to_stop(void)
+{
+    w->client_gone.run = on_client_gone;
+    home_post(loop_home(w->loop), &w->client_gone);
+}
+
 static void *client_main(void *argument)
 {
     (void)argument;
@@ -199,9 +206,13 @@ static void *client_main(void *argument)
         assert_int_equal(send(fd, *step, strlen(*step), MSG_NOSIGNAL), strlen(*step));
         open = read_reply(file);
     }
+    if (w->client_stays) {
+        tell_the_loop_to_stop();
+        open = read_reply(file); /* until the host goes */
+    }
     fclose(file);
-    w->client_gone.run = on_client_gone;
-    home_post(loop_home(w->loop), &w->client_gone);
+    if (!w->client_stays)
+        tell_the_loop_to_stop();
     return NULL;
 }
 
@@ -212,6 +223,8 @@ static void play(const char *const *script, const char *codes)
     buffer_clear(&w->codes);
     assert_int_equal(pthread_create(&client, NULL, client_main, NULL), 0);
     loop_run(w->loop);
+    if (w->client_stays)
+        session_host_close(&w->host);
     pthread_join(client, NULL);
     if (codes != NULL && !slice_equal(buffer_slice(&w->codes), slice_from_string(codes)))
         fail_msg("'%.*s', not '%s'", (int)buffer_len(&w->codes),
@@ -315,8 +328,7 @@ static void a_client_that_goes_aborts_its_message(void **state)
     (void)state;
     play((const char *const[]){ ENVELOPE, "!", NULL }, "220 250 250 250 354 ");
     while (session_host_count(w->host) > 0) {
-        w->client_gone.run = on_client_gone;
-        home_post(loop_home(w->loop), &w->client_gone);
+        tell_the_loop_to_stop();
         loop_run(w->loop);
     }
     assert_int_equal(w->aborts, 1);
@@ -407,6 +419,16 @@ static void a_parked_gate_is_told_when_the_client_goes(void **state)
     assert_int_equal(session_host_count(w->host), 0);
 }
 
+static void a_host_that_closes_takes_its_sessions_along(void **state)
+{
+    (void)state;
+    w->client_stays = true;
+    play((const char *const[]){ ENVELOPE, NULL }, NULL);
+    assert_null(w->host);
+    assert_int_equal(w->commits, 0);
+    assert_int_equal(w->aborts, 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -419,6 +441,7 @@ int main(void)
         TEST(a_gate_may_take_its_time_and_add_fields),
         TEST(a_gate_sees_and_changes_the_header),
         TEST(a_parked_gate_is_told_when_the_client_goes),
+        TEST(a_host_that_closes_takes_its_sessions_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

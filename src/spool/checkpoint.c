@@ -17,7 +17,9 @@
 enum {
     NEW_AT_ONCE = 64,
     BRIEF_READ_BYTES = 4096,
-    RESERVE_BYTES_MIN = 1024 * 1024,
+    RESERVE_STEP_BYTES = 1024 * 1024,
+    ENTRY_BYTES = 256, /* guessed, before there is a checkpoint to learn it from */
+    FORGET_AT_ONCE = 16384,
 };
 
 static const char reserve_path[] = "checkpoint/reserve";
@@ -347,29 +349,46 @@ static enum err write_file(struct checkpoint *c, uint64_t sequence, uint64_t seg
     return fs->ops->sync_folder(fs, "checkpoint");
 }
 
-/* Room for a checkpoint on a full disk: a file that is given up for it. */
-static void make_reserve(struct spool *spool)
+/* What the next checkpoint will take, with something to spare. */
+static uint64_t reserve_wanted(struct spool *spool)
+{
+    const struct spool_keeper *keeper = &spool->keeper;
+    uint64_t each = keeper->checkpoint_entries == 0
+                        ? ENTRY_BYTES
+                        : keeper->checkpoint_bytes / keeper->checkpoint_entries + 1;
+    pthread_mutex_lock(&spool->lock);
+    uint64_t bytes = spool->index.entries.count * each + spool->notes.bytes;
+    pthread_mutex_unlock(&spool->lock);
+    return spool_align(bytes * 5 / 4 + 1, RESERVE_STEP_BYTES);
+}
+
+void spool_checkpoint_reserve(struct spool *spool)
 {
     struct spool_fs *fs = spool->fs;
+    struct spool_keeper *keeper = &spool->keeper;
+    uint64_t wanted = reserve_wanted(spool);
     int file;
-    uint64_t bytes = spool->keeper.checkpoint_bytes * 5 / 4;
-    if (spool->keeper.has_reserve_file)
+    if (keeper->cannot_reserve || keeper->reserve_bytes >= wanted)
         return;
-    if (bytes < RESERVE_BYTES_MIN)
-        bytes = RESERVE_BYTES_MIN;
-    enum err error = fs->ops->open(fs, reserve_path, SPOOL_FS_CREATE, &file);
-    if (error == ERR_EXISTS) {
-        spool->keeper.has_reserve_file = true;
-        return;
-    }
+    enum err error = fs->ops->open(fs, reserve_path, SPOOL_FS_WRITE, &file);
+    if (error == ERR_ABSENT)
+        error = fs->ops->open(fs, reserve_path, SPOOL_FS_CREATE, &file);
     if (error != ERR_OK)
         return;
-    error = fs->ops->allocate(fs, file, bytes);
+    error = fs->ops->size(fs, file, &keeper->reserve_bytes);
+    if (error == ERR_OK && keeper->reserve_bytes < wanted) {
+        error = fs->ops->allocate(fs, file, wanted);
+        if (error == ERR_OK)
+            error = fs->ops->sync(fs, file);
+        if (error == ERR_OK)
+            error = fs->ops->sync_folder(fs, "checkpoint");
+        if (error == ERR_OK)
+            keeper->reserve_bytes = wanted;
+    }
     fs->ops->close(fs, file);
-    if (error == ERR_OK)
-        spool->keeper.has_reserve_file = true;
-    else
-        fs->ops->remove(fs, reserve_path);
+    keeper->cannot_reserve = error == ERR_INVALID;
+    if (error == ERR_OK || error == ERR_INVALID)
+        atomic_store(&keeper->owes_reserve, false);
 }
 
 static void remove_number(struct spool *spool, uint64_t number)
@@ -381,11 +400,37 @@ static void remove_number(struct spool *spool, uint64_t number)
     spool->fs->ops->remove(spool->fs, path);
 }
 
+/* No entry keeps a mark of the passes before: one that a long row of failed tries never
+ * reached would pass for taken when its number comes round again. */
+void spool_checkpoint_forget(struct spool *spool)
+{
+    struct spool_map *entries = &spool->index.entries;
+    struct spool_entry *entry;
+    uint64_t rebuilt = UINT64_MAX;
+    size_t slot = 0;
+    size_t count;
+    do {
+        count = 0;
+        pthread_mutex_lock(&spool->lock);
+        if (rebuilt != entries->rebuilt)
+            slot = 0;
+        rebuilt = entries->rebuilt;
+        while (count < FORGET_AT_ONCE && (entry = spool_map_walk(entries, &slot)) != NULL) {
+            entry->pass = 0;
+            count++;
+        }
+        pthread_mutex_unlock(&spool->lock);
+    } while (count > 0);
+    spool->keeper.pass = 0;
+}
+
 static enum err write_once(struct spool *spool)
 {
     struct spool_keeper *keeper = &spool->keeper;
     struct checkpoint c = { .spool = spool, .number = keeper->checkpoint_number + 1 };
-    keeper->pass = keeper->pass == UINT8_MAX ? 1 : (uint8_t)(keeper->pass + 1);
+    if (keeper->pass == UINT8_MAX)
+        spool_checkpoint_forget(spool);
+    keeper->pass++;
     c.pass = keeper->pass;
     c.try = ++keeper->tries;
     pthread_mutex_lock(&spool->lock);
@@ -403,20 +448,30 @@ static enum err write_once(struct spool *spool)
     keeper->checkpoint_number = c.number;
     keeper->newest_sequence = sequence;
     keeper->checkpoint_bytes = c.offset;
+    keeper->checkpoint_entries = c.entries;
     keeper->checkpoints++;
     spool->log.since_checkpoint -= covered;
     spool->segments.has_empty = true;
     pthread_mutex_unlock(&spool->lock);
-    make_reserve(spool);
+    spool_checkpoint_reserve(spool);
     return ERR_OK;
 }
 
+/* On a full disk first the reserve is given up, then the checkpoint before the last. */
 enum err spool_checkpoint_write(struct spool *spool)
 {
+    struct spool_keeper *keeper = &spool->keeper;
     enum err error = write_once(spool);
-    if (error != ERR_FULL ||
-        spool->fs->ops->remove(spool->fs, reserve_path) != ERR_OK)
-        return error;
-    spool->keeper.has_reserve_file = false;
-    return write_once(spool);
+    if (error == ERR_FULL && keeper->reserve_bytes > 0) {
+        spool->fs->ops->remove(spool->fs, reserve_path);
+        keeper->reserve_bytes = 0;
+        atomic_store(&keeper->owes_reserve, true);
+        error = write_once(spool);
+    }
+    if (error == ERR_FULL && keeper->older_number != 0) {
+        remove_number(spool, keeper->older_number);
+        keeper->older_number = 0;
+        error = write_once(spool);
+    }
+    return error;
 }

@@ -18,9 +18,12 @@ struct victims {
     size_t count;
 };
 
-static bool is_sparse(const struct spool_segment *s, uint64_t part)
+/* One that the newest checkpoint does not know may yet become empty by itself, and
+ * looking for its messages means a walk over all. */
+static bool is_sparse(const struct spool *spool, const struct spool_segment *s,
+                      uint64_t part)
 {
-    return s->live_count > 0 && s->references == 0 && !s->is_damaged &&
+    return s->last_sequence < spool->keeper.newest_sequence && s->live_count > 0 && s->references == 0 && !s->is_damaged &&
            s->live_bytes < s->bytes / part;
 }
 
@@ -41,7 +44,7 @@ static void choose(struct spool *spool, struct victims *victims)
     while (node != NULL && victims->count < VICTIMS_MAX) {
         struct spool_segment *s = container_of(node, struct spool_segment, node);
         node = list_next(&spool->segments.sealed, node);
-        if (!is_sparse(s, part) || live + s->live_bytes > s->bytes * 2 / part)
+        if (!is_sparse(spool, s, part) || live + s->live_bytes > s->bytes * 2 / part)
             continue;
         live += s->live_bytes;
         victims->ids[victims->count++] = s->id;

@@ -40,6 +40,7 @@ struct spool_writer {
     uint32_t round;             /* rewinds so far */
     bool wants_file;
     bool has_file;
+    bool is_report;
     bool waits;
     bool is_aborted;
     bool is_committing;
@@ -208,6 +209,7 @@ static void chunk_send(struct spool_writer *w, struct chunk_job *job, size_t len
         job->op.type = SPOOL_FRAME_CHUNK;
         job->op.parts[0] = bytes;
         job->op.apply = spool_chunk_apply;
+        job->op.uses_reserve = w->is_report;
         spool_log_push(w->spool, &job->op);
         return;
     }
@@ -459,7 +461,7 @@ static enum err spool_begin(struct intake *intake, const struct intake_begin *be
         return ERR_IO;
     if (atomic_load(&spool->is_closing))
         return ERR_CLOSED;
-    if (atomic_load(&spool->log.is_full) ||
+    if ((atomic_load(&spool->log.is_full) && !begin->is_report) ||
         atomic_load(&spool->budget) > spool->limits.budget_hard_bytes)
         return ERR_FULL;
     struct spool_writer *w = malloc(sizeof *w);
@@ -468,7 +470,7 @@ static enum err spool_begin(struct intake *intake, const struct intake_begin *be
     *w = (struct spool_writer){
         .base.ops = &ops,
         .spool = spool, .home = begin->home, .resume = begin->resume,
-        .context = begin->context, .file = -1,
+        .context = begin->context, .file = -1, .is_report = begin->is_report,
         .wants_file = begin->size_hint > spool->limits.large_bytes,
     };
     w->base.id.value = (uint64_t)spool->generation << SPOOL_GENERATION_SHIFT |

@@ -9,7 +9,7 @@
 
 #include <time.h>
 
-enum { SPARE_MAX = 16 };
+enum { SPARE_MAX = 16, LOG_PER_CHECKPOINT = 3 };
 
 void spool_segment_retire(struct spool *spool, struct spool_segment *segment)
 {
@@ -99,7 +99,7 @@ static void prepare_one(struct spool *spool, bool zeros)
     pthread_mutex_lock(&spool->lock);
     bool is_news = error != preparer->error;
     preparer->error = error;
-    if (error == ERR_OK && spool->segments.ready_count > SPOOL_READY_KEPT)
+    if (error == ERR_OK && spool->segments.ready_count >= SPOOL_READY_TARGET)
         atomic_store(&spool->log.is_full, false);
     pthread_cond_signal(&preparer->done);
     if (is_news && error != ERR_OK)
@@ -156,11 +156,13 @@ void spool_preparer_stop(struct spool *spool)
     preparer->has_thread = false;
 }
 
+/* A checkpoint costs by what is held, the log since the last one costs at the next
+ * start: with much held the log may grow to some times the checkpoint. */
 static bool checkpoint_is_due(struct spool *spool)
 {
     uint64_t due = spool->limits.checkpoint_bytes;
-    if (due < spool->keeper.checkpoint_bytes)
-        due = spool->keeper.checkpoint_bytes;
+    if (due < LOG_PER_CHECKPOINT * spool->keeper.checkpoint_bytes)
+        due = LOG_PER_CHECKPOINT * spool->keeper.checkpoint_bytes;
     pthread_mutex_lock(&spool->lock);
     uint64_t since = spool->log.since_checkpoint;
     pthread_mutex_unlock(&spool->lock);
@@ -181,6 +183,7 @@ static void work(struct spool *spool)
     if (atomic_load(&spool->log.is_failed))
         return;
     checkpoint(spool);
+    spool_checkpoint_reserve(spool);
     pthread_mutex_lock(&spool->lock);
     bool has_empty = spool->segments.has_empty;
     pthread_mutex_unlock(&spool->lock);

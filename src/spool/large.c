@@ -75,7 +75,9 @@ static void discard_file(struct spool *spool, struct spool_large_job *job)
     if (*file >= 0)
         spool->fs->ops->close(spool->fs, *file);
     spool_large_path(spool_writer_id(job->writer), path);
-    spool->fs->ops->remove(spool->fs, path);
+    /* Where a device failed its commit may be there nevertheless: recovery knows. */
+    if (!atomic_load(&spool->log.is_failed))
+        spool->fs->ops->remove(spool->fs, path);
     spool_writer_free(job->writer);
 }
 

@@ -251,14 +251,19 @@ static struct spool_segment *take_ready(struct spool *spool, bool uses_reserve)
     return container_of(node, struct spool_segment, node);
 }
 
-/* A reserve that is used up is sealed although nothing follows: what holds no message
- * is free after the next checkpoint, and can be the reserve again. */
-static enum err seal_reserve(struct spool *spool, bool uses_reserve)
+/* On a full disk a segment that is used up and holds no message is sealed although
+ * nothing follows: it is free after the next checkpoint, and the reserve again. */
+static enum err seal_used_up(struct spool *spool, bool uses_reserve)
 {
     struct spool_log *log = &spool->log;
-    bool is_used_up = log->segment != NULL && log->on_reserve && uses_reserve &&
-                      log->offset + 2 * spool_log_slack(spool) > log->segment->bytes;
-    return is_used_up && seal(spool) != ERR_OK ? ERR_IO : ERR_FULL;
+    if (log->segment == NULL || !uses_reserve ||
+        log->offset + 2 * spool_log_slack(spool) + SPOOL_FOOTER_ROOM <=
+            log->segment->bytes)
+        return ERR_FULL;
+    pthread_mutex_lock(&spool->lock);
+    bool is_dead = log->segment->live_count == 0 && log->segment->references == 0;
+    pthread_mutex_unlock(&spool->lock);
+    return is_dead && seal(spool) != ERR_OK ? ERR_IO : ERR_FULL;
 }
 
 static enum err next_segment(struct spool *spool, bool uses_reserve)
@@ -274,7 +279,7 @@ static enum err next_segment(struct spool *spool, bool uses_reserve)
         spool_map_insert(&spool->segments.all, next);
     pthread_mutex_unlock(&spool->lock);
     if (next == NULL)
-        return seal_reserve(spool, uses_reserve);
+        return seal_used_up(spool, uses_reserve);
     if (log->segment != NULL && seal(spool) != ERR_OK) {
         pthread_mutex_lock(&spool->lock);
         spool_map_remove(&spool->segments.all, next->id);
@@ -295,6 +300,18 @@ static bool fits(struct spool *spool, uint64_t at, const struct spool_op *op)
            log->segment->bytes;
 }
 
+/* On the reserve of a full disk: what has no right to it, and in its second half the
+ * reports too, since each will need an outcome. */
+static bool is_refused(struct spool *spool, uint64_t at, const struct spool_op *op)
+{
+    struct spool_log *log = &spool->log;
+    if (!log->on_reserve || !atomic_load(&log->is_full))
+        return false;
+    bool is_body = op->type == SPOOL_FRAME_COMMIT || op->type == SPOOL_FRAME_CHUNK;
+    return !op->uses_reserve || (is_body && at > log->segment->bytes / 2 &&
+                                 !atomic_load(&log->is_recovering));
+}
+
 /* Whether the op may go into the segment now, taking the next one if need be. */
 static enum err find_room(struct spool *spool, struct spool_op *op)
 {
@@ -305,9 +322,7 @@ static enum err find_room(struct spool *spool, struct spool_op *op)
             return error;
         must(fits(spool, log->offset, op));
     }
-    if (log->on_reserve && !op->uses_reserve && atomic_load(&log->is_full))
-        return ERR_FULL;
-    return ERR_OK;
+    return is_refused(spool, log->offset, op) ? ERR_FULL : ERR_OK;
 }
 
 /* What is being laid out: one write. */
@@ -364,12 +379,10 @@ static void fill_sector(struct spool *spool, struct group *group)
 static struct spool_op *lay_group(struct spool *spool, struct spool_op *op,
                                   struct group *group)
 {
-    struct spool_log *log = &spool->log;
     while (op != NULL && group->ops < SPOOL_GROUP_OPS) {
         struct spool_op *next = op->next;
         uint64_t at = spool_align(group->end, SPOOL_FRAME_ALIGN);
-        bool refused = log->on_reserve && !op->uses_reserve &&
-                       atomic_load(&log->is_full);
+        bool refused = is_refused(spool, at, op);
         if (!refused && !fits(spool, at, op))
             break;
         if (refused)

@@ -155,6 +155,39 @@ static bool is_needed(struct spool *spool, const struct spool_segment *segment)
     return needed;
 }
 
+static bool leaves_room(struct spool_recovery *recovery)
+{
+    struct spool *spool = recovery->spool;
+    struct list_node *node = list_first(&recovery->unsealed);
+    pthread_mutex_lock(&spool->lock);
+    bool leaves = spool->segments.spare_count + spool->segments.ready_count > 0;
+    pthread_mutex_unlock(&spool->lock);
+    for (; node != NULL && !leaves; node = list_next(&recovery->unsealed, node))
+        leaves = !is_needed(spool, container_of(node, struct spool_segment, node));
+    return leaves;
+}
+
+/* This recovery took the last segment, and the one before was sealed: the next recovery
+ * would find none. A checkpoint frees what holds no message; until it is durable, what
+ * was written here does not count and is room itself. */
+static enum err make_room(struct spool_recovery *recovery)
+{
+    struct spool *spool = recovery->spool;
+    if (leaves_room(recovery))
+        return ERR_OK;
+    enum err error = spool_checkpoint_write(spool);
+    spool_checkpoint_forget(spool);
+    if (error != ERR_OK) {
+        spool_problem(spool, "no room is left for another recovery: %s", err_text(error));
+        return error == ERR_FULL ? ERR_OK : error;
+    }
+    recovery->checkpoint = spool->keeper.checkpoint_number;
+    atomic_store(&spool->log.is_full, true);
+    spool_free_segments(spool);
+    atomic_store(&spool->log.is_full, false);
+    return ERR_OK;
+}
+
 /* Says that all of it stands here now, and which segments are let go with that. */
 static enum err mark_end(struct rewrite *w)
 {
@@ -164,6 +197,9 @@ static enum err mark_end(struct rewrite *w)
     spool_mover_wait(spool, &w->mover, 0);
     if (w->mover.error != ERR_OK)
         return w->mover.error;
+    enum err error = make_room(recovery);
+    if (error != ERR_OK)
+        return error;
     spool_mark_encode(&w->frame, spool->generation, SPOOL_MARK_FINISHED);
     for (; node != NULL; node = list_next(&recovery->unsealed, node)) {
         struct spool_segment *s = container_of(node, struct spool_segment, node);
@@ -173,7 +209,7 @@ static enum err mark_end(struct rewrite *w)
     for (size_t i = 0; i < recovery->heads_count; i++)
         if (recovery->heads[i].is_free && recovery->heads[i].sequence != 0)
             buffer_append_u64(&w->frame, recovery->heads[i].id);
-    enum err error = send_frame(w, SPOOL_FRAME_SEGMENT);
+    error = send_frame(w, SPOOL_FRAME_SEGMENT);
     spool_mover_wait(spool, &w->mover, 0);
     return error == ERR_OK ? w->mover.error : error;
 }

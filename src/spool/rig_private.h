@@ -277,7 +277,7 @@ static inline struct rig_commit rig_put(struct rig *rig, const struct rig_messag
     struct intake_writer *writer;
     bool resumed = false;
     struct intake_begin begin = { .home = &rig->home.home, .resume = rig_resumed,
-                                  .context = &resumed };
+                                  .context = &resumed, .is_report = m->is_report };
     enum err error = intake_begin(spool_intake(rig->spool), &begin, &writer);
     if (error != ERR_OK)
         return (struct rig_commit){ true, error, { 0 } };

@@ -82,9 +82,9 @@ void spool_segment_unpin(struct spool *spool, struct spool_segment *segment)
     }
 }
 
-/* A new file, all of its blocks there. `allocate_only` is for the very first one, so
- * that the first start is quick: overwriting blocks that were written syncs twice as
- * fast as filling allocated ones. */
+/* A new file, all of its blocks there: written with zeros, since overwriting blocks that
+ * were written syncs twice as fast as filling allocated ones; or with `allocate_only`
+ * taken from the file system, which is quick. */
 static enum err make_file(struct spool *spool, const char *path, bool allocate_only,
                           int *out_file)
 {
@@ -145,9 +145,11 @@ enum err spool_segment_prepare(struct spool *spool, bool allocate_only)
     struct spool_segment *segment = spool_segment_make(id, spool->limits.segment_bytes);
     enum err error = ERR_MEMORY;
     spool_segment_path(id, path);
-    if (segment != NULL)
-        error = spare != NULL ? reuse_file(spool, spare->id, path, &file)
-                              : make_file(spool, path, allocate_only, &file);
+    if (segment != NULL && spare != NULL)
+        error = reuse_file(spool, spare->id, path, &file);
+    else if (segment != NULL)
+        error = atomic_load(&spool->keeper.owes_reserve)
+                    ? ERR_FULL : make_file(spool, path, allocate_only, &file);
     spool_segment_free(spool, spare);
     if (error != ERR_OK) {
         spool_segment_free(spool, segment);

@@ -146,6 +146,7 @@ static struct spool *make(const struct spool_options *options)
     spool->log.last = &spool->log.first;
     spool->large.last = &spool->large.first;
     spool->log.sequence = 1;
+    spool->keeper.reserve_bytes = 1;
     list_init(&spool->segments.sealed);
     list_init(&spool->segments.ready);
     list_init(&spool->segments.spare);

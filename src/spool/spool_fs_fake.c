@@ -576,6 +576,27 @@ static void crash_folder(const struct spool_fake *fake, struct spool_fake *left,
     }
 }
 
+/* Files without a name are gone: many lives fit. */
+static void renumber(struct spool_fake *left)
+{
+    struct file *kept = calloc(FILES_MAX, sizeof *kept);
+    size_t count = 0;
+    must(kept != NULL);
+    for (size_t i = 0; i < NAMES_MAX; i++) {
+        struct name *name = &left->names[i];
+        if (name->path[0] == '\0')
+            continue;
+        kept[count] = left->files[name->file];
+        left->files[name->file] = (struct file){ 0 };
+        name->file = count++;
+    }
+    for (size_t i = 0; i < left->files_count; i++)
+        free(left->files[i].bytes);
+    memcpy(left->files, kept, FILES_MAX * sizeof *kept);
+    left->files_count = count;
+    free(kept);
+}
+
 struct spool_fake *spool_fake_crash(struct spool_fake *fake, size_t changes,
                                     uint64_t seed, bool torn)
 {
@@ -594,6 +615,7 @@ struct spool_fake *spool_fake_crash(struct spool_fake *fake, size_t changes,
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
         crash_folder(fake, left, folders[i], changes, &seed, torn);
     pthread_mutex_unlock(&fake->mutex);
+    renumber(left);
     for (size_t i = 0; i < left->files_count; i++)
         file_write(&left->base[i], 0, slice_make(left->files[i].bytes,
                                                  left->files[i].len));

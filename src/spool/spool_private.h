@@ -76,7 +76,10 @@ struct spool_keeper {
     uint64_t newest_sequence;    /* at which it began */
     uint64_t older_sequence;     /* at which the one before began */
     uint64_t older_number;
-    bool has_reserve_file;
+    uint64_t checkpoint_entries;
+    uint64_t reserve_bytes;      /* of checkpoint/reserve, 0 for none, 1 for unknown */
+    atomic_bool owes_reserve;    /* it was given up: it comes before a new segment */
+    bool cannot_reserve;         /* the file system allocates nothing ahead */
     uint8_t pass;                /* marks the entries that are in the newest one */
     uint32_t tries;              /* marks the reasons that are numbered in it */
 };
@@ -216,6 +219,10 @@ void spool_segment_retire(struct spool *spool, struct spool_segment *segment);
 
 /* checkpoint.c: writes one; the keeper's thread, or close's after it ended. */
 enum err spool_checkpoint_write(struct spool *spool);
+/* Takes the marks of all before off the entries. */
+void spool_checkpoint_forget(struct spool *spool);
+/* Keeps the room for the next one, as the index grows. Same threads. */
+void spool_checkpoint_reserve(struct spool *spool);
 void spool_checkpoint_path(uint64_t number, bool temporary, char out[SPOOL_PATH_MAX]);
 
 /* compact.c: one round, keeper's thread. */

@@ -179,6 +179,17 @@ def test_config_check_names_the_place_and_the_nearest_key(tmp_path):
     assert run("config", "check", GODWIT_CONFIG=str(file)).stdout == done.stdout
 
 
+def test_a_circle_of_aliases_is_named_by_check_and_serve(tmp_path):
+    path = tmp_path / "godwit.yaml"
+    path.write_text("hostname: x.test\ndomains:\n  a.test:\n    aliases:\n      ann: bob\n"
+                    "      bob: [ann]\n")
+    for command in (["config", "check"], ["serve", "--data", str(tmp_path / "data")]):
+        done = run(*command, "--config", str(path))
+        assert done.returncode == EX_CONFIG
+        assert f"{path}:5:7: domains.a.test.aliases.ann: " in done.stderr
+        assert "ann -> bob@a.test -> ann@a.test" in done.stderr
+
+
 def test_config_show_and_schema(tmp_path):
     file = tmp_path / "godwit.yaml"
     file.write_text("hostname: shown.test\n")

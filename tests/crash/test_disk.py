@@ -1,6 +1,7 @@
 """A disk that is full, that fails, that forgets, that lies.
 
-GODWIT_CUTS=500 for the long run of power cuts.
+GODWIT_CUTS=500 for the long run of power cuts, GODWIT_LIVES=60 for that of crashes in a
+row on a small disk.
 """
 import os
 import random
@@ -15,16 +16,21 @@ import rig
 from godwit import Client
 
 CUTS = int(os.environ.get("GODWIT_CUTS", "3"))
+LIVES = int(os.environ.get("GODWIT_LIVES", "8"))
 
 
-def test_power_cut_on_ext4(tmp_path):
-    image, folder = str(tmp_path / "image"), str(tmp_path / "disk")
+def make_ext4(image, size):
     with open(image, "wb") as f:
-        f.truncate(1 << 30)
+        f.truncate(size)
     made = subprocess.run(["mkfs.ext4", "-q", "-F", image], capture_output=True, text=True,
                           env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"})
     if made.returncode != 0:
         pytest.skip(f"no ext4: {made.stderr}")
+
+
+def test_power_cut_on_ext4(tmp_path):
+    image, folder = str(tmp_path / "image"), str(tmp_path / "disk")
+    make_ext4(image, 1 << 30)
     moments = random.Random(11)
     with oracles.Oracle(seed=11) as oracle:
         mount = rig.Mount(folder, "-o", "loop", image)
@@ -50,6 +56,29 @@ def test_power_cut_on_ext4(tmp_path):
         finally:
             mount.unmount()
             os.unlink(image)
+
+
+def test_many_crashes_on_a_small_disk(tmp_path):
+    """Each life is killed, half of them on a full disk: the next one starts."""
+    image, folder = str(tmp_path / "image"), str(tmp_path / "disk")
+    make_ext4(image, 192 << 20)
+    with oracles.Oracle(seed=19) as oracle, rig.Mount(folder, "-o", "loop", image):
+        os.chmod(folder, 0o755)
+        g = rig.make(os.path.join(folder, "data"), oracle, start=False,
+                     beside=str(tmp_path / "godwit"))
+        with g:
+            g.start()
+            with oracles.Load(oracle, lambda: g.port, sizes=(3000, 70000, 300000)) as load:
+                for life in range(LIVES):
+                    oracle.paused = life % 4 > 1     # then the queue keeps it all
+                    acked, refused = len(oracle.acked), load.codes[452]
+                    godwit.wait_for(lambda: len(oracle.acked) >= acked + 100
+                                    or load.codes[452] > refused, "some messages, or 452")
+                    rig.kill_all(g, oracle)
+            oracle.paused = False
+            oracle.wait_for_all(180)
+            assert not load.troubles
+            print(oracle.judge(rig.queued(g)), dict(load.codes))
 
 
 def fill(path):
@@ -129,6 +158,21 @@ def test_failed_write_or_sync(tmp_path, call, error):
         with rig.make(data, oracle) as g:
             oracle.wait_for_all()
             oracle.judge(rig.queued(g))
+
+
+def test_slow_and_interrupted_calls(tmp_path):
+    """A disk that takes its time, and calls that are interrupted: slower, no more."""
+    data = str(tmp_path / "data")
+    wrapper = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwritev,fdatasync",
+               "-e", "inject=pwritev:error=EINTR:when=2+3",
+               "-e", "inject=fdatasync:delay_exit=30000"]
+    with oracles.Oracle(seed=20) as oracle, rig.make(data, oracle, wrapper=wrapper) as g:
+        with oracles.Load(oracle, lambda: g.port) as load:
+            godwit.wait_for(lambda: len(oracle.acked) >= 60, "some messages")
+        oracle.wait_for_all()
+        assert set(load.codes) <= {250, 452}, load.codes
+        counts = oracle.judge(rig.queued(g))
+        assert counts["twice"] == 0 and counts["ghosts"] == 0
 
 
 def test_failed_sync_is_never_answered_250(tmp_path):

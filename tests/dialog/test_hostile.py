@@ -234,6 +234,14 @@ def test_b45_slow_clients_cost_nobody_else(relay, sink):
             s.close()
 
 
+def welcomed(port):
+    c = Client(port, greeting=False)
+    if c.reply()[0] == 220:
+        return c
+    c.close()
+    return None
+
+
 def test_b46_connections_of_one_address(sink, data):
     config = "relay_clients: []\nlimits: { connections_per_client: 5 }\n"
     with godwit.Godwit(data, "--next-hop", sink.address, config=config) as g:
@@ -242,23 +250,30 @@ def test_b46_connections_of_one_address(sink, data):
         assert c.reply()[0] == 421
         assert c.is_closed()
         first[0].close()
-
-        def another():
-            again = Client(g.port, greeting=False)
-            if again.reply()[0] == 220:
-                return again
-            again.close()
-            return None
-        godwit.wait_for(another, "a free place").close()
+        godwit.wait_for(lambda: welcomed(g.port), "a free place").close()
         for f in first:
             f.close()
+
+
+def test_b46_the_limit_of_connections_is_one_over_all_threads(sink, data):
+    config = "threads: 4\nlimits: { connections: 5 }\n"
+    with godwit.Godwit(data, "--next-hop", sink.address, config=config) as g:
+        clients = [Client(g.port) for _ in range(5)]
+        for _ in range(20):
+            with Client(g.port, greeting=False) as c:
+                assert c.reply() == (421, "4.3.2 Too many connections, try later")
+                assert c.is_closed()
+        clients.pop().close()
+        clients.append(godwit.wait_for(lambda: welcomed(g.port), "a place"))
+        for c in clients:
+            c.close()
 
 
 # ---- part C ----
 
 LOCAL = """
 domains:
-  our.test: { users: [user, postmaster], aliases: { team: [user, out@far.test], a: b, b: a },
+  our.test: { users: [user, postmaster], aliases: { team: [user, out@far.test], a: b, b: [a, user] },
               deliver: discard }
 relay_clients: []
 """
@@ -288,6 +303,13 @@ def test_c58_to_c77_no_open_relay(closed, sender, recipient):
         code, text = c.ask(f"RCPT TO:<{recipient}>")
         assert code in (550, 553, 554, 501), (code, text)
         assert text.startswith("5."), text
+
+
+def test_g125_an_alias_comes_round_to_itself(closed):
+    with Client(closed.port) as c:
+        assert c.message(b"x\r\n", recipients=["a@our.test", "b@our.test"])[0] == 250
+    godwit.wait_for(lambda: closed.events("discarded"), "the end of it")
+    assert closed.recipients("discarded") == ["user@our.test"]
 
 
 def test_c79_only_the_outsider_is_refused(closed):

@@ -154,3 +154,16 @@ def test_the_trace_field_says_how_it_came(relay, sink, hello, parameters, protoc
             + (r"\r\n\tfor <c@d\.test>" if alone else "") +
             r";\r\n\t\w{3}, \d{1,2} \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}\r\n",
             message.content.decode())
+
+
+def test_a_message_to_many_is_one_transaction_also_on_a_connection_kept(relay, sink):
+    """RFC 5321 4.5.4.1: one copy to a host for all of its recipients."""
+    many = [f"r{i}@far.test" for i in range(100)]
+    with Client(relay.port) as c:
+        assert c.message(b"first\r\n")[0] == 250
+        sink.wait(1)
+        for _ in range(3):
+            assert c.message(b"to many\r\n", recipients=many)[0] == 250
+    messages = sink.wait(4)
+    godwit.wait_for(lambda: relay.queue() == [], "an empty queue")
+    assert [len(m.recipients) for m in messages] == [1, 100, 100, 100]

@@ -1,6 +1,7 @@
 """The process that stays: what it does about an engine that dies."""
 import os
 import signal
+import threading
 
 import godwit
 from godwit import Client, Godwit, wait_for
@@ -68,3 +69,25 @@ def test_what_no_restart_mends_ends_it(data):
     with open(os.path.join(data, "spool", "format"), "w") as f:
         f.write("of another age\n")
     refused(data, f"cannot open the spool in {data}: corrupt")
+
+
+def test_hops_that_do_not_speak_hold_no_end_up(data):
+    """What has not begun is called off; it is tried again by the next godwit."""
+    quiet = threading.Event()
+
+    def script(verb, argument, count):
+        if verb == "CONNECT":
+            quiet.wait(godwit.PATIENCE)
+        return None
+    with godwit.Sink(script=script) as sink:
+        with Godwit(data, "--next-hop", sink.address) as g:
+            with Client(g.port) as c:
+                for _ in range(3):
+                    assert c.message(b"Subject: x\r\n\r\nhi\r\n", sender="")[0] == 250
+            wait_for(lambda: sink.sessions > 0, "a connection")
+            assert g.stop() == 0
+            assert [e["text"] for e in g.events("stopped")] == ["clean"]
+            assert not g.events("site-failed") and not g.events("deferred")
+            quiet.set()
+            g.start()
+            sink.wait(3)

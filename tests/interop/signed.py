@@ -1,4 +1,4 @@
-"""A signed zone, signed.test, for the tests' DNS server (RFC 4034, 4035).
+"""A signed zone, signed.test, for the tests' DNS server (RFC 4034 3 and 4, RFC 4035 3.1).
 
 Every name of it is signed by one key; the whole chain of NSEC records proves what is not
 there. Some of its names are spoilt on purpose: see SPOILT.

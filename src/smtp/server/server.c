@@ -17,8 +17,8 @@ enum {
 };
 
 static const struct verb verbs[] = {
-    { "HELO", ANY, false, verb_helo, helo_accepted },
-    { "EHLO", ANY, false, verb_ehlo, helo_accepted },
+    { "HELO", ANY, true, verb_helo, helo_accepted },
+    { "EHLO", ANY, true, verb_ehlo, helo_accepted },
     { "MAIL", SMTP_PHASE_READY, false, verb_mail, mail_accepted },
     { "RCPT", SMTP_PHASE_MAIL | SMTP_PHASE_RCPT, false, verb_rcpt, rcpt_accepted },
     { "DATA", SMTP_PHASE_RCPT, false, verb_data, data_accepted },

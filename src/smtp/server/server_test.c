@@ -397,7 +397,7 @@ static void too_many_errors_and_too_much_junk_close(void **state)
     (void)state;
     static const struct { const char *line; int lines; bool closes; } cases[] = {
         { "FOO\r\n", 19, false },   { "FOO\r\n", 20, true },  { "NOOP\r\n", 100, false },
-        { "NOOP\r\n", 101, true },  { "RSET\r\n", 101, true },
+        { "NOOP\r\n", 101, true },  { "RSET\r\n", 101, true }, { "EHLO x\r\n", 101, true },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct player p;

@@ -207,7 +207,8 @@ static void orcpt_and_auth(void **state)
         { SLICE_INIT("utf-8;a\\x{D800}@d"), NULL }, { SLICE_INIT("utf-8;a\\x{110000}@d"), NULL },
         { SLICE_INIT("utf-8;a\\x{1@d"), NULL }, { SLICE_INIT("utf-8;a\\x{}@d"), NULL },
         { SLICE_INIT("utf-8;a\\y"), NULL }, { SLICE_INIT("utf-8;\xff"), NULL },
-        { SLICE_INIT("rfc822;b\xc3\xbc"), NULL }, { SLICE_INIT("rfc822;"), NULL },
+        { SLICE_INIT("rfc822;b\xc3\xbc"), NULL }, { SLICE_INIT("rfc822;"), "" },
+        { SLICE_INIT("x_y.z;a"), NULL }, { SLICE_INIT("x_y;a"), "a" }, { SLICE_INIT("\xc3\xa9;a"), NULL },
         { SLICE_INIT(";a@b"), NULL }, { SLICE_INIT("rfc822"), NULL }, { SLICE_INIT("rfc822;a=b"), NULL },
         { SLICE_INIT("rf c;a"), NULL },
     };

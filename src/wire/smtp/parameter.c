@@ -4,6 +4,7 @@
 
 #include "base/ascii.h"
 #include "base/utf8.h"
+#include "wire/message/lexer.h"
 
 static const struct {
     struct slice name;
@@ -271,9 +272,8 @@ static bool decode_utf8_address(struct slice address, struct buffer *out)
 bool smtp_orcpt_parse(struct slice value, struct smtp_orcpt *out_orcpt)
 {
     struct cursor c = cursor_over(value);
-    struct smtp_orcpt o = { .type = cursor_take_while(&c, is_keyword_character) };
-    if (value.len > SMTP_ORCPT_MAX || o.type.len == 0 || !cursor_take_byte(&c, ';') ||
-        cursor_at_end(&c))
+    struct smtp_orcpt o = { .type = cursor_take_while(&c, lexer_is_atext) };
+    if (value.len > SMTP_ORCPT_MAX || o.type.len == 0 || !cursor_take_byte(&c, ';'))
         return false;
     o.address = cursor_rest(&c);
     if (slice_equal_nocase(o.type, SLICE("utf-8"))) {

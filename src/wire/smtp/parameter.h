@@ -94,9 +94,9 @@ struct smtp_orcpt {
     struct slice address; /* still encoded */
 };
 
-/* addr-type ";" xtext, at most 500 characters. For the type utf-8 the forms of RFC
- * 6533 section 3 are taken; only there the value may hold octets above 127, which
- * the caller refuses without SMTPUTF8. */
+/* addr-type ";" xtext, which may be empty; at most 500 characters. For the type utf-8 the
+ * forms of RFC 6533 section 3 are taken; only there the value may hold octets above 127,
+ * which the caller refuses without SMTPUTF8. */
 bool smtp_orcpt_parse(struct slice value, struct smtp_orcpt *out_orcpt);
 
 /* Appends the address meant, in UTF-8 for the type utf-8; control bytes stay out
