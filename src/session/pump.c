@@ -68,6 +68,7 @@ static bool step(struct session *s, struct slice *input)
         intake_abort(&s->writer);
         s->content_mono_ms = 0;
         return true;
+    case SMTP_SERVER_SECURE: /* not offered */
     case SMTP_SERVER_CLOSE:
         close_after_reply(s, smtp_server_has_quit(s->engine) && input->len == 0);
         return false;

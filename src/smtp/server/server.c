@@ -1,7 +1,8 @@
 /* server.c: lines in, verbs out of a table, replies counted.
  *
  * RFC 5321 4.1.4 (order of commands), 4.2 (replies), 4.5.3; RFC 2920 3.2 (a server
- * answers commands in order, whatever came in one packet).
+ * answers commands in order, whatever came in one packet); RFC 3207 4 (what may be said
+ * where TLS is required), 4.2 (what is forgotten).
  */
 #include "smtp/server/server_private.h"
 
@@ -17,35 +18,35 @@ enum {
 };
 
 static const struct verb verbs[] = {
-    { "HELO", ANY, true, verb_helo, helo_accepted },
-    { "EHLO", ANY, true, verb_ehlo, helo_accepted },
-    { "MAIL", SMTP_PHASE_READY, false, verb_mail, mail_accepted },
-    { "RCPT", SMTP_PHASE_MAIL | SMTP_PHASE_RCPT, false, verb_rcpt, rcpt_accepted },
-    { "DATA", SMTP_PHASE_RCPT, false, verb_data, data_accepted },
-    { "BDAT", ANY, false, verb_bdat, bdat_accepted },
-    { "RSET", ANY, true, verb_rset, NULL },
-    { "NOOP", ANY, true, verb_noop, NULL },
-    { "QUIT", ANY, false, verb_quit, NULL },
-    { "HELP", ANY, true, verb_help, NULL },
-    { "VRFY", ANY, true, verb_vrfy, vrfy_accepted },
-    { "EXPN", ANY, true, verb_unimplemented, NULL },
-    { "ETRN", ANY, true, verb_unimplemented, NULL },
-    { "STARTTLS", ANY, true, verb_unimplemented, NULL },
-    { "AUTH", ANY, true, verb_unimplemented, NULL },
-    { "TURN", ANY, true, verb_unimplemented, NULL },
-    { "SEND", ANY, true, verb_unimplemented, NULL },
-    { "SOML", ANY, true, verb_unimplemented, NULL },
-    { "SAML", ANY, true, verb_unimplemented, NULL },
-    { "XCLIENT", SMTP_PHASE_START | SMTP_PHASE_READY, false, verb_xclient,
+    { "HELO", ANY, true, true, verb_helo, helo_accepted },
+    { "EHLO", ANY, true, true, verb_ehlo, helo_accepted },
+    { "MAIL", SMTP_PHASE_READY, false, false, verb_mail, mail_accepted },
+    { "RCPT", SMTP_PHASE_MAIL | SMTP_PHASE_RCPT, false, false, verb_rcpt, rcpt_accepted },
+    { "DATA", SMTP_PHASE_RCPT, false, false, verb_data, data_accepted },
+    { "BDAT", ANY, false, true, verb_bdat, bdat_accepted },
+    { "RSET", ANY, true, true, verb_rset, NULL },
+    { "NOOP", ANY, true, true, verb_noop, NULL },
+    { "QUIT", ANY, false, true, verb_quit, NULL },
+    { "HELP", ANY, true, true, verb_help, NULL },
+    { "VRFY", ANY, true, false, verb_vrfy, vrfy_accepted },
+    { "EXPN", ANY, true, false, verb_unimplemented, NULL },
+    { "ETRN", ANY, true, false, verb_unimplemented, NULL },
+    { "STARTTLS", ANY, true, true, verb_starttls, NULL },
+    { "AUTH", ANY, true, false, verb_unimplemented, NULL },
+    { "TURN", ANY, true, false, verb_unimplemented, NULL },
+    { "SEND", ANY, true, false, verb_unimplemented, NULL },
+    { "SOML", ANY, true, false, verb_unimplemented, NULL },
+    { "SAML", ANY, true, false, verb_unimplemented, NULL },
+    { "XCLIENT", SMTP_PHASE_START | SMTP_PHASE_READY, false, false, verb_xclient,
       xclient_accepted },
-    { "XFORWARD", ANY, true, verb_xforward, NULL },
-    { "PROXY", ANY, false, verb_foreign, NULL },
-    { "GET", ANY, false, verb_foreign, NULL },
-    { "HEAD", ANY, false, verb_foreign, NULL },
-    { "POST", ANY, false, verb_foreign, NULL },
-    { "PUT", ANY, false, verb_foreign, NULL },
-    { "OPTIONS", ANY, false, verb_foreign, NULL },
-    { "CONNECT", ANY, false, verb_foreign, NULL },
+    { "XFORWARD", ANY, true, false, verb_xforward, NULL },
+    { "PROXY", ANY, false, true, verb_foreign, NULL },
+    { "GET", ANY, false, true, verb_foreign, NULL },
+    { "HEAD", ANY, false, true, verb_foreign, NULL },
+    { "POST", ANY, false, true, verb_foreign, NULL },
+    { "PUT", ANY, false, true, verb_foreign, NULL },
+    { "OPTIONS", ANY, false, true, verb_foreign, NULL },
+    { "CONNECT", ANY, false, true, verb_foreign, NULL },
 };
 
 void smtp_server_options_default(struct smtp_server_options *options)
@@ -210,6 +211,8 @@ static void run_line(struct smtp_server *s, struct slice line)
         server_say_text(s, 500, 5, 5, 2, SLICE("Command not recognized"));
     else if ((s->verb->phases & (unsigned)s->phase) == 0)
         say_out_of_order(s, s->verb);
+    else if (s->options->requires_tls && !s->secured && !s->verb->in_clear)
+        server_say_text(s, 530, 5, 7, 0, SLICE("Must issue a STARTTLS command first"));
     else if (command.has_control && s->verb->run != verb_bdat)
         server_say_text(s, 501, 5, 5, 4, SLICE("Control character in the arguments"));
     else
@@ -233,6 +236,7 @@ static bool take_line(struct smtp_server *s, struct slice *input)
     }
     switch (smtp_line_take(*input, s->options->command_bytes_max, &line, &used)) {
     case SMTP_LINE_TAKEN:
+        s->more_input = used < input->len;
         run_line(s, line);
         *input = slice_from(*input, used);
         return true;
@@ -252,6 +256,20 @@ static bool take_line(struct smtp_server *s, struct slice *input)
     return false;
 }
 
+void smtp_server_secured(struct smtp_server *s)
+{
+    s->securing = false;
+    s->secured = true;
+    s->helo_len = 0;
+    s->esmtp = false;
+    server_enter(s, SMTP_PHASE_START);
+}
+
+bool smtp_server_is_secured(const struct smtp_server *s)
+{
+    return s->secured;
+}
+
 bool smtp_server_has_quit(const struct smtp_server *s)
 {
     return s->has_quit;
@@ -267,6 +285,8 @@ enum smtp_server_step smtp_server_next(struct smtp_server *s, struct slice *inpu
         }
         if (s->closing)
             return SMTP_SERVER_CLOSE;
+        if (s->securing)
+            return SMTP_SERVER_SECURE;
         if (s->question.ask != SMTP_ASK_NOTHING)
             return SMTP_SERVER_ASK;
         if (buffer_len(s->out) > OUT_ENOUGH)

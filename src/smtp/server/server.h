@@ -1,6 +1,6 @@
 /* server.h: the server's side of one SMTP session, as a value without I/O.
  *
- * RFC 5321, 1870, 2034, 2920, 3030, 3461, 6152, 6531; HOSTILE parts A and B. Bytes
+ * RFC 5321, 1870, 2034, 2920, 3030, 3207, 3461, 6152, 6531; HOSTILE parts A and B. Bytes
  * of the client go in, replies come out in `out`, and whatever is not the protocol's
  * own to decide comes back as a question:
  *
@@ -31,6 +31,8 @@ struct smtp_server_options {
     uint32_t errors_max;          /* 5xx replies since the last message that was taken;
                                      then 421 4.7.0 */
     uint32_t junk_max;            /* commands since then that bring no mail forward */
+    bool offers_tls;              /* STARTTLS */
+    bool requires_tls;            /* ... and without it there is no mail: 530 5.7.0 */
 };
 
 /* The limits of HOSTILE section 2 and 50 MiB a message. */
@@ -42,6 +44,7 @@ enum smtp_server_step {
     SMTP_SERVER_ASK,        /* answer smtp_server_question(), now or later */
     SMTP_SERVER_CONTENT,    /* *out_piece is content: give it to the intake */
     SMTP_SERVER_DROPPED,    /* what was begun with SMTP_ASK_DATA is void: abort it */
+    SMTP_SERVER_SECURE,     /* send `out`, go over to TLS, say smtp_server_secured() */
     SMTP_SERVER_CLOSE,      /* send `out`, then close */
 };
 
@@ -89,6 +92,12 @@ void smtp_server_free(struct smtp_server **server);
 /* Whether this client may use XCLIENT, which is then offered. Limits of errors and of
  * junk hold for every client, as no honest one comes near them. */
 void smtp_server_trust(struct smtp_server *server, bool may_xclient);
+
+/* What follows comes over TLS: after SMTP_SERVER_SECURE, or before the greeting. All that
+ * the client said before is forgotten (RFC 3207 4.2); the counts of errors and junk are
+ * not the client's to reset. */
+void smtp_server_secured(struct smtp_server *server);
+bool smtp_server_is_secured(const struct smtp_server *server);
 
 /* Says the greeting (220), or refuses with the reply, after which only CLOSE comes. */
 void smtp_server_greet(struct smtp_server *server, const struct smtp_reply *refusal);

@@ -62,6 +62,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     options.bare_line_end = (enum line_end_rule)(data[0] % 3);
     options.message_bytes_max = 4096;
     options.recipients_max = 3;
+    options.offers_tls = (data[0] & 32) != 0;
+    options.requires_tls = (data[0] & 64) != 0;
     buffer_init(&out, 1024 * 1024);
     struct smtp_server *s = smtp_server_new(&options, &out);
     smtp_server_trust(s, (data[0] & 16) != 0);
@@ -79,6 +81,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         must(!out.overflow);
         if (step == SMTP_SERVER_CLOSE)
             break;
+        if (step == SMTP_SERVER_SECURE) {
+            must(options.offers_tls && !smtp_server_is_secured(s));
+            must(input.len == 0); /* HOSTILE 25 */
+            smtp_server_secured(s);
+        }
         if (step == SMTP_SERVER_ASK)
             answer(s, data[turn++ % size], &begun);
         if (step == SMTP_SERVER_CONTENT)

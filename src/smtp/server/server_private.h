@@ -50,6 +50,9 @@ struct smtp_server {
     bool dropped;                   /* a DROPPED step is owed */
     bool closing;
     bool has_quit;
+    bool more_input;                /* something stands behind the line being run */
+    bool securing;                  /* STARTTLS was answered with 220 */
+    bool secured;
     uint32_t errors;
     uint32_t junk;
     struct arena xclient_arena;
@@ -60,6 +63,7 @@ struct verb {
     const char *name;
     unsigned phases;                /* in which it is legal */
     bool is_junk;                   /* brings no mail forward */
+    bool in_clear;                  /* also where TLS is required and not there yet */
     void (*run)(struct smtp_server *s, struct slice argument);
     void (*accepted)(struct smtp_server *s, const struct smtp_reply *reply);
 };
@@ -110,6 +114,7 @@ void verb_vrfy(struct smtp_server *s, struct slice argument);
 void vrfy_accepted(struct smtp_server *s, const struct smtp_reply *reply);
 void verb_unimplemented(struct smtp_server *s, struct slice argument);
 void verb_foreign(struct smtp_server *s, struct slice argument);
+void verb_starttls(struct smtp_server *s, struct slice argument);
 void verb_xclient(struct smtp_server *s, struct slice argument);
 void xclient_accepted(struct smtp_server *s, const struct smtp_reply *reply);
 void verb_xforward(struct smtp_server *s, struct slice argument);

@@ -244,6 +244,10 @@ static void player_feed(struct player *p, struct buffer *input)
         }
         if (step == SMTP_SERVER_CLOSE)
             p->closed = true;
+        if (step == SMTP_SERVER_SECURE) {
+            assert_int_equal(buffer_len(input), 0);
+            smtp_server_secured(p->server);
+        }
         if (step == SMTP_SERVER_NEED_INPUT)
             return;
         assert_int_not_equal(step, SMTP_SERVER_FLUSH);
@@ -487,6 +491,62 @@ static void the_envelope_holds_what_was_said(void **state)
     player_close(&p);
 }
 
+/* Each text is fed alone, as a packet of its own; what comes after a SECURE step comes
+ * over TLS. */
+static void starttls_forgets_everything(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        bool required;
+        const char *packets[4];
+        const char *codes;
+    } rows[] = {
+        { "offered, taken, not offered again", false,
+          { HELO "STARTTLS\r\n", HELO "STARTTLS\r\n" }, "220 250 220 250 503" },
+        { "the greeting is forgotten", false,
+          { HELO "STARTTLS\r\n", "MAIL FROM:<a@b>\r\n" }, "220 250 220 503" },
+        { "the transaction is forgotten", false,
+          { ENVELOPE "STARTTLS\r\n", "DATA\r\n" HELO "DATA\r\n" },
+          "220 250 250 250 220 503 250 503" },
+        { "before EHLO", false, { "STARTTLS\r\n", "NOOP\r\n" }, "220 220 250" },
+        { "with an argument", false, { HELO "STARTTLS now\r\n", "NOOP\r\n" },
+          "220 250 501 250" },
+        { "something behind it", false, { HELO "STARTTLS\r\nRSET\r\nNOOP\r\n" },
+          "220 250 501 close" },
+        { "half a command behind it", false, { HELO "STARTTLS\r\nR" },
+          "220 250 501 close" },
+        { "required", true,
+          { HELO "MAIL FROM:<a@b>\r\nVRFY a\r\nAUTH PLAIN\r\nNOOP\r\nRSET\r\nHELP\r\n"
+            "STARTTLS\r\n", ENVELOPE },
+          "220 250 530 530 530 250 250 214 220 250 250 250" },
+        { "required: a chunk is eaten", true, { HELO "BDAT 6 LAST\r\nQUIT\r\nNOOP\r\n" },
+          "220 250 503 250" },
+        { "a mail over TLS", false,
+          { HELO "STARTTLS\r\n", ENVELOPE "DATA\r\nhi\r\n.\r\nQUIT\r\n" },
+          "220 250 220 250 250 250 354 250 221 close" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct player p;
+        struct buffer input, codes;
+        player_open(&p);
+        buffer_init(&input, 8192);
+        buffer_init(&codes, 4096);
+        p.options.offers_tls = true;
+        p.options.requires_tls = rows[i].required;
+        smtp_server_greet(p.server, NULL);
+        for (size_t n = 0; n < 4 && rows[i].packets[n] != NULL; n++)
+            feed_text(&p, &input, rows[i].packets[n]);
+        codes_of(&codes, buffer_slice(&p.out), p.closed);
+        buffer_append_byte(&codes, '\0');
+        if (strcmp(codes.memory, rows[i].codes) != 0)
+            fail_msg("%s: got '%s', want '%s'", rows[i].name, codes.memory, rows[i].codes);
+        buffer_free(&input);
+        buffer_free(&codes);
+        player_close(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -497,6 +557,7 @@ int main(void)
         cmocka_unit_test(a_message_that_is_taken_forgives_the_errors_before),
         cmocka_unit_test(a_refused_intake_drains_and_answers_at_the_end),
         cmocka_unit_test(the_envelope_holds_what_was_said),
+        cmocka_unit_test(starttls_forgets_everything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

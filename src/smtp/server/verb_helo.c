@@ -53,6 +53,8 @@ void helo_accepted(struct smtp_server *s, const struct smtp_reply *reply)
     buffer_append(s->out, SLICE("\r\n"));
     if (!s->esmtp)
         return;
+    if (s->options->offers_tls && !s->secured)
+        offer(s, "STARTTLS");
     offer(s, "PIPELINING");
     buffer_append(s->out, SLICE("250-SIZE "));
     buffer_append_number(s->out, s->options->message_bytes_max);
