@@ -20,11 +20,25 @@ enum config_role {
     CONFIG_ROLE_SUBMISSION, /* from the users' programs, 587 and 465 */
 };
 
+enum config_tls {
+    CONFIG_TLS_STARTTLS,    /* offered */
+    CONFIG_TLS_REQUIRED,    /* offered, and without it there is no mail */
+    CONFIG_TLS_IMPLICIT,    /* from the first byte: RFC 8314 3 */
+    CONFIG_TLS_NONE,
+};
+
+/* Files in PEM form; not read by the configuration. */
+struct config_certificate {
+    struct slice cert;      /* the certificate, then its issuers */
+    struct slice key;       /* or empty: it is in the same file */
+};
+
 struct config_listener {
     struct net_address address;
     enum config_role role;
     enum line_end_rule bare_line_end; /* default: reject on relay, convert on submission */
     bool proxy;             /* expects a PROXY header; only from `proxy_from` networks */
+    enum config_tls tls;
 };
 
 /* Where mail for some recipients goes. */
@@ -145,6 +159,8 @@ struct config {
     uint32_t threads;               /* loop threads; 0: one a processor */
     struct config_listener *listeners;
     size_t listeners_count;
+    struct config_certificate *certificates; /* none: the server makes one itself */
+    size_t certificates_count;
     struct network *relay_clients;  /* may send anywhere */
     size_t relay_clients_count;
     struct network *xclient_from;

@@ -274,6 +274,28 @@ static void test_good_listeners(void **state)
     assert_false(c->listeners[1].proxy);
     assert_address(&c->listeners[2].address, "[::]:2525");
     assert_int_equal(c->listeners[2].role, CONFIG_ROLE_RELAY);
+    assert_int_equal(c->listeners[2].tls, CONFIG_TLS_STARTTLS);
+    config_drop(&c);
+}
+
+static void test_tls(void **state)
+{
+    (void)state;
+    const struct config *c = load(
+        "tls: { certificates: [/c.pem, { cert: /d.pem, key: /d.key }] }\n"
+        "listen: [{ address: '465', tls: implicit }, { address: '587', tls: required },\n"
+        "         { address: '25', tls: none }]\n", NULL);
+    assert_int_equal(c->certificates_count, 2);
+    assert_slice(c->certificates[0].cert, "/c.pem");
+    assert_slice(c->certificates[0].key, "");
+    assert_slice(c->certificates[1].cert, "/d.pem");
+    assert_slice(c->certificates[1].key, "/d.key");
+    assert_int_equal(c->listeners[0].tls, CONFIG_TLS_IMPLICIT);
+    assert_int_equal(c->listeners[1].tls, CONFIG_TLS_REQUIRED);
+    assert_int_equal(c->listeners[2].tls, CONFIG_TLS_NONE);
+    config_drop(&c);
+    c = load("", NULL);
+    assert_int_equal(c->certificates_count, 0);
     config_drop(&c);
 }
 
@@ -361,13 +383,17 @@ static const struct {
     const char *says; /* a part of the message */
 } bad[] = {
     { "hostnam: x", 1, 1, "hostnam: unknown key; did you mean 'hostname'?" },
-    { "tls: {}", 1, 1, "tls: unknown key; known here: hostname, " },
+    { "tlz: {}", 1, 1, "tlz: unknown key; did you mean 'tls'?" },
+    { "tls: { certificates: [{ key: /k }] }", 1, 23, "the key 'cert' is missing" },
+    { "tls: { certificates: { cert: /c } }", 1, 22, "a list of certificates such as" },
     { "data: /x\nlimits:\n  mesage: 1MiB", 3, 3,
       "limits.mesage: unknown key; did you mean 'message'?" },
     { "domains:\n  a.example:\n    usres: []", 3, 5,
       "domains.a.example.usres: unknown key; did you mean 'users'?" },
-    { "listen:\n  - address: '*:25'\n    tls: implicit", 3, 5,
-      "listen[1].tls: unknown key; known here: address, role, bare_line_end, proxy" },
+    { "listen:\n  - address: '*:25'\n    tls: implicid", 3, 10,
+      "'implicid' is none of: starttls, required, implicit, none; did you mean 'implicit'?" },
+    { "listen:\n  - address: '*:25'\n    colour: red", 3, 5,
+      "listen[1].colour: unknown key; known here: address, role, bare_line_end, proxy, tls" },
     { "hostname: 'a b'", 1, 11, "hostname: 'a b' is not a domain name such as" },
     { "hostname: [a]", 1, 11, "a list stands where a domain name" },
     { "hostname: '[192.0.2.1]'", 1, 11, "is not a domain name" },
@@ -724,6 +750,7 @@ int main(void)
         cmocka_unit_test(test_lands),
         cmocka_unit_test(test_every_key_is_tested),
         cmocka_unit_test(test_good_listeners),
+        cmocka_unit_test(test_tls),
         cmocka_unit_test(test_good_domains),
         cmocka_unit_test(test_good_routes),
         cmocka_unit_test(test_next_hop_overrides),

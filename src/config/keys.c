@@ -8,6 +8,10 @@
 static const struct choice roles[] = {
     { "relay", CONFIG_ROLE_RELAY }, { "submission", CONFIG_ROLE_SUBMISSION }, { NULL, 0 },
 };
+static const struct choice tls_levels[] = {
+    { "starttls", CONFIG_TLS_STARTTLS }, { "required", CONFIG_TLS_REQUIRED },
+    { "implicit", CONFIG_TLS_IMPLICIT }, { "none", CONFIG_TLS_NONE }, { NULL, 0 },
+};
 static const struct choice line_ends[] = {
     { "reject", LINE_END_REJECT }, { "convert", LINE_END_CONVERT },
     { "keep", LINE_END_KEEP }, { NULL, 0 },
@@ -40,6 +44,34 @@ static const struct key listener_keys[] = {
       .offset = offsetof(struct config_listener, proxy),
       .fallback = "false",
       .help = "expects a PROXY header from the networks of proxy_from" },
+    { .name = "tls", .type = &type_choice,
+      .offset = offsetof(struct config_listener, tls),
+      .fallback = "starttls",
+      .choices = tls_levels,
+      .help = "starttls offers it, required insists on it, implicit begins with it" },
+    { .name = NULL },
+};
+
+static const struct key certificate_keys[] = {
+    { .name = "cert", .type = &type_path,
+      .offset = offsetof(struct config_certificate, cert),
+      .is_required = true,
+      .min = 1, .max = 4000,
+      .help = "a PEM file with the certificate, then those of its issuers" },
+    { .name = "key", .type = &type_path,
+      .offset = offsetof(struct config_certificate, key),
+      .fallback = "",
+      .max = 4000,
+      .help = "a PEM file with its key; none: the file of the certificate" },
+    { .name = NULL },
+};
+
+static const struct key tls_keys[] = {
+    { .name = "certificates", .type = &type_certificates,
+      .offset = offsetof(struct config, certificates),
+      .fallback = "",
+      .keys = certificate_keys,
+      .help = "chosen by the name that a client asks for; none: one is made" },
     { .name = NULL },
 };
 
@@ -322,6 +354,10 @@ const struct key config_keys[] = {
       .offset = offsetof(struct config, listeners),
       .keys = listener_keys,
       .help = "where mail comes in" },
+    { .name = "tls", .type = &type_section,
+      .fallback = "",
+      .keys = tls_keys,
+      .help = "who this server is, for those who encrypt" },
     { .name = "relay_clients", .type = &type_networks,
       .offset = offsetof(struct config, relay_clients),
       .fallback = "127.0.0.0/8 ::1/128",

@@ -12,6 +12,7 @@ struct items {
                        offsetof(type, array) + offsetof(struct items, count),  \
                    "an array is followed by its count")
 STAND_TOGETHER(struct config, listeners);
+STAND_TOGETHER(struct config, certificates);
 STAND_TOGETHER(struct config, relay_clients);
 STAND_TOGETHER(struct config, xclient_from);
 STAND_TOGETHER(struct config, proxy_from);
@@ -141,6 +142,20 @@ static bool read_listeners(struct reader *r, const struct key *key, struct node 
     return read_list(r, key, node, place, &plan);
 }
 
+static bool read_certificate(struct reader *r, const struct key *key, struct node *node,
+                             void *place)
+{
+    return make_map(r, node, "cert") && reader_map(r, node, key->keys, place);
+}
+
+static bool read_certificates(struct reader *r, const struct key *key, struct node *node,
+                              void *place)
+{
+    static const struct list_plan plan = { sizeof(struct config_certificate),
+                                           read_certificate };
+    return read_list(r, key, node, place, &plan);
+}
+
 static bool read_route(struct reader *r, const struct key *key, struct node *node,
                        void *place)
 {
@@ -171,6 +186,14 @@ static void schema_listeners(const struct key *key, struct buffer *out)
     buffer_append(out, SLICE("}]}"));
 }
 
+static void schema_certificates(const struct key *key, struct buffer *out)
+{
+    buffer_append(out, SLICE("\"type\":[\"array\",\"string\"],"
+                             "\"items\":{\"anyOf\":[{\"type\":\"string\"},{"));
+    schema_of_keys(key->keys, out);
+    buffer_append(out, SLICE("}]}"));
+}
+
 static void schema_routes(const struct key *key, struct buffer *out)
 {
     buffer_append(out, SLICE("\"type\":\"array\",\"items\":{"));
@@ -189,6 +212,11 @@ const struct key_type type_addresses = {
 const struct key_type type_listeners = {
     .expected = "a list of listeners such as [{ address: \"*:25\", role: relay }]",
     .read = read_listeners, .schema = schema_listeners, .kind = NODE_LIST,
+};
+const struct key_type type_certificates = {
+    .expected = "a list of certificates such as [{ cert: /etc/ssl/mx.pem, "
+                "key: /etc/ssl/mx.key }]",
+    .read = read_certificates, .schema = schema_certificates, .kind = NODE_LIST,
 };
 const struct key_type type_routes = {
     .expected = "a list of routes such as [{ to: \"@example.com\", deliver: mx }]",
