@@ -2,6 +2,7 @@
 #ifndef GODWIT_DAEMON_DAEMON_PRIVATE_H
 #define GODWIT_DAEMON_DAEMON_PRIVATE_H
 
+#include "daemon/secrets.h"
 #include "daemon/serve.h"
 #include "mail/event.h"
 
@@ -32,10 +33,16 @@ int privileges_drop(const struct config *config);
 bool daemon_same_start(const struct config *a, const struct config *b,
                        char *why, size_t why_size);
 
-/* engine.c: the engine's process, from fork to exit. A byte is written to `reloads`
- * whenever another configuration has come into force. */
-int engine_run(const struct daemon_options *options, const struct config *config,
-               const struct sockets *sockets, int reloads);
+/* What the engine has from the supervisor, for its whole life. */
+struct inheritance {
+    const struct config *config;
+    const struct sockets *sockets;
+    const struct secrets *secrets;
+    int supervisor;              /* a socket: secrets.h */
+};
+
+/* engine.c: the engine's process, from fork to exit. */
+int engine_run(const struct daemon_options *options, const struct inheritance *from);
 
 /* event_log.c: events as log lines. */
 struct event_log {

@@ -89,17 +89,16 @@ static int open_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-int engine_run(const struct daemon_options *options, const struct config *config,
-               const struct sockets *sockets, int reloads)
+int engine_run(const struct daemon_options *options, const struct inheritance *from)
 {
-    struct engine e = { .options = options, .config = config_hold(config),
-                        .start = config_hold(config),
-                        .sockets = sockets, .reloads = reloads };
+    struct engine e = { .options = options, .config = config_hold(from->config),
+                        .start = config_hold(from->config),
+                        .sockets = from->sockets, .supervisor = from->supervisor };
     int signals = open_signals();
     int code = signals < 0 ? EX_OSERR : engine_log_open(&e);
     if (code != 0)
         return code;
-    code = engine_open(&e);
+    code = engine_open(&e, from->secrets);
     if (code == 0)
         code = engine_start(&e);
     if (code == 0) {

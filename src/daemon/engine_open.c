@@ -178,6 +178,7 @@ static int open_hosts(struct engine *e)
             .loop = e->loops[i].loop, .intake = spool_intake(e->spool),
             .gates = e->gates, .gates_count = sizeof e->gates / sizeof *e->gates,
             .events = &e->events.sink, .limiter = e->limiter, .thread = i + 1,
+            .tls = e->tls.server,
         };
         enum err error = session_host_open(&options, e->config, &e->loops[i].host);
         for (size_t l = 0; error == ERR_OK && l < e->sockets->listeners; l++)
@@ -234,7 +235,7 @@ static int open_pickup(struct engine *e)
            : complain_about("cannot open the maildrop in", e->config->data, error);
 }
 
-int engine_open(struct engine *e)
+int engine_open(struct engine *e, const struct secrets *secrets)
 {
     e->spool_watcher = (struct spool_watcher){
         .failed = on_spool_failed, .problem = on_spool_problem,
@@ -260,6 +261,8 @@ int engine_open(struct engine *e)
     if (code == 0)
         code = open_pickup(e);
     if (code == 0)
+        code = engine_tls_open(e, secrets);
+    if (code == 0)
         code = open_hosts(e);
     return code;
 }
@@ -283,6 +286,9 @@ void engine_close(struct engine *e)
         spool_fs_posix_close(&e->spool_fs);
     for (uint32_t i = 0; e->loops != NULL && i < e->loops_count; i++)
         loop_close(&e->loops[i].loop);
+    timer_clear(&e->rotate);
+    engine_tls_free(&e->tls);
+    tls_tickets_close(&e->tickets);
     loop_close(&e->queue_loop.loop);
     free(e->loops);
     free(e->own_addresses);

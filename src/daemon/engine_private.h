@@ -45,13 +45,23 @@ struct engine_asked {
     char error[400];             /* the answer; empty: it is done */
 };
 
+/* Who we are, to those who encrypt. */
+struct engine_tls {
+    struct tls_server *server;
+    struct certificate *certificates[SECRETS_MAX / 2];
+    size_t count;
+};
+
 struct engine {
     const struct daemon_options *options;
     const struct config *config; /* the main thread's, once the others run */
     const struct config *start;  /* what was opened by it points into it */
     const struct sockets *sockets;
     int log_fd;
-    int reloads;                 /* a byte for the supervisor each time */
+    int supervisor;              /* a socket: secrets.h */
+    struct tls_tickets *tickets;
+    struct engine_tls tls;       /* the main thread's, once the others run */
+    struct timer rotate;         /* on the queue's thread */
     struct mailbox main;         /* tasks for the main thread */
     struct event_log events;
     struct spool_watcher spool_watcher;
@@ -76,6 +86,7 @@ struct engine {
     uint32_t loops_count;
     unsigned draining;           /* threads that have not said `drained` */
     const struct config *next;   /* being handed round by a reload */
+    struct engine_tls next_tls;
     unsigned configuring;
     bool again;                  /* a reload was asked for during one */
     bool is_asked;               /* an operator waits for the end of the reload */
@@ -83,8 +94,17 @@ struct engine {
 };
 
 /* engine_open.c: every part, in order; an exit code. */
-int engine_open(struct engine *e);
+int engine_open(struct engine *e, const struct secrets *secrets);
 void engine_close(struct engine *e);
+
+/* engine_tls.c: reads what the configuration names, from the descriptors; `why` names the
+ * key. Blocks on files. */
+bool engine_tls_make(const struct config *config, const struct secrets *secrets,
+                     struct tls_tickets *tickets, struct engine_tls *out, char *why,
+                     size_t why_size);
+void engine_tls_free(struct engine_tls *tls);
+/* At the start; an exit code. */
+int engine_tls_open(struct engine *e, const struct secrets *secrets);
 
 /* own_addresses.c: false when memory is out. */
 bool engine_find_own_addresses(struct engine *e);

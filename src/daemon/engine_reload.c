@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <sys/socket.h>
 
 /* The delivery matches names without '@'. */
 static struct slice match_of(struct slice to)
@@ -114,7 +114,7 @@ static void reload_over(struct engine *e, const char *error)
         log_note(LOG_ERROR, "reload-failed", error);
     } else {
         log_note(LOG_INFO, "reloaded", "the new configuration is in force");
-        if (write(e->reloads, "r", 1) < 0)
+        if (send(e->supervisor, SECRETS_RELOADED, 1, MSG_NOSIGNAL) < 0)
             log_note(LOG_WARNING, "reloaded", "the supervisor was not told");
     }
     if (!e->is_asked)
@@ -134,6 +134,9 @@ static void on_configured(struct task *task)
     config_drop(&e->config);
     e->config = e->next;
     e->next = NULL;
+    engine_tls_free(&e->tls);
+    e->tls = e->next_tls;
+    e->next_tls.count = 0;
     if (e->again)
         engine_reload(e);
     else
@@ -148,7 +151,7 @@ static void on_configure(struct task *task)
         queue_configure(e->queue, e->next);
         pickup_configure(e->pickup, e->next);
     } else {
-        session_host_configure(l->host, e->next);
+        session_host_configure(l->host, e->next, e->next_tls.server);
     }
     l->configured.run = on_configured;
     home_post(&e->main.home, &l->configured);
@@ -169,10 +172,23 @@ static void hand_round(struct engine *e, const struct config *next)
     hand_to(&e->queue_loop);
 }
 
+/* A new context, from the files as they are now. */
+static bool renew_tls(struct engine *e, const struct config *next, char *error, size_t size)
+{
+    struct secrets secrets = { .count = 0 };
+    if (next->certificates_count > 0 &&
+        !secrets_ask(e->supervisor, &secrets, error, size))
+        return false;
+    bool good = engine_tls_make(next, &secrets, e->tickets, &e->next_tls, error, size);
+    secrets_close(&secrets);
+    return good;
+}
+
 /* Takes the snapshot where it returns true. */
 static bool use(struct engine *e, const struct config *next, char *error, size_t size)
 {
-    if (!daemon_same_start(e->config, next, error, size))
+    if (!daemon_same_start(e->config, next, error, size) ||
+        !renew_tls(e, next, error, size))
         return false;
     struct delivery_change change = {
         .routes = engine_routes(next), .limits = engine_site_limits(next),
@@ -181,6 +197,7 @@ static bool use(struct engine *e, const struct config *next, char *error, size_t
     if (change.routes == NULL || !delivery_configure(e->delivery, &change)) {
         snprintf(error, size, "the routes cannot be used");
         delivery_routes_drop(&change.routes);
+        engine_tls_free(&e->next_tls);
         return false;
     }
     delivery_routes_drop(&e->routes);

@@ -118,6 +118,8 @@ static void on_event(struct event_sink *sink, const struct mail_event *e)
         log_number(&line, "session", (int64_t)e->session_id);
     text_if(&line, "peer", e->peer);
     text_if(&line, "helo", e->helo);
+    text_if(&line, "tls", e->tls_version);
+    text_if(&line, "cipher", e->tls_cipher);
     if (e->id.value != 0)
         log_text(&line, "from", e->sender);
     text_if(&line, "to", e->recipient);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <time.h>
@@ -25,7 +26,8 @@ struct supervisor {
     const struct daemon_options *options;
     const struct config *config;
     struct sockets sockets;
-    int reloads[2];          /* a pipe: the engine has another configuration */
+    struct secrets secrets;  /* as they were last opened */
+    int channel[2];          /* a socket with the engine: secrets.h; ours is the first */
     sigset_t signals;
     pid_t engine;
     bool ending;
@@ -43,8 +45,26 @@ static int engine_main(struct supervisor *s, pid_t parent)
         return code;
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user forgets it */
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    close(s->reloads[0]);
-    return engine_run(s->options, s->config, &s->sockets, s->reloads[1]);
+    close(s->channel[0]);
+    struct inheritance from = {
+        .config = s->config, .sockets = &s->sockets, .secrets = &s->secrets,
+        .supervisor = s->channel[1],
+    };
+    return engine_run(s->options, &from);
+}
+
+/* The files may have been replaced since; while they cannot be read, those of before
+ * serve. */
+static void refresh_secrets(struct supervisor *s)
+{
+    struct secrets next;
+    char why[400];
+    if (!secrets_open(s->config, &next, why, sizeof why)) {
+        fprintf(stderr, "godwit: %s (what was read before still serves)\n", why);
+        return;
+    }
+    secrets_close(&s->secrets);
+    s->secrets = next;
 }
 
 static int start_engine(struct supervisor *s)
@@ -102,17 +122,12 @@ static void take_reloaded(struct supervisor *s)
 {
     const struct config *next;
     struct config_error error;
-    char told[64];
-    bool any = false;
-    while (read(s->reloads[0], told, sizeof told) > 0)
-        any = true;
-    if (!any)
-        return;
     bool loaded = config_load(s->options->config_file, &s->options->flags, &next,
                               &error) == ERR_OK;
     if (loaded && daemon_same_start(s->config, next, error.text, sizeof error.text)) {
         config_drop(&s->config);
         s->config = next;
+        refresh_secrets(s);
         return;
     }
     fprintf(stderr, "godwit: %s (changed again just after a reload)\n", error.text);
@@ -120,13 +135,42 @@ static void take_reloaded(struct supervisor *s)
         config_drop(&next);
 }
 
-static bool open_reloads(struct supervisor *s)
+/* What the file names now, for an engine that is about to reload it. */
+static void hand_secrets(struct supervisor *s)
 {
-    if (pipe2(s->reloads, O_CLOEXEC | O_NONBLOCK) != 0)
+    const struct config *next;
+    struct config_error error;
+    struct secrets secrets = { .count = 0 };
+    bool good = config_load(s->options->config_file, &s->options->flags, &next,
+                            &error) == ERR_OK;
+    if (good) {
+        good = secrets_open(next, &secrets, error.text, sizeof error.text);
+        config_drop(&next);
+    }
+    secrets_send(s->channel[0], good ? &secrets : NULL, error.text);
+    secrets_close(&secrets);
+}
+
+static void hear_engine(struct supervisor *s)
+{
+    char said;
+    bool reloaded = false;
+    while (read(s->channel[0], &said, 1) == 1) {
+        if (said == SECRETS_WANTED[0])
+            hand_secrets(s);
+        reloaded |= said == SECRETS_RELOADED[0];
+    }
+    if (reloaded)
+        take_reloaded(s);
+}
+
+static bool open_channel(struct supervisor *s)
+{
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->channel) != 0)
         return false;
     /* SIGIO when there is something to read. */
-    return fcntl(s->reloads[0], F_SETOWN, getpid()) == 0 &&
-           fcntl(s->reloads[0], F_SETFL, O_NONBLOCK | O_ASYNC) == 0;
+    return fcntl(s->channel[0], F_SETOWN, getpid()) == 0 &&
+           fcntl(s->channel[0], F_SETFL, O_NONBLOCK | O_ASYNC) == 0;
 }
 
 /* The engine has gone. Returns an exit code, or -1 to go on. */
@@ -145,7 +189,8 @@ static int engine_gone(struct supervisor *s, int status)
         return EX_SOFTWARE;
     }
     fprintf(stderr, "godwit: starting the engine again\n");
-    take_reloaded(s);
+    hear_engine(s);
+    refresh_secrets(s);
     int code = start_engine(s);
     return code == 0 ? -1 : code;
 }
@@ -160,7 +205,7 @@ static int supervise(struct supervisor *s)
         if (signal == SIGTERM || signal == SIGINT)
             s->ending = true;
         if (signal == SIGIO)
-            take_reloaded(s);
+            hear_engine(s);
         else if (signal > 0 && signal != SIGCHLD && s->engine > 0)
             kill(s->engine, signal == SIGINT ? SIGTERM : signal);
         code = -1;
@@ -197,13 +242,18 @@ int daemon_serve(const struct daemon_options *options)
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         sigaddset(&s.signals, wanted[i]);
     sigprocmask(SIG_BLOCK, &s.signals, NULL);
-    int code = open_reloads(&s) ? data_prepare(s.config) : EX_OSERR;
+    int code = open_channel(&s) ? data_prepare(s.config) : EX_OSERR;
+    if (code == 0 && !secrets_open(s.config, &s.secrets, error.text, sizeof error.text)) {
+        fprintf(stderr, "godwit: %s\n", error.text);
+        code = EX_CONFIG;
+    }
     if (code == 0)
         code = sockets_bind(s.config, &s.sockets);
     if (code == 0) {
         code = supervise(&s);
         sockets_close(&s.sockets);
     }
+    secrets_close(&s.secrets);
     config_drop(&s.config);
     return code;
 }

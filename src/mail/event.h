@@ -41,6 +41,8 @@ struct mail_event {
     const struct envelope *envelope; /* MAIL_ACCEPTED */
     const struct outcome *outcome;   /* of a recipient, or the reply of a refusal */
     struct slice text;
+    struct slice tls_version;        /* "TLSv1.3", or empty: in clear */
+    struct slice tls_cipher;
     uint64_t size;                   /* bytes of content */
     uint32_t attempts;
     int64_t delay_ms;                /* from receipt to this event */

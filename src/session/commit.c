@@ -123,13 +123,20 @@ static void append_received(struct session *s, const struct envelope *e, struct 
 {
     struct buffer *text = &s->host->text;
     char id[MAIL_ID_CHARACTERS + 1];
+    struct tls_facts tls = { 0 };
+    bool secured = smtp_server_is_secured(s->engine);
+    if (secured && s->stream != NULL)
+        tls_describe(stream_tls(s->stream), &tls);
     buffer_clear(text);
     net_host_append(text, &s->client);
     struct received received = {
         .helo = smtp_server_helo(s->engine),
         .client_address = buffer_slice(text),
         .by = session_config(s)->hostname,
-        .protocol = { .esmtp = smtp_server_is_esmtp(s->engine), .utf8 = e->smtputf8 },
+        .protocol = { .esmtp = smtp_server_is_esmtp(s->engine), .utf8 = e->smtputf8,
+                      .tls = secured },
+        .tls_version = slice_from_string(tls.version),
+        .tls_cipher = slice_from_string(tls.cipher),
         .id = slice_from_string(mail_id_text(s->writer->id, id)),
         .recipient = e->recipients_count == 1 ? e->recipients[0].address
                                               : slice_make(NULL, 0),

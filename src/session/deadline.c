@@ -18,16 +18,21 @@ static int64_t content_deadline(const struct session *s)
     return rate < idle ? rate : idle;
 }
 
+static bool waits_for_client(const struct session *s)
+{
+    return s->wait == WAIT_INPUT || s->wait == WAIT_DRAIN || s->wait == WAIT_TLS;
+}
+
 void session_deadline(struct session *s, bool progress)
 {
     bool was_off = s->deadline_off;
     if (s->stream == NULL)
         return;
-    if (s->wait != WAIT_INPUT && s->wait != WAIT_DRAIN)
+    s->deadline_off = !waits_for_client(s);
+    if (s->deadline_off) {
         stream_deadline(s->stream, 0);
-    s->deadline_off = s->wait != WAIT_INPUT && s->wait != WAIT_DRAIN;
-    if (s->deadline_off)
         return;
+    }
     if (s->content_mono_ms != 0)
         stream_deadline(s->stream, content_deadline(s));
     else if (progress || was_off)

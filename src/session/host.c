@@ -25,6 +25,7 @@ enum err session_host_open(const struct session_host_options *options,
         return ERR_MEMORY;
     h->options = *options;
     h->config = config_hold(config);
+    h->options.tls = options->tls == NULL ? NULL : tls_server_hold(options->tls);
     list_init(&h->doors);
     list_init(&h->sessions);
     buffer_init(&h->out, OUT_MAX);
@@ -60,6 +61,7 @@ void session_host_close(struct session_host **host)
     }
     timer_clear(&h->drain);
     config_drop(&h->config);
+    tls_server_drop(&h->options.tls);
     buffer_free(&h->out);
     buffer_free(&h->text);
     buffer_free(&h->prefix);
@@ -95,10 +97,15 @@ enum err session_host_listen(struct session_host *h, int fd, size_t index)
     return ERR_OK;
 }
 
-void session_host_configure(struct session_host *h, const struct config *config)
+void session_host_configure(struct session_host *h, const struct config *config,
+                            struct tls_server *tls)
 {
     config_drop(&h->config);
     h->config = config_hold(config);
+    if (tls != NULL)
+        tls_server_hold(tls);
+    tls_server_drop(&h->options.tls);
+    h->options.tls = tls;
 }
 
 static void tell_to_end(struct session *s, bool at_once)
@@ -112,7 +119,7 @@ static void tell_to_end(struct session *s, bool at_once)
                  ((unsigned)smtp_server_phase(s->engine) & quiet) == 0);
     if (s->over || s->stream == NULL || s->committing || (busy && !at_once))
         return;
-    if (s->engine == NULL) {
+    if (s->engine == NULL || s->wait == WAIT_TLS) {
         session_lost(s);
         return;
     }

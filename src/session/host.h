@@ -7,6 +7,7 @@
 #define GODWIT_SESSION_HOST_H
 
 #include "config/config.h"
+#include "crypto/tls.h"
 #include "event/loop.h"
 #include "mail/event.h"
 #include "mail/gate.h"
@@ -22,6 +23,7 @@ struct session_host_options {
     size_t gates_count;
     struct event_sink *events;    /* or NULL */
     struct limiter *limiter;      /* of connections, shared by all hosts */
+    struct tls_server *tls;       /* held; NULL: no listener offers TLS */
     uint32_t thread;              /* a number for the ids of sessions */
 };
 
@@ -36,8 +38,9 @@ void session_host_close(struct session_host **host);
  * in the configuration. */
 enum err session_host_listen(struct session_host *host, int fd, size_t index);
 
-/* Another configuration for sessions that begin from now on. */
-void session_host_configure(struct session_host *host, const struct config *config);
+/* Another configuration for sessions that begin from now on; `tls` as above. */
+void session_host_configure(struct session_host *host, const struct config *config,
+                            struct tls_server *tls);
 
 /* Stops accepting, and ends each session with 421 at its next quiet moment: between
  * transactions at once, inside one after at most `grace_ms`. */

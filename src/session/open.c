@@ -6,7 +6,9 @@
 
 #include "net/proxy.h"
 
+#include <errno.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 static const struct smtp_reply too_many = {
     .code = 421, .status = { 4, 7, 0 },
@@ -25,7 +27,8 @@ void session_trust(struct session *s)
 static bool talks_early(const struct session *s)
 {
     int waiting = 0;
-    if (s->trusted || s->proxy_wanted || !session_config(s)->refuse_early_talkers ||
+    if (s->trusted || stream_tls(s->stream) != NULL ||
+        !session_config(s)->refuse_early_talkers ||
         s->profile->listener->role != CONFIG_ROLE_RELAY)
         return false;
     return ioctl(stream_descriptor(s->stream), FIONREAD, &waiting) == 0 && waiting > 0;
@@ -38,7 +41,7 @@ static void refuse(struct session *s, const struct smtp_reply *reply)
     session_go_on(s);
 }
 
-static void greet(struct session *s)
+void session_greet(struct session *s)
 {
     static const struct smtp_reply early = {
         .code = 554, .status = { 5, 5, 1 },
@@ -50,6 +53,8 @@ static void greet(struct session *s)
         session_lost(s);
         return;
     }
+    if (stream_tls(s->stream) != NULL)
+        smtp_server_secured(s->engine);
     session_trust(s);
     session_emit(s, MAIL_SESSION_OPENED, (struct mail_id){ 0 }, NULL);
     if (!s->trusted) {
@@ -67,6 +72,15 @@ static void greet(struct session *s)
     session_ask_gates(s, GATE_CONNECT, slice_make(NULL, 0));
 }
 
+/* Greets, or shakes hands first. */
+static void open_up(struct session *s)
+{
+    if (s->profile->tls != NULL && s->profile->listener->tls == CONFIG_TLS_IMPLICIT)
+        session_secure(s);
+    else
+        session_greet(s);
+}
+
 void session_begin(struct session *s)
 {
     const struct config *c = session_config(s);
@@ -81,8 +95,39 @@ void session_begin(struct session *s)
         stream_finish(&s->stream);
         session_over(s);
     } else if (!s->proxy_wanted) {
-        greet(s);
+        open_up(s);
     }
+}
+
+/* Nothing behind the header may be taken out of the socket: it is the client's
+ * handshake. So it is looked at first, and only what belongs to the header is read. */
+void session_read_proxy(struct session *s)
+{
+    struct proxy_header header;
+    char bytes[PROXY_HEADER_MAX];
+    size_t kept = buffer_len(&s->input);
+    ssize_t seen = recv(stream_descriptor(s->stream), bytes, sizeof bytes - kept, MSG_PEEK);
+    if (seen <= 0) {
+        if (seen == 0 || (errno != EAGAIN && errno != EINTR))
+            session_lost(s);
+        return;
+    }
+    buffer_append(&s->input, slice_make(bytes, (size_t)seen));
+    enum proxy_result result = proxy_parse(buffer_slice(&s->input), &header);
+    size_t wanted = result == PROXY_DONE ? header.len - kept : (size_t)seen;
+    size_t len;
+    if (result == PROXY_INVALID || s->input.overflow ||
+        stream_read(s->stream, bytes, wanted, &len) != STREAM_READ_SOME || len != wanted) {
+        session_lost(s);
+        return;
+    }
+    if (result == PROXY_MORE)
+        return;
+    buffer_free(&s->input);
+    if (header.has_client)
+        s->client = header.client;
+    s->proxy_wanted = false;
+    open_up(s);
 }
 
 bool session_take_proxy(struct session *s, struct slice *input)
@@ -96,7 +141,7 @@ bool session_take_proxy(struct session *s, struct slice *input)
         if (header.has_client)
             s->client = header.client;
         s->proxy_wanted = false;
-        greet(s);
+        open_up(s);
         return !s->over;
     case PROXY_INVALID:
         break;

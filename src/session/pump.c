@@ -20,7 +20,9 @@ void session_flush(struct session *s)
 static void close_after_reply(struct session *s, bool is_last)
 {
     session_flush(s);
-    if (s->stream != NULL && is_last && stream_queued(s->stream) == 0)
+    bool at_once = is_last && s->stream != NULL && stream_queued(s->stream) == 0 &&
+                   stream_tls(s->stream) == NULL; /* TLS has a farewell to say */
+    if (at_once)
         stream_close(&s->stream);
     else if (s->stream != NULL)
         stream_finish(&s->stream);
@@ -68,7 +70,9 @@ static bool step(struct session *s, struct slice *input)
         intake_abort(&s->writer);
         s->content_mono_ms = 0;
         return true;
-    case SMTP_SERVER_SECURE: /* not offered */
+    case SMTP_SERVER_SECURE:
+        session_secure(s);
+        return false;
     case SMTP_SERVER_CLOSE:
         close_after_reply(s, smtp_server_has_quit(s->engine) && input->len == 0);
         return false;
@@ -144,6 +148,10 @@ static void read_input(struct session *s)
         stream_reading(s->stream, false);
         return;
     }
+    if (s->proxy_wanted && s->profile->listener->tls == CONFIG_TLS_IMPLICIT) {
+        session_read_proxy(s);
+        return;
+    }
     switch (stream_read(s->stream, loop_scratch(loop), LOOP_SCRATCH_BYTES, &len)) {
     case STREAM_READ_SOME:
         pump_fresh(s, slice_make(loop_scratch(loop), len));
@@ -167,7 +175,7 @@ static void timed_out(struct session *s)
     static const struct smtp_reply late = {
         .code = 421, .status = { 4, 4, 2 }, .text = SLICE_INIT("Timed out, closing"),
     };
-    if (s->engine == NULL || s->wait == WAIT_DRAIN) {
+    if (s->engine == NULL || s->wait == WAIT_DRAIN || s->wait == WAIT_TLS) {
         session_lost(s);
         return;
     }
@@ -184,19 +192,26 @@ void session_event(struct stream_owner *owner, enum stream_event event)
         read_input(s);
         return;
     case STREAM_DRAINED:
-        if (s->wait == WAIT_DRAIN) {
+        if (s->wait == WAIT_TLS) {
+            session_secure_drained(s);
+        } else if (s->wait == WAIT_DRAIN) {
             s->wait = WAIT_INPUT;
             session_go_on(s);
         }
         return;
     case STREAM_FAILED:
-        session_lost(s);
+        if (s->wait == WAIT_TLS)
+            session_not_secured(s);
+        else
+            session_lost(s);
+        return;
+    case STREAM_SECURED:
+        session_secured(s);
         return;
     case STREAM_TIMEOUT:
         timed_out(s);
         return;
     case STREAM_CONNECTED:
-    case STREAM_SECURED:
         return;
     }
 }

@@ -16,6 +16,7 @@ static void profile_drop(struct profile *p)
     if (--p->references > 0)
         return;
     config_drop(&p->config);
+    tls_server_drop(&p->tls);
     free(p);
 }
 
@@ -28,7 +29,12 @@ static struct profile *profile_make(struct session_host *h, size_t index)
     p->references = 1;
     p->config = c;
     p->listener = &c->listeners[index < c->listeners_count ? index : 0];
+    enum config_tls level = p->listener->tls;
+    if (h->options.tls != NULL && level != CONFIG_TLS_NONE)
+        p->tls = tls_server_hold(h->options.tls);
     p->engine = (struct smtp_server_options){
+        .offers_tls = p->tls != NULL,
+        .requires_tls = level == CONFIG_TLS_REQUIRED,
         .hostname = c->hostname,
         .bare_line_end = p->listener->bare_line_end,
         .message_bytes_max = c->limits.message_bytes,

@@ -3,7 +3,8 @@
  * A session is many files: host.c (the loop's sessions), open.c (from accept to
  * greeting), pump.c (bytes to the engine and back), ask.c (the engine's questions),
  * gates.c (asking the gates in order), commit.c (the message into the intake),
- * deadline.c (time), transcript.c (what was said, for the log).
+ * deadline.c (time), secure.c (going over to TLS), transcript.c (what was said, for the
+ * log).
  */
 #ifndef GODWIT_SESSION_SESSION_PRIVATE_H
 #define GODWIT_SESSION_SESSION_PRIVATE_H
@@ -22,6 +23,7 @@ struct profile {
     unsigned references;
     const struct config *config;
     const struct config_listener *listener;
+    struct tls_server *tls;       /* NULL: not offered */
     struct smtp_server_options engine;
 };
 
@@ -56,6 +58,7 @@ enum session_wait {
     WAIT_INTAKE,  /* the intake has enough for now */
     WAIT_COMMIT,  /* the message is being made durable */
     WAIT_DRAIN,   /* the client does not read our replies */
+    WAIT_TLS,     /* the answer to STARTTLS leaves, or hands are shaken */
 };
 
 struct session {
@@ -109,7 +112,9 @@ struct moment session_now(const struct session *s);
 
 /* open.c */
 void session_begin(struct session *s);
+void session_greet(struct session *s);
 bool session_take_proxy(struct session *s, struct slice *input);
+void session_read_proxy(struct session *s); /* the same, before a handshake */
 void session_trust(struct session *s);
 
 /* pump.c */
@@ -134,6 +139,12 @@ bool session_begin_intake(struct session *s);
 void session_receive(struct session *s, struct slice piece);
 void session_header_answered(struct session *s, const struct gate_answer *answer);
 void session_commit(struct session *s);
+
+/* secure.c: what was said leaves in clear, then the handshake. */
+void session_secure(struct session *s);
+void session_secure_drained(struct session *s); /* STREAM_DRAINED meanwhile */
+void session_secured(struct session *s);        /* STREAM_SECURED */
+void session_not_secured(struct session *s);    /* STREAM_FAILED meanwhile */
 
 /* deadline.c */
 void session_deadline(struct session *s, bool progress);

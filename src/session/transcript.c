@@ -60,6 +60,12 @@ void session_emit(struct session *s, enum mail_event_kind kind, struct mail_id i
         event.size = smtp_server_facts(s->engine)->size;
         event.text = slice_from_string(smtp_server_verb(s->engine));
     }
+    if (s->stream != NULL && stream_tls(s->stream) != NULL) {
+        struct tls_facts facts;
+        tls_describe(stream_tls(s->stream), &facts);
+        event.tls_version = slice_from_string(facts.version);
+        event.tls_cipher = slice_from_string(facts.cipher);
+    }
     if (reply != NULL) {
         outcome = (struct outcome){
             .kind = reply->code < 500 ? OUTCOME_DEFERRED : OUTCOME_FAILED,
