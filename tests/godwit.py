@@ -162,15 +162,43 @@ class Godwit:
         return [json.loads(line) for line in done.stdout.splitlines() if line]
 
 
+# GODWIT_CHANNEL=starttls: every client of the dialogues goes over to TLS first.
+CHANNEL = os.environ.get("GODWIT_CHANNEL", "clear")
+
+
+def tls_context(version=None):
+    """A client that believes everybody, as senders of mail do without a policy."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if version is not None:
+        context.minimum_version = context.maximum_version = version
+    return context
+
+
 class Client:
     """A bare SMTP client: what is sent is what was given, byte by byte."""
 
-    def __init__(self, port, host="127.0.0.1", greeting=True, timeout=PATIENCE):
+    def __init__(self, port, host="127.0.0.1", greeting=True, timeout=PATIENCE, channel=None):
+        channel = channel or (CHANNEL if greeting else "clear")
         self.socket = socket.create_connection((host, port), timeout)
         self.buffer = b""
+        if channel == "implicit":
+            self.wrap()
         if greeting:
             code, text = self.reply()
             assert code == 220, (code, text)
+        if channel == "starttls":
+            self.starttls()
+
+    def wrap(self, context=None, name=None):
+        assert self.buffer == b""
+        self.socket = (context or tls_context()).wrap_socket(self.socket, server_hostname=name)
+
+    def starttls(self, context=None, name=None):
+        code, text = self.ask("STARTTLS")
+        assert code == 220, (code, text)
+        self.wrap(context, name)
 
     def __enter__(self):
         return self
@@ -212,7 +240,7 @@ class Client:
     def is_closed(self):
         try:
             return self.buffer == b"" and self.socket.recv(1) == b""
-        except ConnectionResetError:
+        except (ConnectionResetError, ssl.SSLEOFError):
             return True
 
     def envelope(self, sender="a@client.test", recipients=("b@far.test",), helo="client.test"):
