@@ -124,9 +124,9 @@ class Godwit:
         if self.process is not None and self.process.poll() is None:
             # The engine is not our child: a descriptor tells when all of it is gone.
             inner = []
-        for pid in descendants(self.process.pid):
-            with contextlib.suppress(ProcessLookupError):    # it ended just now
-                inner.append(os.pidfd_open(pid))
+            for pid in descendants(self.process.pid):
+                with contextlib.suppress(ProcessLookupError):    # it ended just now
+                    inner.append(os.pidfd_open(pid))
             try:
                 os.killpg(self.process.pid, signal.SIGKILL)
             except ProcessLookupError:

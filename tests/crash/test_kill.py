@@ -137,11 +137,6 @@ def workload(oracle, g):
         return False
 
 
-def strace_may_attach():
-    done = subprocess.run(["strace", "-f", "-o", "/dev/null", "true"], capture_output=True)
-    return done.returncode == 0
-
-
 def killed_at(folder, call, number):
     """Whether the engine died at that call; judged either way."""
     data = str(folder / f"{call}-{number}")
@@ -171,7 +166,7 @@ def killed_at(folder, call, number):
 
 @pytest.mark.parametrize("call", CALLS)
 def test_killed_at_the_nth_call(tmp_path, call):
-    if not strace_may_attach():
+    if not rig.strace_may_attach():
         pytest.skip("strace may not attach")
     died = survived = 0
     for number in range(1, 1000) if SWEEP else CALLS[call]:
