@@ -2,6 +2,7 @@
 
 Nothing here sleeps for luck: everything waits for a condition, with a deadline.
 """
+import contextlib
 import collections
 import glob
 import os
@@ -122,7 +123,10 @@ class Godwit:
         """kill -9 of the supervisor and of its engine, as the oom killer would."""
         if self.process is not None and self.process.poll() is None:
             # The engine is not our child: a descriptor tells when all of it is gone.
-            inner = [os.pidfd_open(pid) for pid in descendants(self.process.pid)]
+            inner = []
+            for pid in descendants(self.process.pid):
+                with contextlib.suppress(ProcessLookupError):    # it ended just now
+                    inner.append(os.pidfd_open(pid))
             try:
                 os.killpg(self.process.pid, signal.SIGKILL)
             except ProcessLookupError:

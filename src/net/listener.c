@@ -69,12 +69,14 @@ static int open_reserve(void)
     return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-/* Out of descriptors: the reserve makes room for one accept, which is told. */
-static void refuse_one(struct listener *l)
+/* Out of descriptors: the reserve makes room for one accept, which is told. 0, or why
+ * not: EAGAIN when nobody waits, EMFILE when another thread was quicker. */
+static int refuse_one(struct listener *l)
 {
     if (l->reserve >= 0)
         close(l->reserve);
     int fd = accept4(l->watch.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int number = fd >= 0 ? 0 : errno;
     if (fd >= 0) {
         ssize_t ignored = send(fd, l->owner->refusal.data, l->owner->refusal.len,
                                MSG_NOSIGNAL);
@@ -82,6 +84,7 @@ static void refuse_one(struct listener *l)
         close(fd);
     }
     l->reserve = open_reserve();
+    return number;
 }
 
 static void on_pause_over(struct timer *timer)
@@ -92,16 +95,16 @@ static void on_pause_over(struct timer *timer)
 
 static bool accept_failed(struct listener *l, int number)
 {
-    if (number == EMFILE || number == ENFILE) {
-        refuse_one(l);
-        return true;
-    }
-    if (number == ENOBUFS || number == ENOMEM) {
+    if (number == EMFILE || number == ENFILE)
+        number = refuse_one(l);
+    bool starved = number == EMFILE || number == ENFILE || number == ENOBUFS ||
+                   number == ENOMEM;
+    if (starved) { /* the one who waits would wake us again and again */
         watch_read(&l->watch, false);
         timer_set(&l->pause, STARVED_PAUSE_MS);
         return false;
     }
-    return number == EINTR || number == ECONNABORTED || number == EPROTO;
+    return number == 0 || number == EINTR || number == ECONNABORTED || number == EPROTO;
 }
 
 static void on_acceptable(struct watch *watch)

@@ -230,7 +230,7 @@ static struct spool_segment *take_ready(struct spool *spool, bool uses_reserve)
     struct spool_preparer *preparer = &spool->preparer;
     bool is_recovering = atomic_load(&spool->log.is_recovering);
     size_t kept = is_recovering ? 0 : SPOOL_READY_KEPT;
-    preparer->wants_next = true;
+    preparer->wants_next = preparer->has_thread;
     while (segments->ready_count < SPOOL_READY_TARGET && preparer->has_thread &&
            preparer->error == ERR_OK) {
         pthread_cond_signal(&preparer->wake);

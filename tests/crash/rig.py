@@ -39,6 +39,11 @@ def engine_of(g):
     return None
 
 
+def strace_may_attach():
+    done = subprocess.run(["strace", "-f", "-o", "/dev/null", "true"], capture_output=True)
+    return done.returncode == 0
+
+
 def kill_engine(g, oracle):
     """kill -9 of the engine alone; waits until its successor is ready."""
     before = len(g.events("started"))

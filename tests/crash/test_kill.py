@@ -62,6 +62,24 @@ def test_killed_while_everything_waits(tmp_path):
             oracle.judge()
 
 
+def test_what_has_ended_does_not_come_back(tmp_path):
+    """Outcomes are durable: a kill after them is no excuse for a second delivery."""
+    with oracles.Oracle(seed=5) as oracle, rig.make(str(tmp_path / "data"), oracle) as g:
+        for _ in range(3):
+            enough = len(oracle.acked) + 20
+            with oracles.Load(oracle, lambda: g.port):
+                godwit.wait_for(lambda: len(oracle.acked) >= enough, "some messages")
+            oracle.wait_for_all()
+            godwit.wait_for(lambda: rig.drained(g), "an empty queue")
+            before = {key: len(at) for key, at in oracle.arrivals.items()}
+            reports = len(oracle.reports)
+            rig.kill_all(g, oracle)
+            godwit.wait_for(lambda: rig.drained(g), "an empty queue")
+            assert before == {key: len(at) for key, at in oracle.arrivals.items()}
+            assert reports == len(oracle.reports)
+        assert oracle.judge()["twice"] == 0
+
+
 def test_sigterm_under_load_loses_and_doubles_nothing(tmp_path):
     with oracles.Oracle(seed=3) as oracle:
         with rig.make(str(tmp_path / "data"), oracle) as g:
@@ -119,11 +137,6 @@ def workload(oracle, g):
         return False
 
 
-def strace_may_attach():
-    done = subprocess.run(["strace", "-f", "-o", "/dev/null", "true"], capture_output=True)
-    return done.returncode == 0
-
-
 def killed_at(folder, call, number):
     """Whether the engine died at that call; judged either way."""
     data = str(folder / f"{call}-{number}")
@@ -153,7 +166,7 @@ def killed_at(folder, call, number):
 
 @pytest.mark.parametrize("call", CALLS)
 def test_killed_at_the_nth_call(tmp_path, call):
-    if not strace_may_attach():
+    if not rig.strace_may_attach():
         pytest.skip("strace may not attach")
     died = survived = 0
     for number in range(1, 1000) if SWEEP else CALLS[call]:
