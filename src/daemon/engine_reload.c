@@ -172,12 +172,12 @@ static void hand_round(struct engine *e, const struct config *next)
     hand_to(&e->queue_loop);
 }
 
-/* A new context, from the files as they are now. */
+/* A new context, from the files as they are now. The supervisor is asked also when there
+ * are none: it keeps what it has read for the next engine. */
 static bool renew_tls(struct engine *e, const struct config *next, char *error, size_t size)
 {
-    struct secrets secrets = { .count = 0 };
-    if (next->certificates_count > 0 &&
-        !secrets_ask(e->supervisor, &secrets, error, size))
+    struct secrets secrets;
+    if (!secrets_ask(e->supervisor, &secrets, error, size))
         return false;
     bool good = engine_tls_make(next, &secrets, e->tickets, &e->next_tls, error, size);
     secrets_close(&secrets);

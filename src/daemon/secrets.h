@@ -3,7 +3,8 @@
  * A key belongs to root; the engine is somebody else. At the start the engine inherits
  * the descriptors; for a reload it asks for them over the socket that it has in common
  * with the supervisor, which opens what its own reading of the configuration names, and
- * nothing that the engine could say. One thread each.
+ * nothing that the engine could say. When the reload is done it says so, and the
+ * supervisor keeps that reading for the next engine. One thread each.
  */
 #ifndef GODWIT_DAEMON_SECRETS_H
 #define GODWIT_DAEMON_SECRETS_H

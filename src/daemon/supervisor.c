@@ -27,6 +27,8 @@ struct supervisor {
     const struct config *config;
     struct sockets sockets;
     struct secrets secrets;  /* as they were last opened */
+    const struct config *next; /* what the engine is about to take up, or NULL */
+    struct secrets next_secrets;
     int channel[2];          /* a socket with the engine: secrets.h; ours is the first */
     sigset_t signals;
     pid_t engine;
@@ -115,53 +117,51 @@ static void pause_before_restart(struct supervisor *s)
         s->ending = true;
 }
 
-/* What a reload has brought must not be undone by a restart of the engine; nor must that
- * bring what nobody has asked to be loaded. So the file is read when the engine says
- * that it has taken it, and then alone. */
-static void take_reloaded(struct supervisor *s)
+static void forget_next(struct supervisor *s)
 {
-    const struct config *next;
-    struct config_error error;
-    bool loaded = config_load(s->options->config_file, &s->options->flags, &next,
-                              &error) == ERR_OK;
-    if (loaded && daemon_same_start(s->config, next, error.text, sizeof error.text)) {
-        config_drop(&s->config);
-        s->config = next;
-        refresh_secrets(s);
-        return;
-    }
-    fprintf(stderr, "godwit: %s (changed again just after a reload)\n", error.text);
-    if (loaded)
-        config_drop(&next);
+    config_drop(&s->next);
+    secrets_close(&s->next_secrets);
 }
 
-/* What the file names now, for an engine that is about to reload it. */
+/* The engine is about to take up what the file says now: it gets the certificates that
+ * this names. The reading is kept. */
 static void hand_secrets(struct supervisor *s)
 {
-    const struct config *next;
     struct config_error error;
-    struct secrets secrets = { .count = 0 };
-    bool good = config_load(s->options->config_file, &s->options->flags, &next,
-                            &error) == ERR_OK;
-    if (good) {
-        good = secrets_open(next, &secrets, error.text, sizeof error.text);
-        config_drop(&next);
-    }
-    secrets_send(s->channel[0], good ? &secrets : NULL, error.text);
-    secrets_close(&secrets);
+    forget_next(s);
+    bool good = config_load(s->options->config_file, &s->options->flags, &s->next,
+                            &error) == ERR_OK &&
+                daemon_same_start(s->config, s->next, error.text, sizeof error.text) &&
+                secrets_open(s->next, &s->next_secrets, error.text, sizeof error.text);
+    secrets_send(s->channel[0], good ? &s->next_secrets : NULL, error.text);
+    if (!good)
+        forget_next(s);
+}
+
+/* What a reload has brought must not be undone by a restart of the engine; nor must that
+ * bring what nobody has asked to be loaded. So what was kept is taken when the engine
+ * says that it is in force. */
+static void take_reloaded(struct supervisor *s)
+{
+    if (s->next == NULL)
+        return;
+    config_drop(&s->config);
+    secrets_close(&s->secrets);
+    s->config = s->next;
+    s->secrets = s->next_secrets;
+    s->next = NULL;
+    s->next_secrets.count = 0;
 }
 
 static void hear_engine(struct supervisor *s)
 {
     char said;
-    bool reloaded = false;
     while (read(s->channel[0], &said, 1) == 1) {
         if (said == SECRETS_WANTED[0])
             hand_secrets(s);
-        reloaded |= said == SECRETS_RELOADED[0];
+        else if (said == SECRETS_RELOADED[0])
+            take_reloaded(s);
     }
-    if (reloaded)
-        take_reloaded(s);
 }
 
 static bool open_channel(struct supervisor *s)
@@ -253,6 +253,7 @@ int daemon_serve(const struct daemon_options *options)
         code = supervise(&s);
         sockets_close(&s.sockets);
     }
+    forget_next(&s);
     secrets_close(&s.secrets);
     config_drop(&s.config);
     return code;

@@ -31,7 +31,7 @@ static const struct verb verbs[] = {
     { "VRFY", ANY, true, false, verb_vrfy, vrfy_accepted },
     { "EXPN", ANY, true, false, verb_unimplemented, NULL },
     { "ETRN", ANY, true, false, verb_unimplemented, NULL },
-    { "STARTTLS", ANY, true, true, verb_starttls, NULL },
+    { "STARTTLS", ANY, false, true, verb_starttls, NULL },
     { "AUTH", ANY, true, false, verb_unimplemented, NULL },
     { "TURN", ANY, true, false, verb_unimplemented, NULL },
     { "SEND", ANY, true, false, verb_unimplemented, NULL },
