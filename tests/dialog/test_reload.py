@@ -17,8 +17,10 @@ def to(hop, more=""):
 
 
 def write(g, text):
-    with open(g.data + ".yaml", "w") as f:
+    """As editors do: nobody reads half of it."""
+    with open(g.data + ".new", "w") as f:
         f.write(text)
+    os.replace(g.data + ".new", g.data + ".yaml")
 
 
 def reload(g, text=None):
