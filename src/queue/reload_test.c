@@ -92,6 +92,21 @@ static void a_job_that_finds_its_domain_moved_is_looked_up_again(void **state)
     assert_int_equal(w->stored[0].last[0].attempts, 1);
 }
 
+static void an_attempt_that_fails_after_the_reload_takes_the_new_route_at_once(void **state)
+{
+    (void)state;
+    w->answer = down_for_six_hours;
+    send_one("x@mx.dead");
+    run_for(5);
+    assert_int_equal(w->tries_count, 1); /* and not ended yet */
+    w->site_now = "other";
+    reload("");
+    run_for(SECOND_MS);
+    assert_int_equal(w->tries_count, 2);
+    assert_memory_equal(w->tries[1].site.text, "other", 5);
+    assert_int_equal(w->stored[0].last[0].state, RECIPIENT_RELAYED);
+}
+
 static void the_limit_of_recipients_is_the_new_one(void **state)
 {
     (void)state;
@@ -112,6 +127,7 @@ int main(void)
         TEST(what_is_due_later_takes_the_new_route_then),
         TEST(an_answer_by_the_old_routes_counts_no_more),
         TEST(a_job_that_finds_its_domain_moved_is_looked_up_again),
+        TEST(an_attempt_that_fails_after_the_reload_takes_the_new_route_at_once),
         TEST(the_limit_of_recipients_is_the_new_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

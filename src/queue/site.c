@@ -112,7 +112,9 @@ static void put_back(struct queue *q, struct queue_recipient *r, bool moved)
         d->resolved_until_ms = 0;
     recipient_place(q, r, PLACE_READY);
     list_prepend(&d->ready, &r->wait.node);
-    if (d->site != NULL && !d->resolving && !list_is_linked(&d->site_node))
+    if (d->resolved_until_ms == 0) /* the site may be another one: do not wait for this */
+        domain_resolve(q, d);
+    else if (d->site != NULL && !d->resolving && !list_is_linked(&d->site_node))
         list_append(&d->site->domains, &d->site_node);
     wish_grant(q, r);
 }
