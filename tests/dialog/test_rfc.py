@@ -138,7 +138,11 @@ def send_in_chunks(c, content, size):
     ("HELO client.test", "", "SMTP"), ("EHLO client.test", "", "ESMTP"),
     ("EHLO [192.0.2.7]", " SMTPUTF8", "UTF8SMTP")])
 def test_the_trace_field_says_how_it_came(relay, sink, hello, parameters, protocol):
-    """RFC 5321 4.4, RFC 3848, RFC 6531 4.3; nobody learns of other recipients."""
+    """RFC 5321 4.4, RFC 3848, RFC 6531 4.3, RFC 8314 4.3; nobody learns of other
+    recipients."""
+    secured = godwit.CHANNEL != "clear"
+    if secured:
+        protocol = {"SMTP": "ESMTP"}.get(protocol, protocol) + r"S \(TLSv1\.3\)"
     with Client(relay.port) as c:
         assert c.code(hello) == 250
         for recipients in (["c@d.test"], ["c@d.test", "e@d.test"]):
@@ -151,7 +155,8 @@ def test_the_trace_field_says_how_it_came(relay, sink, hello, parameters, protoc
         assert re.fullmatch(
             rf"Received: from {re.escape(hello[5:])} \(\[127\.0\.0\.1\]\)\r\n"
             rf"\tby mx\.godwit\.test with {protocol}\r\n\tid \w+"
-            + (r"\r\n\tfor <c@d\.test>" if alone else "") +
+            + (r"\r\n\tfor <c@d\.test>" if alone else "")
+            + (r"\r\n\ttls TLS_AES_256_GCM_SHA384" if secured else "") +
             r";\r\n\t\w{3}, \d{1,2} \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}\r\n",
             message.content.decode())
 
