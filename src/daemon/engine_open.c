@@ -287,6 +287,7 @@ void engine_close(struct engine *e)
     for (uint32_t i = 0; e->loops != NULL && i < e->loops_count; i++)
         loop_close(&e->loops[i].loop);
     timer_clear(&e->rotate);
+    engine_tls_show(e, NULL, NULL);
     engine_tls_free(&e->tls);
     tls_tickets_close(&e->tickets);
     loop_close(&e->queue_loop.loop);

@@ -52,6 +52,13 @@ struct engine_tls {
     size_t count;
 };
 
+/* What the operator may see of it: the queue's thread's own. */
+struct engine_shown {
+    const struct config *config;
+    struct certificate *certificates[SECRETS_MAX / 2];
+    size_t count;
+};
+
 struct engine {
     const struct daemon_options *options;
     const struct config *config; /* the main thread's, once the others run */
@@ -61,6 +68,7 @@ struct engine {
     int supervisor;              /* a socket: secrets.h */
     struct tls_tickets *tickets;
     struct engine_tls tls;       /* the main thread's, once the others run */
+    struct engine_shown shown;
     struct timer rotate;         /* on the queue's thread */
     struct mailbox main;         /* tasks for the main thread */
     struct event_log events;
@@ -103,6 +111,9 @@ bool engine_tls_make(const struct config *config, const struct secrets *secrets,
                      struct tls_tickets *tickets, struct engine_tls *out, char *why,
                      size_t why_size);
 void engine_tls_free(struct engine_tls *tls);
+/* On the queue's thread, or before it runs: shows these from now on; NULL: none. */
+void engine_tls_show(struct engine *e, const struct config *config,
+                     const struct engine_tls *tls);
 /* At the start; an exit code. */
 int engine_tls_open(struct engine *e, const struct secrets *secrets);
 

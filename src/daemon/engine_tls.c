@@ -206,6 +206,19 @@ bool engine_tls_make(const struct config *config, const struct secrets *secrets,
     return good;
 }
 
+void engine_tls_show(struct engine *e, const struct config *config,
+                     const struct engine_tls *tls)
+{
+    struct engine_shown *shown = &e->shown;
+    for (size_t i = 0; i < shown->count; i++)
+        certificate_drop(&shown->certificates[i]);
+    config_drop(&shown->config);
+    shown->count = tls == NULL ? 0 : tls->count;
+    for (size_t i = 0; i < shown->count; i++)
+        shown->certificates[i] = certificate_hold(tls->certificates[i]);
+    shown->config = config == NULL ? NULL : config_hold(config);
+}
+
 static void on_rotate(struct timer *timer)
 {
     struct engine *e = container_of(timer, struct engine, rotate);
@@ -226,6 +239,7 @@ int engine_tls_open(struct engine *e, const struct secrets *secrets)
         fprintf(stderr, "godwit: %s\n", why);
         return EX_CONFIG;
     }
+    engine_tls_show(e, e->config, &e->tls);
     timer_init(&e->rotate, e->queue_loop.loop, on_rotate);
     timer_set(&e->rotate, TICKETS_MS);
     return 0;

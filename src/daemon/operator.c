@@ -166,6 +166,39 @@ static void status(struct engine *e, struct control_call *call)
                            "sessions", (json_int_t)sessions));
 }
 
+static json_t *take_text(struct buffer *b)
+{
+    json_t *value = text_value(buffer_slice(b));
+    buffer_free(b);
+    return value;
+}
+
+static json_t *certificate_value(const struct certificate *c, struct slice file)
+{
+    enum { TEXT_MAX = 64 * 1024 };
+    struct buffer texts[4];
+    for (size_t i = 0; i < 4; i++)
+        buffer_init(&texts[i], TEXT_MAX);
+    certificate_describe(c, &(struct certificate_facts){ &texts[0], &texts[1], &texts[2],
+                                                         &texts[3] });
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:I,s:I}", "names", take_text(&texts[0]),
+                     "issuer", take_text(&texts[1]), "key", take_text(&texts[2]),
+                     "fingerprint", take_text(&texts[3]), "file", text_value(file),
+                     "begins", (json_int_t)certificate_begins_wall_ms(c),
+                     "expires", (json_int_t)certificate_expires_wall_ms(c));
+}
+
+static void certificates(struct engine *e, struct control_call *call)
+{
+    const struct engine_shown *shown = &e->shown;
+    for (size_t i = 0; i < shown->count; i++)
+        control_say(call, certificate_value(shown->certificates[i],
+                                            shown->config->certificates_count > i
+                                                ? shown->config->certificates[i].cert
+                                                : SLICE("made by godwit itself")));
+    control_done(call, NULL, NULL);
+}
+
 void operator_handle(void *context, struct control_call *call, const json_t *request)
 {
     static const struct { const char *name; enum queue_action action; } changes[] = {
@@ -186,6 +219,8 @@ void operator_handle(void *context, struct control_call *call, const json_t *req
         queue_show(e, call, request);
     else if (slice_equal(command, SLICE("status")))
         status(e, call);
+    else if (slice_equal(command, SLICE("certificates")))
+        certificates(e, call);
     else if (slice_equal(command, SLICE("reload")))
         engine_reload_for(e, call);
     else
