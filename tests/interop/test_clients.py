@@ -44,6 +44,61 @@ def test_arrives_as_it_was_sent(relay, sink, tmp_path, content, client):
     godwit.wait_for(lambda: relay.queue() == [], "an empty queue")
 
 
+def swaks_tls(port, implicit, path):
+    return [peers.available("swaks"), "--server", f"127.0.0.1:{port}", "--from", "a@client.test",
+            "--to", RECIPIENT, "--data", f"@{path}", "--helo", "client.test",
+            "--tls-on-connect" if implicit else "--tls"]
+
+
+def curl_tls(port, implicit, path):
+    return [peers.available("curl"), "-sSk", "--ssl-reqd",
+            f"smtp{'s' if implicit else ''}://127.0.0.1:{port}/client.test", "--mail-from",
+            "a@client.test", "--mail-rcpt", RECIPIENT, "--upload-file", path, "--crlf"]
+
+
+def msmtp_tls(port, implicit, path):
+    starttls = "off" if implicit else "on"
+    return ["sh", "-c", f"exec {peers.available('msmtp')} --host=127.0.0.1 --port={port} "
+            f"--tls=on --tls-starttls={starttls} --tls-certcheck=off --auth=off "
+            f"--from=a@client.test --domain=client.test --undisclosed-recipients=off "
+            f"--remove-bcc-headers=off {RECIPIENT} < {path}"]
+
+
+def smtplib_tls(port, implicit, path):
+    program = """
+import smtplib, ssl, sys
+port, implicit, path, to = int(sys.argv[1]), sys.argv[2] == "1", sys.argv[3], sys.argv[4]
+context = ssl._create_unverified_context()
+client = smtplib.SMTP_SSL("127.0.0.1", port, context=context) if implicit else \\
+    smtplib.SMTP("127.0.0.1", port)
+client.ehlo("client.test")
+if not implicit:
+    client.starttls(context=context)
+    client.ehlo("client.test")
+content = open(path, "rb").read().replace(b"\\n", b"\\r\\n")
+client.sendmail("a@client.test", to, content, mail_options=["BODY=8BITMIME"])
+client.quit()
+"""
+    return ["/usr/bin/python3", "-c", program, str(port), str(int(implicit)), path, RECIPIENT]
+
+
+@pytest.mark.parametrize("implicit", [False, True], ids=["starttls", "implicit"])
+@pytest.mark.parametrize("client", [swaks_tls, curl_tls, msmtp_tls, smtplib_tls])
+def test_arrives_over_tls_as_it_was_sent(sink, data, tmp_path, content, client, implicit):
+    config = ("listen:\n  - { address: '127.0.0.1:0', tls: required }\n"
+              "  - { address: '127.0.0.1:0', tls: implicit }\n")
+    path = str(tmp_path / "mail")
+    with open(path, "wb") as f:
+        f.write(content.replace(b"\r\n", b"\n"))
+    with godwit.Godwit(data, "--next-hop", sink.address, config=config, listen=()) as g:
+        done = subprocess.run(client(g.ports[implicit], implicit, path), capture_output=True,
+                              text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+        message = sink.wait(1)[0]
+        assert b" with ESMTPS (TLSv1.3)" in message.content
+        assert godwit.without_trace(message.content).rstrip(b"\r\n") == content.rstrip(b"\r\n")
+
+
 @pytest.mark.parametrize("size", [100, 100000, 3000000])
 def test_smtplib(relay, sink, content, size):
     whole = content + (b"y" * 70 + b"\r\n") * (size // 72)

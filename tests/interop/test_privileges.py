@@ -3,10 +3,12 @@ user that it becomes, it gives away what it must and no more."""
 import glob
 import os
 import re
+import signal
 import subprocess
 
 import pytest
 
+import certificates
 import godwit
 from godwit import Godwit, wait_for
 
@@ -134,6 +136,40 @@ def test_the_user_may_be_root_by_name(house):
         engine, = godwit.descendants(g.process.pid)
         assert facts(engine)["Uid"].split() == ["0"] * 4
         assert "staying root" not in g.output()
+
+
+def test_keys_that_only_root_may_read_serve_also_after_a_reload(house, sink):
+    data = str(house / "data")
+    secret = house / "secret"
+    secret.mkdir(mode=0o700)
+
+    def make(name):
+        paths = certificates.make(secret, name, stem="mx")
+        os.chmod(paths[1], 0o600)
+        return paths
+
+    def shown(g):
+        with godwit.Client(g.port, channel="starttls") as c:
+            return c.socket.getpeercert(binary_form=True)
+
+    cert, key = make("one.test")
+    config = f"tls: {{ certificates: [{{ cert: '{cert}', key: '{key}' }}] }}\n"
+    with Godwit(data, "--next-hop", sink.address, config=config, wrapper=within(house)) as g:
+        first = shown(g)
+        make("two.test")
+        assert tool(house, "reload", "--data", data).returncode == 0
+        second = shown(g)
+        assert first != second
+        engine, = godwit.descendants(g.process.pid)
+        make("three.test")           # not asked for: the next engine goes on with the second
+        before = len(g.events("started"))
+        os.kill(engine, signal.SIGKILL)
+        wait_for(lambda: len(g.events("started")) > before, "another engine")
+        assert shown(g) != first
+        os.unlink(key)
+        refused = tool(house, "reload", "--data", data)
+        assert refused.returncode != 0 and "mx.key: No such file" in refused.stderr
+        wait_for(lambda: shown(g), "service")
 
 
 def test_ports_below_1024_are_bound_before_root_is_left(house, network, sink):
