@@ -2,10 +2,10 @@
  * virtual time. */
 #include "daemon/pickup.h"
 
+#include "base/fake_folder.h"
 #include "mail/maildrop.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -229,22 +229,13 @@ static int set_up(void **state)
     struct fake *f = calloc(1, sizeof *f);
     assert_non_null(f);
     *f = (struct fake){ .base.ops = &intake_ops };
-    snprintf(f->data, sizeof f->data, "/tmp/pickup-test-XXXXXX");
-    assert_non_null(mkdtemp(f->data));
+    assert_int_equal(fake_folder_make(NULL), 0);
+    snprintf(f->data, sizeof f->data, "%s", fake_folder);
     load_config(f);
     struct moment start = { .mono_ms = 1000, .wall_ms = INT64_C(1700000000000) };
     assert_int_equal(loop_open_virtual(start, &f->loop), ERR_OK);
     *state = f;
     return 0;
-}
-
-static int remove_one(const char *path, const struct stat *status, int type,
-                      struct FTW *place)
-{
-    (void)status;
-    (void)type;
-    (void)place;
-    return remove(path);
 }
 
 static int tear_down(void **state)
@@ -253,7 +244,7 @@ static int tear_down(void **state)
     pickup_close(&f->pickup);
     loop_close(&f->loop);
     config_drop(&f->config);
-    assert_int_equal(nftw(f->data, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    assert_int_equal(fake_folder_remove(NULL), 0);
     free(f);
     return 0;
 }

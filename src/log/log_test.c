@@ -88,9 +88,9 @@ static void *chatter(void *argument)
     return NULL;
 }
 
-static void threads_keep_their_order(void **state)
+/* What threads have written, each of them told its number. */
+static FILE *written_by(void *(*run)(void *argument))
 {
-    (void)state;
     char path[] = "/tmp/godwit-log-XXXXXX";
     int fd = mkstemp(path);
     assert_true(fd >= 0);
@@ -98,12 +98,18 @@ static void threads_keep_their_order(void **state)
     assert_int_equal(log_open(fd, LOG_FORM_HUMAN, LOG_INFO), ERR_OK);
     pthread_t threads[THREADS];
     for (intptr_t i = 0; i < THREADS; i++)
-        pthread_create(&threads[i], NULL, chatter, (void *)i);
+        pthread_create(&threads[i], NULL, run, (void *)i);
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     log_close();
     lseek(fd, 0, SEEK_SET);
-    FILE *file = fdopen(fd, "r");
+    return fdopen(fd, "r");
+}
+
+static void threads_keep_their_order(void **state)
+{
+    (void)state;
+    FILE *file = written_by(chatter);
     int next[THREADS] = { 0 };
     char text[256];
     while (fgets(text, sizeof text, file) != NULL) {
@@ -137,19 +143,7 @@ static void *taker_of_turns(void *argument)
 static void causes_stand_before_effects(void **state)
 {
     (void)state;
-    char path[] = "/tmp/godwit-log-XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    unlink(path);
-    assert_int_equal(log_open(fd, LOG_FORM_HUMAN, LOG_INFO), ERR_OK);
-    pthread_t threads[THREADS];
-    for (intptr_t i = 0; i < THREADS; i++)
-        pthread_create(&threads[i], NULL, taker_of_turns, (void *)i);
-    for (int i = 0; i < THREADS; i++)
-        pthread_join(threads[i], NULL);
-    log_close();
-    lseek(fd, 0, SEEK_SET);
-    FILE *file = fdopen(fd, "r");
+    FILE *file = written_by(taker_of_turns);
     int next = 0;
     char text[256];
     while (fgets(text, sizeof text, file) != NULL) {

@@ -99,18 +99,32 @@ static uint64_t smaller(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* On a small disk they are small, so that eight of them find room there. */
+static uint64_t segment_for_disk(struct spool *spool)
+{
+    enum { PARTS = 32 };
+    uint64_t segment = 16 * MIB;
+    uint64_t disk;
+    if (spool->fs->ops->disk_size(spool->fs, &disk) != ERR_OK)
+        return segment;
+    while (segment > 256 * KIB && segment > disk / PARTS)
+        segment /= 2;
+    return segment;
+}
+
 static enum err set_limits(struct spool *spool, const struct spool_limits *wanted)
 {
     struct spool_limits *l = &spool->limits;
-    l->segment_bytes = or_default(wanted->segment_bytes, 16 * MIB);
+    l->segment_bytes = or_default(wanted->segment_bytes, segment_for_disk(spool));
     l->chunk_bytes = or_default(wanted->chunk_bytes,
                                 smaller(64 * KIB, l->segment_bytes / 8));
-    l->large_bytes = or_default(wanted->large_bytes, MIB);
+    l->large_bytes = or_default(wanted->large_bytes, smaller(MIB, l->segment_bytes / 2));
     l->message_bytes = or_default(wanted->message_bytes, 64 * MIB);
     l->budget_soft_bytes = or_default(wanted->budget_soft_bytes, 64 * MIB);
     l->budget_hard_bytes = or_default(wanted->budget_hard_bytes, 128 * MIB);
-    l->checkpoint_bytes = or_default(wanted->checkpoint_bytes, 64 * MIB);
-    l->compact_floor_bytes = or_default(wanted->compact_floor_bytes, 256 * MIB);
+    l->checkpoint_bytes = or_default(wanted->checkpoint_bytes, 4 * l->segment_bytes);
+    l->compact_floor_bytes =
+        or_default(wanted->compact_floor_bytes, 16 * l->segment_bytes);
     l->notes_bytes = or_default(wanted->notes_bytes, 16 * MIB);
     bool good = l->segment_bytes % (4 * KIB) == 0 && l->segment_bytes >= 64 * KIB &&
                 l->segment_bytes <= 1024 * MIB && l->chunk_bytes >= 4 * KIB &&

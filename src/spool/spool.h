@@ -77,14 +77,16 @@ struct spool_watcher {
 
 /* 0 stands for the default. */
 struct spool_limits {
-    uint64_t segment_bytes;       /* 16 MiB; a multiple of 4 KiB, 64 KiB at least */
+    uint64_t segment_bytes;       /* 16 MiB; on a disk below 512 MiB a 32nd of it, but
+                                     256 KiB; a multiple of 4 KiB, 64 KiB at least */
     uint64_t chunk_bytes;         /* 64 KiB: the most of one body held in memory */
-    uint64_t large_bytes;         /* 1 MiB: a body beyond goes on in a file */
+    uint64_t large_bytes;         /* 1 MiB, or half a segment: a body beyond goes on in a
+                                     file */
     uint64_t message_bytes;       /* 64 MiB: the largest content */
     uint64_t budget_soft_bytes;   /* 64 MiB: bodies in memory; over it INTAKE_WAIT */
     uint64_t budget_hard_bytes;   /* 128 MiB: over it begin is ERR_FULL */
-    uint64_t checkpoint_bytes;    /* 64 MiB: log between two checkpoints, at least */
-    uint64_t compact_floor_bytes; /* 256 MiB: below, sparse segments are left alone */
+    uint64_t checkpoint_bytes;    /* 4 segments: log between two checkpoints, at least */
+    uint64_t compact_floor_bytes; /* 16 segments: below, sparse ones are left alone */
     uint64_t notes_bytes;         /* 16 MiB: keys and values of all notes */
 };
 

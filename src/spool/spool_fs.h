@@ -36,6 +36,8 @@ struct spool_fs_ops {
                      uint64_t offset, size_t *out_len);
     enum err (*sync)(struct spool_fs *fs, int file);
     enum err (*size)(struct spool_fs *fs, int file, uint64_t *out_bytes);
+    /* How much the file system holds in all, used or not. ERR_INVALID: not known. */
+    enum err (*disk_size)(struct spool_fs *fs, uint64_t *out_bytes);
     enum err (*truncate)(struct spool_fs *fs, int file, uint64_t bytes);
     /* Gives the file its size and blocks at once; ERR_INVALID where the file system
      * cannot. */

@@ -247,6 +247,15 @@ static enum err fake_size(struct spool_fs *fs, int file, uint64_t *out_bytes)
     return leave(fake, error);
 }
 
+static enum err fake_disk_size(struct spool_fs *fs, uint64_t *out_bytes)
+{
+    struct spool_fake *fake = fake_of(fs);
+    if (fake->space == 0)
+        return ERR_INVALID;
+    *out_bytes = fake->space;
+    return ERR_OK;
+}
+
 static enum err fake_truncate(struct spool_fs *fs, int file, uint64_t bytes)
 {
     struct spool_fake *fake = fake_of(fs);
@@ -363,7 +372,7 @@ struct spool_fake *spool_fake_new(void)
 {
     static const struct spool_fs_ops ops = {
         .open = fake_open, .close = fake_close, .write = fake_write, .read = fake_read,
-        .sync = fake_sync, .size = fake_size, .truncate = fake_truncate,
+        .sync = fake_sync, .size = fake_size, .disk_size = fake_disk_size, .truncate = fake_truncate,
         .allocate = fake_truncate, .fill = fake_fill, .rename = fake_rename, .remove = fake_remove,
         .make_folder = fake_make_folder, .sync_folder = fake_sync_folder,
         .list = fake_list, .lock = fake_lock,

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { FILL_ALIGN = 4096, FILL_BYTES = 256 * 1024 };
@@ -130,6 +131,17 @@ static enum err posix_size(struct spool_fs *fs, int file, uint64_t *out_bytes)
     if (fstat(file, &status) != 0)
         return last_error();
     *out_bytes = (uint64_t)status.st_size;
+    return ERR_OK;
+}
+
+static enum err posix_disk_size(struct spool_fs *fs, uint64_t *out_bytes)
+{
+    struct statvfs disk;
+    if (fstatvfs(folder_of(fs), &disk) != 0)
+        return last_error();
+    if (disk.f_blocks == 0)
+        return ERR_INVALID;
+    *out_bytes = (uint64_t)disk.f_blocks * disk.f_frsize;
     return ERR_OK;
 }
 
@@ -308,6 +320,7 @@ enum err spool_fs_posix_open(const char *path, struct spool_fs **out_fs)
     static const struct spool_fs_ops ops = {
         .open = posix_open, .close = posix_close, .write = posix_write,
         .read = posix_read, .sync = posix_sync, .size = posix_size,
+        .disk_size = posix_disk_size,
         .truncate = posix_truncate, .allocate = posix_allocate,
         .fill = posix_fill,
         .rename = posix_rename, .remove = posix_remove,

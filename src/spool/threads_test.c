@@ -3,9 +3,9 @@
  * Small segments and frequent checkpoints, so that everything runs beside
  * everything else; meant for the thread sanitizer too.
  */
+#include "base/fake_folder.h"
 #include "spool/rig_private.h"
 
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/stat.h>
@@ -106,29 +106,14 @@ static void count_arrival(struct spool_sink *sink, struct spool_arrival *arrival
     spool_arrival_free(arrival);
 }
 
-static int remove_one(const char *path, const struct stat *status, int type,
-                      struct FTW *place)
-{
-    (void)status;
-    (void)type;
-    (void)place;
-    return remove(path);
-}
-
-static void remove_folder(const char *path)
-{
-    must(nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0);
-}
-
 static void all_at_once(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/spool-test-XXXXXX";
     struct queue *queue = calloc(1, sizeof *queue);
     struct sessions sessions[THREADS];
     struct spool_fs *fs;
-    must(queue != NULL && mkdtemp(folder) != NULL);
-    assert_int_equal(spool_fs_posix_open(folder, &fs), ERR_OK);
+    must(queue != NULL);
+    assert_int_equal(spool_fs_posix_open(fake_folder, &fs), ERR_OK);
     rig_home_init(&queue->home);
     queue->sink = (struct spool_sink){ .home = &queue->home.home,
                                        .arrived = queue_arrived };
@@ -156,24 +141,20 @@ static void all_at_once(void **state)
     assert_int_equal(queue->arrived, queue->kept);
     spool_close(&queue->spool);
     spool_fs_posix_close(&fs);
-    remove_folder(folder);
     free(queue);
 }
 
 static void a_foreign_folder_is_refused(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/spool-test-XXXXXX";
-    char inside[64];
     struct spool_fs *fs = NULL;
-    must(mkdtemp(folder) != NULL);
-    must(chmod(folder, 0777) == 0);
-    assert_int_equal(spool_fs_posix_open(folder, &fs), ERR_DENIED);
-    must(chmod(folder, 0700) == 0);
-    snprintf(inside, sizeof inside, "%s/link", folder);
-    must(symlink(folder, inside) == 0);
+    must(chmod(fake_folder, 0777) == 0);
+    assert_int_equal(spool_fs_posix_open(fake_folder, &fs), ERR_DENIED);
+    must(chmod(fake_folder, 0700) == 0);
+    const char *inside = fake_folder_at("link");
+    must(symlink(fake_folder, inside) == 0);
     assert_int_equal(spool_fs_posix_open(inside, &fs), ERR_DENIED);
-    assert_int_equal(spool_fs_posix_open(folder, &fs), ERR_OK);
+    assert_int_equal(spool_fs_posix_open(fake_folder, &fs), ERR_OK);
     int file;
     assert_int_equal(fs->ops->open(fs, "link", SPOOL_FS_WRITE, &file), ERR_INVALID);
     assert_int_equal(fs->ops->open(fs, "none", SPOOL_FS_READ, &file), ERR_ABSENT);
@@ -188,14 +169,14 @@ static void a_foreign_folder_is_refused(void **state)
     fs->ops->close(fs, file);
     assert_int_equal(fs->ops->open(fs, "made", SPOOL_FS_CREATE, &file), ERR_EXISTS);
     spool_fs_posix_close(&fs);
-    remove_folder(folder);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_at_once),
-        cmocka_unit_test(a_foreign_folder_is_refused),
+        cmocka_unit_test_setup_teardown(all_at_once, fake_folder_make, fake_folder_remove),
+        cmocka_unit_test_setup_teardown(a_foreign_folder_is_refused, fake_folder_make,
+                                        fake_folder_remove),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

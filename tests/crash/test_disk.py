@@ -58,17 +58,19 @@ def test_power_cut_on_ext4(tmp_path):
             os.unlink(image)
 
 
-def test_many_crashes_on_a_small_disk(tmp_path):
+@pytest.mark.parametrize("mib", [16, 192])
+def test_many_crashes_on_a_small_disk(tmp_path, mib):
     """Each life is killed, half of them on a full disk: the next one starts."""
     image, folder = str(tmp_path / "image"), str(tmp_path / "disk")
-    make_ext4(image, 192 << 20)
+    make_ext4(image, mib << 20)
+    sizes = (500, 3000, 20000) if mib == 16 else (3000, 70000, 300000)
     with oracles.Oracle(seed=19) as oracle, rig.Mount(folder, "-o", "loop", image):
         os.chmod(folder, 0o755)
         g = rig.make(os.path.join(folder, "data"), oracle, start=False,
                      beside=str(tmp_path / "godwit"))
         with g:
             g.start()
-            with oracles.Load(oracle, lambda: g.port, sizes=(3000, 70000, 300000)) as load:
+            with oracles.Load(oracle, lambda: g.port, sizes=sizes) as load:
                 for life in range(LIVES):
                     oracle.paused = life % 4 > 1     # then the queue keeps it all
                     acked, refused = len(oracle.acked), load.codes[452]
@@ -94,16 +96,18 @@ def fill(path):
     return name
 
 
-def test_full_disk(tmp_path):
+@pytest.mark.parametrize("size", ["8m", "40m", "160m"])
+def test_full_disk(tmp_path, size):
     """452 4.3.1 and nothing lost; when there is room again, it goes on by itself."""
     folder = str(tmp_path / "disk")
     with oracles.Oracle(seed=12) as oracle, \
-            rig.Mount(folder, "-t", "tmpfs", "-o", "size=160m", "tmpfs"):
+            rig.Mount(folder, "-t", "tmpfs", "-o", f"size={size}", "tmpfs"):
         g = rig.make(os.path.join(folder, "data"), oracle, start=False,
                      beside=str(tmp_path / "godwit"))
+        sizes = (500, 3000, 20000) if size == "8m" else (3000, 70000, 300000)
         with g:
             g.start()
-            with oracles.Load(oracle, lambda: g.port, sizes=(3000, 70000, 300000)) as load:
+            with oracles.Load(oracle, lambda: g.port, sizes=sizes) as load:
                 godwit.wait_for(lambda: len(oracle.acked) >= 20, "some messages")
                 oracle.paused = True          # so that the queue must keep it all
                 filler = fill(folder)
