@@ -116,6 +116,16 @@ def test_b25_nor_in_clear_behind_the_answer(server, sink):
     assert server.process.poll() is None
 
 
+def test_starttls_may_come_in_pieces(server):
+    for cut in range(1, len(b"STARTTLS\r\n")):
+        with clear(server, STARTTLS) as c:
+            assert c.code(b"NOOP\r\n" + b"STARTTLS\r\n"[:cut]) == 250    # so it was read
+            assert c.code(b"STARTTLS\r\n"[cut:]) == 220
+            c.wrap()
+            assert c.code("NOOP") == 250
+    assert "bug:" not in server.output()
+
+
 def test_b26_everything_is_forgotten(server):
     with clear(server, STARTTLS) as c:
         c.envelope()
