@@ -185,6 +185,27 @@ def test_b23_a_farewell_inside_a_chunk_ends_it_all(server, sink):
     assert len(server.events("accepted")) == 1
 
 
+def test_b23_nor_when_the_farewell_comes_with_the_chunk(server):
+    """In one packet, and the connection stays open: it ends all the same."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = godwit.tls_context().wrap_bio(incoming, outgoing)
+    with Client(server.ports[IMPLICIT], greeting=False) as c:
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                c.send(outgoing.read())
+                incoming.write(c.socket.recv(65536))
+        tls.write(b"EHLO client.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<b@far.test>\r\n"
+                  b"BDAT 1000\r\nxxxx")
+        with pytest.raises(ssl.SSLWantReadError):
+            tls.unwrap()
+        c.send(outgoing.read())
+        godwit_rest(c)                  # to its end
+    assert not server.events("accepted")
+
+
 def test_b45_a_handshake_has_a_deadline(sink, data):
     config = LISTEN + "timeouts: { command: 300ms }\n"
     with Godwit(data, "--next-hop", sink.address, listen=(), config=config) as g:
