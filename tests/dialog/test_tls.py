@@ -217,6 +217,26 @@ def test_b45_a_handshake_has_a_deadline(sink, data):
             assert c.is_closed()
 
 
+def test_b44_a_handshake_counts_as_a_connection_of_its_client(sink, data):
+    config = LISTEN + "relay_clients: []\nlimits: { connections_per_client: 2 }\n"
+    with Godwit(data, "--next-hop", sink.address, listen=(), config=config) as g:
+        first = [Client(g.ports[IMPLICIT], greeting=False) for _ in range(2)]
+        wait_for(lambda: status(g)["sessions"] == 2, "the sessions")
+        with Client(g.ports[IMPLICIT], greeting=False) as c:
+            assert c.is_closed()
+        with pytest.raises(AssertionError, match="421"):
+            clear(g, STARTTLS)
+        for c in first:
+            c.close()
+        wait_for(lambda: status(g)["sessions"] == 0, "the sessions' end")
+        with secured(g, IMPLICIT) as c:
+            assert c.code("NOOP") == 250
+
+
+def status(g):
+    return json.loads(g.tool("status", "--data", g.data, "--json", check=True).stdout)
+
+
 @pytest.mark.parametrize("version, good", [
     (ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True),
     (ssl.TLSVersion.TLSv1_3, True)])
