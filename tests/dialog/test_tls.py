@@ -2,8 +2,10 @@
 import json
 import os
 import re
+import signal
 import socket
 import ssl
+import subprocess
 import time
 
 import pytest
@@ -381,3 +383,59 @@ def test_a_certificate_near_its_end_is_told(sink, data, tmp_path):
     with Godwit(data, "--next-hop", sink.address, listen=(),
                 config=with_certificates(pair)) as g:
         assert g.events("certificate")[0]["days_left"] == 2
+
+
+def kill_engine(g):
+    """kill -9 of the engine alone; the supervisor starts another."""
+    engine = godwit.descendants(g.process.pid)[-1]
+    begun = len(g.events("started"))
+    os.kill(engine, signal.SIGKILL)
+    wait_for(lambda: len(g.events("started")) > begun, "the next engine")
+
+
+def test_a_pair_that_fits_no_more_does_not_end_an_engine_that_is_started_again(
+        sink, data, tmp_path):
+    pair = certificates.make(tmp_path, "good.test", stem="x")
+    other = certificates.make(tmp_path, "other.test")
+    with Godwit(data, "--next-hop", sink.address, listen=(),
+                config=with_certificates(pair)) as g:
+        os.replace(other[1], pair[1])
+        kill_engine(g)
+        assert "the key does not belong to the certificate" in g.output()
+        with secured(g) as c:
+            assert shown(c) == ["good.test"]
+        certificates.make(tmp_path, "new.test", stem="y")
+        for old, new in zip(pair, ("y.pem", "y.key")):
+            os.replace(tmp_path / new, old)
+        kill_engine(g)
+        with secured(g) as c:
+            assert shown(c) == ["new.test"]
+
+
+def test_an_answer_that_nobody_waited_for_serves_no_later_reload(sink, data, tmp_path):
+    """The engine is killed while it waits for the supervisor's answer."""
+    pair = certificates.make(tmp_path, "one.test", stem="x")
+    with Godwit(data, "--next-hop", sink.address, listen=(),
+                config=with_certificates(pair)) as g:
+        engine = godwit.descendants(g.process.pid)[-1]
+        os.kill(g.process.pid, signal.SIGSTOP)
+        asking = subprocess.Popen([godwit.PROGRAM, "reload", "--data", data],
+                                  stderr=subprocess.DEVNULL)
+        wait_for(lambda: "recvmsg" in waits_in(engine), "the engine to wait")
+        os.kill(engine, signal.SIGKILL)
+        asking.wait(30)
+        os.kill(g.process.pid, signal.SIGCONT)
+        wait_for(lambda: len(g.events("started")) == 2, "the next engine")
+        certificates.make(tmp_path, "two.test", stem="y")
+        for old, new in zip(pair, ("y.pem", "y.key")):
+            os.replace(tmp_path / new, old)
+        assert reload(g).returncode == 0
+        with secured(g) as c:
+            assert shown(c) == ["two.test"]
+
+
+def waits_in(pid):
+    """The system call that the main thread of a process waits in."""
+    with open(f"/proc/{pid}/syscall") as f:
+        number = f.read().split()[0]
+    return "recvmsg" if number in ("47", "212") else number
