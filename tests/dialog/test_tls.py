@@ -284,6 +284,28 @@ def test_our_own_certificate_stays_the_same(server, sink, data):
     assert os.stat(os.path.join(data, "tls", "self.pem")).st_mode & 0o777 == 0o600
 
 
+def test_our_own_certificate_needs_no_folder_and_no_pretty_name(sink, data):
+    os.mkdir(data)
+    with open(os.path.join(data, "tls"), "w"):
+        pass                                # where the folder would be
+    with Godwit(data, "--next-hop", sink.address, hostname="my_machine") as g:
+        with secured(g) as c:
+            assert shown(c) == ["my_machine"]
+        assert any("cannot be kept" in e["text"] for e in g.events("certificate"))
+
+
+def test_our_own_certificate_is_made_anew_when_it_is_not_good_now(sink, data, tmp_path):
+    """As after a start with a clock that was years ahead."""
+    os.makedirs(os.path.join(data, "tls"))
+    pair = certificates.make(tmp_path, "mx.godwit.test", begins=5)
+    kept = "".join(open(path).read() for path in pair)
+    with open(os.path.join(data, "tls", "self.pem"), "w") as f:
+        f.write(kept)
+    with Godwit(data, "--next-hop", sink.address) as g, secured(g) as c:
+        assert ssl.DER_cert_to_PEM_cert(c.socket.getpeercert(binary_form=True)) not in kept
+        assert c.code("NOOP") == 250
+
+
 def with_certificates(*pairs, more=""):
     listed = ", ".join(f"{{ cert: '{cert}', key: '{key}' }}" for cert, key in pairs)
     return LISTEN + f"tls: {{ certificates: [{listed}] }}\n" + more
