@@ -49,6 +49,8 @@ static int engine_main(struct supervisor *s, pid_t parent)
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user forgets it */
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     close(s->channel[0]);
+    secrets_close(&s->before);
+    secrets_close(&s->next_secrets);
     struct inheritance from = {
         .config = s->config, .sockets = &s->sockets, .secrets = &s->secrets,
         .supervisor = s->channel[1],

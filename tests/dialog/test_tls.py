@@ -1,4 +1,5 @@
 """TLS on the server's side: RFC 3207, RFC 8314 3, RFC 9325; HOSTILE 23, 25-27, 45."""
+import contextlib
 import json
 import os
 import re
@@ -413,6 +414,25 @@ def kill_engine(g):
     begun = len(g.events("started"))
     os.kill(engine, signal.SIGKILL)
     wait_for(lambda: len(g.events("started")) > begun, "the next engine")
+
+
+def held(pid):
+    """The files that a process has open."""
+    found = set()
+    for entry in os.scandir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):    # it was closed just now
+            found.add(os.readlink(entry.path))
+    return found
+
+
+def test_the_engine_keeps_no_key_open(sink, data, tmp_path):
+    pair = certificates.make(tmp_path, "mx.test")
+    with Godwit(data, "--next-hop", sink.address, listen=(),
+                config=with_certificates(pair)) as g:
+        for then in (lambda: None, lambda: reload(g), lambda: kill_engine(g)):
+            then()
+            assert pair[1] in held(g.process.pid)
+            assert pair[1] not in held(godwit.descendants(g.process.pid)[-1])
 
 
 def test_a_pair_that_fits_no_more_does_not_end_an_engine_that_is_started_again(
