@@ -92,6 +92,15 @@ static bool same_names(const struct certificate *a, const struct certificate *b)
     return same;
 }
 
+static bool has_kind(SSL_CTX *c, int kind)
+{
+    bool found = false;
+    for (long more = SSL_CTX_set_current_cert(c, SSL_CERT_SET_FIRST); more == 1 && !found;
+         more = SSL_CTX_set_current_cert(c, SSL_CERT_SET_NEXT))
+        found = EVP_PKEY_get_base_id(SSL_CTX_get0_privatekey(c)) == kind;
+    return found;
+}
+
 /* The context for the names of this certificate that has none of its kind of key yet;
  * a new one if need be. */
 static struct tls_name *name_for(struct tls_server *server,
@@ -100,8 +109,7 @@ static struct tls_name *name_for(struct tls_server *server,
 {
     for (size_t i = 0; i < server->names_count; i++) {
         struct tls_name *n = &server->names[i];
-        if (EVP_PKEY_get_base_id(n->certificate->key) !=
-                EVP_PKEY_get_base_id(certificate->key) &&
+        if (!has_kind(n->context, EVP_PKEY_get_base_id(certificate->key)) &&
             same_names(n->certificate, certificate))
             return n;
     }

@@ -202,11 +202,13 @@ bool engine_tls_make(const struct config *config, const struct secrets *secrets,
     struct tls_server_options options = {
         .certificates = t.certificates, .certificates_count = t.count, .tickets = tickets,
     };
-    if (good && tls_server_open(&options, &t.server, &refused) != ERR_OK) {
+    enum err error = good ? tls_server_open(&options, &t.server, &refused) : ERR_OK;
+    if (error == ERR_INVALID)
         snprintf(why, size, "tls.certificates[%zu]: it cannot be used: its key is too weak",
                  refused + 1);
-        good = false;
-    }
+    else if (error != ERR_OK)
+        snprintf(why, size, "the certificates cannot be used: %s", err_text(error));
+    good = good && error == ERR_OK;
     if (good)
         *out = t;
     else

@@ -108,13 +108,7 @@ def test_b25_nor_in_clear_behind_the_answer(server, sink):
         assert c.code("STARTTLS") == 220
         c.send(b"EHLO client.test\r\nMAIL FROM:<injected@evil.test>\r\n")
         wait_for(lambda: server.events("tls-failed"), "the failure in the log")
-        left = b""
-        try:
-            while data := c.socket.recv(4096):
-                left += data
-        except ConnectionResetError:
-            pass
-        assert b"250" not in left
+        assert b"250" not in rest_of(c)
         assert other.code("NOOP") == 250
     assert server.process.poll() is None
 
@@ -142,7 +136,7 @@ def test_b26_everything_is_forgotten(server):
 def test_b27_plaintext_to_the_implicit_port_and_a_handshake_to_the_clear_one(server):
     with Client(server.ports[IMPLICIT], greeting=False) as c:
         c.send(b"EHLO client.test\r\n")
-        assert b"220" not in godwit_rest(c)
+        assert b"220" not in rest_of(c)
     with clear(server, STARTTLS) as c:
         hello = ssl.MemoryBIO()
         try:
@@ -154,7 +148,7 @@ def test_b27_plaintext_to_the_implicit_port_and_a_handshake_to_the_clear_one(ser
         assert c.is_closed()
 
 
-def godwit_rest(client):
+def rest_of(client):
     rest = b""
     try:
         while data := client.socket.recv(4096):
@@ -205,7 +199,7 @@ def test_b23_nor_when_the_farewell_comes_with_the_chunk(server):
         with pytest.raises(ssl.SSLWantReadError):
             tls.unwrap()
         c.send(outgoing.read())
-        godwit_rest(c)                  # to its end
+        rest_of(c)                  # to its end
     assert not server.events("accepted")
 
 
@@ -329,16 +323,19 @@ def test_the_name_that_is_asked_for_chooses(sink, data, tmp_path):
 
 
 def test_two_kinds_of_key_for_one_name(sink, data, tmp_path):
-    pairs = [certificates.make(tmp_path, "mx.test", kind=kind, stem=kind)
-             for kind in ("ec", "2048")]
+    pairs = [certificates.make(tmp_path, "mx.test", kind=kind, stem=stem)
+             for kind, stem in (("ec", "ec"), ("2048", "rsa"), ("2048", "other"))]
     with Godwit(data, "--next-hop", sink.address, listen=(),
                 config=with_certificates(*pairs)) as g:
-        for ciphers in ("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"):
+        for (cert, _), ciphers in zip(pairs, ("ECDHE-ECDSA-AES128-GCM-SHA256",
+                                              "ECDHE-RSA-AES128-GCM-SHA256")):
             context = godwit.tls_context(ssl.TLSVersion.TLSv1_2)
             context.set_ciphers(ciphers)
             with clear(g, STARTTLS) as c:
                 c.starttls(context, "mx.test")
                 assert c.socket.cipher()[0] == ciphers
+                with open(cert) as f:       # the first of its kind
+                    assert ssl.DER_cert_to_PEM_cert(c.socket.getpeercert(True)) == f.read()
 
 
 def reload(g, config=None):
