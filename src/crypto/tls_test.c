@@ -172,6 +172,31 @@ static void weak_ciphers_are_refused(void **state)
     server_close(&s);
 }
 
+static void a_client_that_wants_a_finite_field_is_refused(void **state)
+{
+    (void)state;
+    struct server s;
+    server_open(&s);
+    static const struct {
+        const char *groups;
+        enum tls_result result;
+    } rows[] = {
+        { "X25519", TLS_DONE }, { "P-256", TLS_DONE }, { "X448", TLS_DONE },
+        { "ffdhe2048:P-384", TLS_DONE }, /* once more, please: with the second */
+        { "ffdhe2048", TLS_FAILED }, { "ffdhe8192", TLS_FAILED },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        SSL_CTX *client = client_new(TLS1_3_VERSION, TLS1_3_VERSION);
+        assert_int_equal(SSL_CTX_set1_groups_list(client, rows[i].groups), 1);
+        struct link l;
+        link_open(&l, s.tls, client, NULL, NULL);
+        assert_int_equal(shake(&l), rows[i].result);
+        link_close(&l);
+        SSL_CTX_free(client);
+    }
+    server_close(&s);
+}
+
 static void the_name_that_is_asked_for_chooses(void **state)
 {
     (void)state;
@@ -442,6 +467,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(versions_of_today_and_no_older),
         cmocka_unit_test(weak_ciphers_are_refused),
+        cmocka_unit_test(a_client_that_wants_a_finite_field_is_refused),
         cmocka_unit_test(the_name_that_is_asked_for_chooses),
         cmocka_unit_test(sessions_are_resumed_until_their_key_is_forgotten),
         cmocka_unit_test(a_reload_keeps_sessions),

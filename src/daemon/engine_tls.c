@@ -128,7 +128,7 @@ static bool make_self(int folder, struct slice hostname, struct certificate **ou
                                  &trouble) == ERR_OK;
     if (good && !write_self(folder, buffer_slice(&chain_pem), buffer_slice(&key_pem)))
         log_note(LOG_WARNING, "certificate", "our own cannot be kept in the data folder: "
-                                             "the next start makes another");
+                                             "each start and reload makes another");
     wipe(&chain_pem);
     wipe(&key_pem);
     return good;
