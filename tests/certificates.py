@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 
-def make(folder, name, *others, days=90, kind="ec", stem=None):
+def make(folder, name, *others, begins=-100, days=90, kind="ec", stem=None):
     """A certificate for these names, signed by itself; the paths of it and of its key."""
     key = ec.generate_private_key(ec.SECP256R1()) if kind == "ec" else \
         rsa.generate_private_key(65537, int(kind))
@@ -16,7 +16,7 @@ def make(folder, name, *others, days=90, kind="ec", stem=None):
     certificate = (
         x509.CertificateBuilder().subject_name(subject).issuer_name(subject)
         .public_key(key.public_key()).serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=100))
+        .not_valid_before(now - datetime.timedelta(days=-begins))
         .not_valid_after(now + datetime.timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(n) for n in (name, *others)]),
                        critical=False)

@@ -11,7 +11,8 @@
 
 enum { SERIAL_BYTES = 16, DAY_S = 24 * 3600, NAME_BYTES_MAX = 253 };
 
-/* Letters, digits, dots and hyphens: nothing that the extension's own syntax knows. */
+/* Letters, digits, dots, hyphens and, since machines are called so, underscores: nothing
+ * that the extension's own syntax knows. */
 static bool is_plain(struct slice name)
 {
     if (name.len == 0 || name.len > NAME_BYTES_MAX)
@@ -19,7 +20,7 @@ static bool is_plain(struct slice name)
     for (size_t i = 0; i < name.len; i++) {
         char c = name.data[i];
         bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                    (c >= '0' && c <= '9') || c == '-' || c == '.';
+                    (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
         if (!good)
             return false;
     }

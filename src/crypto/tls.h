@@ -63,15 +63,16 @@ void tls_session_free(struct tls_session **session);
 
 enum tls_result tls_handshake(struct tls_session *session);
 
-/* What has come, in whole records, as long as there is room for one more; TLS_DONE with
- * at least one byte. `max` is at least TLS_RECORD_MAX. The end of the
+/* What has come, in whole records, as long as there is room for one more, and not without
+ * end: the descriptor may have more. TLS_DONE with at least one byte. `max` is at least
+ * TLS_RECORD_MAX. The end of the
  * connection without the peer's close_notify is TLS_FAILED: somebody may have cut off
  * what was still to come (RFC 8446 6.1). */
 enum tls_result tls_read(struct tls_session *session, char *into, size_t max,
                          size_t *out_len);
 
-/* Whether tls_read() may have something that the descriptor will not tell of: only when
- * it stopped for want of room. */
+/* Whether tls_read() may have something that the descriptor will not tell of: what there
+ * was no room for, or the end that stood behind what it gave. */
 bool tls_has_input(const struct tls_session *session);
 
 /* TLS_DONE: *out_len of it is on its way. After TLS_WANT_WRITE the same bytes must come

@@ -7,9 +7,9 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
-static int descriptor_of(BIO *bio)
+static struct tls_socket *socket_of(BIO *bio)
 {
-    return (int)(intptr_t)BIO_get_data(bio);
+    return BIO_get_data(bio);
 }
 
 static int answer(BIO *bio, ssize_t done, size_t *out_done)
@@ -25,7 +25,7 @@ static int answer(BIO *bio, ssize_t done, size_t *out_done)
 
 static int socket_write(BIO *bio, const char *bytes, size_t len, size_t *out_done)
 {
-    ssize_t done = send(descriptor_of(bio), bytes, len, MSG_NOSIGNAL);
+    ssize_t done = send(socket_of(bio)->descriptor, bytes, len, MSG_NOSIGNAL);
     int number = errno;
     int result = answer(bio, done, out_done);
     if (done < 0 && (number == EAGAIN || number == EINTR))
@@ -36,8 +36,15 @@ static int socket_write(BIO *bio, const char *bytes, size_t len, size_t *out_don
 
 static int socket_read(BIO *bio, char *into, size_t max, size_t *out_done)
 {
-    ssize_t done = recv(descriptor_of(bio), into, max, 0);
-    int number = errno;
+    struct tls_socket *s = socket_of(bio);
+    ssize_t done = -1;
+    int number = EAGAIN;
+    if (s->may_read > 0) {
+        done = recv(s->descriptor, into, max, 0);
+        number = errno;
+    }
+    if (done > 0)
+        s->may_read -= (size_t)done < s->may_read ? (size_t)done : s->may_read;
     int result = answer(bio, done, out_done);
     if (done < 0 && (number == EAGAIN || number == EINTR))
         BIO_set_retry_read(bio);
@@ -71,14 +78,14 @@ static void make_method(void)
     method = m;
 }
 
-BIO *tls_bio(int descriptor)
+BIO *tls_bio(struct tls_socket *socket)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, make_method);
     BIO *bio = method == NULL ? NULL : BIO_new(method);
     if (bio == NULL)
         return NULL;
-    BIO_set_data(bio, (void *)(intptr_t)descriptor);
+    BIO_set_data(bio, socket);
     BIO_set_init(bio, 1);
     return bio;
 }

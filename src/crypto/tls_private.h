@@ -20,14 +20,23 @@ struct tls_server {
     struct tls_name names[];
 };
 
+/* A descriptor, and what one call may still read from it: a peer that sends without end
+ * what OpenSSL answers by itself (KeyUpdate, say) must not keep the thread. */
+struct tls_socket {
+    int descriptor;
+    size_t may_read;
+};
+
 struct tls_session {
     SSL *ssl;
     struct tls_server *server;
+    struct tls_socket socket;
+    bool end_is_owed; /* it was met behind bytes that were given out */
     char failure[160];
 };
 
-/* NULL without memory. */
-BIO *tls_bio(int descriptor);
+/* NULL without memory. The socket outlives it. */
+BIO *tls_bio(struct tls_socket *socket);
 
 /* Has the context make and read tickets with these keys. */
 bool tls_tickets_serve(struct tls_tickets *tickets, SSL_CTX *context);

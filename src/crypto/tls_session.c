@@ -8,14 +8,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* What one call reads at most; its caller is called again, since the descriptor still has
+ * input. */
+enum { CALL_BYTES_MAX = 64 * 1024 };
+
 enum err tls_session_accept(struct tls_server *server, int descriptor,
                             struct tls_session **out)
 {
     struct tls_session *s = calloc(1, sizeof *s);
     if (s == NULL)
         return ERR_MEMORY;
+    s->socket.descriptor = descriptor;
     s->ssl = SSL_new(server->names[0].context);
-    BIO *bio = s->ssl == NULL ? NULL : tls_bio(descriptor);
+    BIO *bio = s->ssl == NULL ? NULL : tls_bio(&s->socket);
     if (bio == NULL) {
         SSL_free(s->ssl);
         free(s);
@@ -84,6 +89,7 @@ static enum tls_result judge(struct tls_session *s, int returned)
 enum tls_result tls_handshake(struct tls_session *s)
 {
     ERR_clear_error();
+    s->socket.may_read = CALL_BYTES_MAX;
     return judge(s, SSL_do_handshake(s->ssl));
 }
 
@@ -93,6 +99,8 @@ enum tls_result tls_read(struct tls_session *s, char *into, size_t max, size_t *
     enum tls_result result;
     must(max >= TLS_RECORD_MAX);
     ERR_clear_error();
+    s->end_is_owed = false;
+    s->socket.may_read = CALL_BYTES_MAX;
     do {
         size_t len = 0;
         result = judge(s, SSL_read_ex(s->ssl, into + have, max - have, &len));
@@ -100,13 +108,14 @@ enum tls_result tls_read(struct tls_session *s, char *into, size_t max, size_t *
     } while (result == TLS_DONE && max - have >= TLS_RECORD_MAX && tls_has_input(s));
     if (have == 0)
         return result;
-    *out_len = have; /* what ended it will be met again by the next call */
+    *out_len = have;
+    s->end_is_owed = result == TLS_END || result == TLS_FAILED; /* it is met again */
     return TLS_DONE;
 }
 
 bool tls_has_input(const struct tls_session *s)
 {
-    return SSL_has_pending(s->ssl) == 1;
+    return s->end_is_owed || SSL_has_pending(s->ssl) == 1;
 }
 
 enum tls_result tls_write(struct tls_session *s, struct slice bytes, size_t *out_len)

@@ -172,6 +172,31 @@ static void weak_ciphers_are_refused(void **state)
     server_close(&s);
 }
 
+static void a_client_that_wants_a_finite_field_is_refused(void **state)
+{
+    (void)state;
+    struct server s;
+    server_open(&s);
+    static const struct {
+        const char *groups;
+        enum tls_result result;
+    } rows[] = {
+        { "X25519", TLS_DONE }, { "P-256", TLS_DONE }, { "X448", TLS_DONE },
+        { "ffdhe2048:P-384", TLS_DONE }, /* once more, please: with the second */
+        { "ffdhe2048", TLS_FAILED }, { "ffdhe8192", TLS_FAILED },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        SSL_CTX *client = client_new(TLS1_3_VERSION, TLS1_3_VERSION);
+        assert_int_equal(SSL_CTX_set1_groups_list(client, rows[i].groups), 1);
+        struct link l;
+        link_open(&l, s.tls, client, NULL, NULL);
+        assert_int_equal(shake(&l), rows[i].result);
+        link_close(&l);
+        SSL_CTX_free(client);
+    }
+    server_close(&s);
+}
+
 static void the_name_that_is_asked_for_chooses(void **state)
 {
     (void)state;
@@ -342,6 +367,79 @@ static void an_end_without_a_farewell_is_a_failure(void **state)
     server_close(&s);
 }
 
+/* What the client says from now on goes into memory, to be sent in one piece. */
+static BIO *gather(struct link *l)
+{
+    BIO *memory = BIO_new(BIO_s_mem());
+    assert_non_null(memory);
+    SSL_set0_wbio(l->theirs, memory);
+    return memory;
+}
+
+static void send_gathered(struct link *l, BIO *memory)
+{
+    char *bytes;
+    long len = BIO_get_mem_data(memory, &bytes);
+    assert_int_equal(write(l->fds[1], bytes, (size_t)len), len);
+}
+
+static void a_farewell_behind_bytes_is_not_forgotten(void **state)
+{
+    (void)state;
+    struct server s;
+    struct link l;
+    size_t len;
+    char *into = malloc(2 * TLS_RECORD_MAX);
+    SSL_CTX *client = SSL_CTX_new(TLS_client_method());
+    server_open(&s);
+    link_open(&l, s.tls, client, NULL, NULL);
+    assert_int_equal(shake(&l), TLS_DONE);
+    BIO *memory = gather(&l);
+    assert_int_equal(SSL_write_ex(l.theirs, "bye", 3, &len), 1);
+    SSL_shutdown(l.theirs);
+    send_gathered(&l, memory);
+    assert_int_equal(tls_read(l.ours, into, 2 * TLS_RECORD_MAX, &len), TLS_DONE);
+    assert_int_equal(len, 3);
+    assert_true(tls_has_input(l.ours)); /* the descriptor has nothing any more */
+    assert_int_equal(tls_read(l.ours, into, 2 * TLS_RECORD_MAX, &len), TLS_END);
+    assert_false(tls_has_input(l.ours));
+    link_close(&l);
+    SSL_CTX_free(client);
+    server_close(&s);
+    free(into);
+}
+
+static void one_call_does_not_read_without_end(void **state)
+{
+    (void)state;
+    struct server s;
+    struct link l;
+    size_t len;
+    char byte, *into = malloc(TLS_RECORD_MAX);
+    SSL_CTX *client = SSL_CTX_new(TLS_client_method());
+    server_open(&s);
+    link_open(&l, s.tls, client, NULL, NULL);
+    assert_int_equal(shake(&l), TLS_DONE);
+    BIO *memory = gather(&l);
+    for (int i = 0; i < 4000; i++) {
+        assert_int_equal(SSL_key_update(l.theirs, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+        assert_int_equal(SSL_do_handshake(l.theirs), 1);
+    }
+    assert_int_equal(SSL_write_ex(l.theirs, "x", 1, &len), 1);
+    send_gathered(&l, memory);
+    assert_int_equal(tls_read(l.ours, into, TLS_RECORD_MAX, &len), TLS_WANT_READ);
+    assert_int_equal(recv(l.fds[0], &byte, 1, MSG_PEEK), 1);
+    enum tls_result result = TLS_WANT_READ;
+    for (int i = 0; i < 10 && result == TLS_WANT_READ; i++)
+        result = tls_read(l.ours, into, TLS_RECORD_MAX, &len);
+    assert_int_equal(result, TLS_DONE);
+    assert_int_equal(len, 1);
+    link_close(&l);
+    SSL_CTX_free(client);
+    server_close(&s);
+    free(into);
+}
+
 static void clear_text_is_no_handshake(void **state)
 {
     (void)state;
@@ -369,11 +467,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(versions_of_today_and_no_older),
         cmocka_unit_test(weak_ciphers_are_refused),
+        cmocka_unit_test(a_client_that_wants_a_finite_field_is_refused),
         cmocka_unit_test(the_name_that_is_asked_for_chooses),
         cmocka_unit_test(sessions_are_resumed_until_their_key_is_forgotten),
         cmocka_unit_test(a_reload_keeps_sessions),
         cmocka_unit_test(bytes_pass_both_ways_whatever_their_number),
         cmocka_unit_test(an_end_without_a_farewell_is_a_failure),
+        cmocka_unit_test(a_farewell_behind_bytes_is_not_forgotten),
+        cmocka_unit_test(one_call_does_not_read_without_end),
         cmocka_unit_test(clear_text_is_no_handshake),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

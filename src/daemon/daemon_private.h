@@ -33,11 +33,11 @@ int privileges_drop(const struct config *config);
 bool daemon_same_start(const struct config *a, const struct config *b,
                        char *why, size_t why_size);
 
-/* What the engine has from the supervisor, for its whole life. */
+/* What the engine has from the supervisor. */
 struct inheritance {
     const struct config *config;
     const struct sockets *sockets;
-    const struct secrets *secrets;
+    struct secrets *secrets;     /* closed when they have been read */
     int supervisor;              /* a socket: secrets.h */
 };
 

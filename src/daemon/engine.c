@@ -99,6 +99,7 @@ int engine_run(const struct daemon_options *options, const struct inheritance *f
     if (code != 0)
         return code;
     code = engine_open(&e, from->secrets);
+    secrets_close(from->secrets);
     if (code == 0)
         code = engine_start(&e);
     if (code == 0) {

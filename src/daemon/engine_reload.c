@@ -114,8 +114,6 @@ static void reload_over(struct engine *e, const char *error)
         log_note(LOG_ERROR, "reload-failed", error);
     } else {
         log_note(LOG_INFO, "reloaded", "the new configuration is in force");
-        if (send(e->supervisor, SECRETS_RELOADED, 1, MSG_NOSIGNAL) < 0)
-            log_note(LOG_WARNING, "reloaded", "the supervisor was not told");
     }
     if (!e->is_asked)
         return;
@@ -136,7 +134,9 @@ static void on_configured(struct task *task)
     e->next = NULL;
     engine_tls_free(&e->tls);
     e->tls = e->next_tls;
-    e->next_tls.count = 0;
+    e->next_tls = (struct engine_tls){ .server = NULL };
+    if (send(e->supervisor, SECRETS_RELOADED, 1, MSG_NOSIGNAL) < 0)
+        log_note(LOG_WARNING, "reloaded", "the supervisor was not told");
     if (e->again)
         engine_reload(e);
     else

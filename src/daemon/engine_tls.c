@@ -32,17 +32,17 @@ static void wipe(struct buffer *b)
     buffer_free(b);
 }
 
+/* Into one piece of memory: when a buffer grows, what it held stays behind unwiped. */
 static bool read_file(int fd, struct buffer *out)
 {
-    off_t at = 0;
-    for (;;) {
-        char *room = buffer_reserve(out, 16 * 1024);
-        ssize_t got = room == NULL ? -1 : pread(fd, room, 16 * 1024, at);
-        if (got <= 0)
-            return got == 0;
-        buffer_added(out, (size_t)got);
-        at += got;
-    }
+    char *room = buffer_reserve(out, PEM_MAX);
+    size_t at = 0;
+    ssize_t got = -1;
+    while (room != NULL && at < PEM_MAX &&
+           (got = pread(fd, room + at, PEM_MAX - at, (off_t)at)) > 0)
+        at += (size_t)got;
+    buffer_added(out, at);
+    return got == 0;
 }
 
 static bool read_pair(int cert, int key, struct certificate **out,
@@ -98,9 +98,12 @@ static bool read_configured(const struct config *config, const struct secrets *s
     return true;
 }
 
-/* Written under another name first: a crash leaves the old one or the new one. */
+/* Written under another name first: a crash leaves the old one or the new one. `folder`
+ * may be -1. */
 static bool write_self(int folder, struct slice chain_pem, struct slice key_pem)
 {
+    if (folder < 0)
+        return false;
     unlinkat(folder, "self.pem.new", 0);
     int fd = openat(folder, "self.pem.new",
                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -121,24 +124,30 @@ static bool make_self(int folder, struct slice hostname, struct certificate **ou
     buffer_init(&key_pem, PEM_MAX);
     bool good = certificate_make(hostname, moment_now().wall_ms, SELF_DAYS, &chain_pem,
                                  &key_pem) == ERR_OK &&
-                write_self(folder, buffer_slice(&chain_pem), buffer_slice(&key_pem)) &&
                 certificate_read(buffer_slice(&chain_pem), buffer_slice(&key_pem), out,
                                  &trouble) == ERR_OK;
+    if (good && !write_self(folder, buffer_slice(&chain_pem), buffer_slice(&key_pem)))
+        log_note(LOG_WARNING, "certificate", "our own cannot be kept in the data folder: "
+                                             "each start and reload makes another");
     wipe(&chain_pem);
     wipe(&key_pem);
     return good;
 }
 
-/* The one of before, if it is for this name and good for some time. */
+/* The one of before, if it is for this name and good, now and for some time. `folder` may
+ * be -1. */
 static bool read_self(int folder, struct slice hostname, struct certificate **out)
 {
     struct certificate_trouble trouble;
     struct certificate *c = NULL;
-    int fd = openat(folder, "self.pem", O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    int64_t now = moment_now().wall_ms;
+    int fd = folder < 0 ? -1 : openat(folder, "self.pem",
+                                      O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return false;
     bool good = read_pair(fd, fd, &c, &trouble) && certificate_is_for(c, hostname) &&
-                certificate_expires_wall_ms(c) > moment_now().wall_ms + WARN_DAYS * DAY_MS;
+                certificate_begins_wall_ms(c) <= now &&
+                certificate_expires_wall_ms(c) > now + WARN_DAYS * DAY_MS;
     close(fd);
     if (good)
         *out = c;
@@ -162,15 +171,14 @@ static bool find_self(const struct config *config, struct engine_tls *out, char 
                       size_t size)
 {
     int folder = open_folder(config->data);
-    bool good = folder >= 0 &&
-                (read_self(folder, config->hostname, &out->certificates[0]) ||
-                 make_self(folder, config->hostname, &out->certificates[0]));
+    bool good = read_self(folder, config->hostname, &out->certificates[0]) ||
+                make_self(folder, config->hostname, &out->certificates[0]);
     if (folder >= 0)
         close(folder);
     out->count = good;
     if (!good)
-        snprintf(why, size, "a certificate cannot be made in %.*s/tls",
-                 (int)config->data.len, config->data.data);
+        snprintf(why, size, "a certificate cannot be made for %.*s",
+                 (int)config->hostname.len, config->hostname.data);
     return good;
 }
 
@@ -194,11 +202,13 @@ bool engine_tls_make(const struct config *config, const struct secrets *secrets,
     struct tls_server_options options = {
         .certificates = t.certificates, .certificates_count = t.count, .tickets = tickets,
     };
-    if (good && tls_server_open(&options, &t.server, &refused) != ERR_OK) {
+    enum err error = good ? tls_server_open(&options, &t.server, &refused) : ERR_OK;
+    if (error == ERR_INVALID)
         snprintf(why, size, "tls.certificates[%zu]: it cannot be used: its key is too weak",
                  refused + 1);
-        good = false;
-    }
+    else if (error != ERR_OK)
+        snprintf(why, size, "the certificates cannot be used: %s", err_text(error));
+    good = good && error == ERR_OK;
     if (good)
         *out = t;
     else

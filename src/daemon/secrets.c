@@ -106,25 +106,46 @@ static void take_descriptors(struct msghdr *message, struct secrets *out)
     *out = s;
 }
 
-bool secrets_ask(int socket, struct secrets *out, char *why, size_t size)
+/* One packet; its length, or -1 and nothing open. */
+static ssize_t receive(int socket, int flags, char *text, struct secrets *out)
 {
     union attachment room;
-    char text[WHY_MAX];
-    struct timeval wait = { .tv_sec = WAIT_S };
-    struct iovec into = { .iov_base = text, .iov_len = sizeof text };
+    struct iovec into = { .iov_base = text, .iov_len = WHY_MAX };
     struct msghdr message = { .msg_iov = &into, .msg_iovlen = 1, .msg_control = &room,
                               .msg_controllen = sizeof room };
+    ssize_t got;
+    do
+        got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | flags);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        out->count = 0;
+    else
+        take_descriptors(&message, out);
+    return got;
+}
+
+/* Answers that came too late, or to an engine that was killed. */
+static void forget_old_answers(int socket)
+{
+    struct secrets old;
+    char text[WHY_MAX];
+    while (receive(socket, MSG_DONTWAIT, text, &old) > 0)
+        secrets_close(&old);
+}
+
+bool secrets_ask(int socket, struct secrets *out, char *why, size_t size)
+{
+    char text[WHY_MAX];
+    struct timeval wait = { .tv_sec = WAIT_S };
     ssize_t got = -1;
+    forget_old_answers(socket);
     setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
     if (send(socket, SECRETS_WANTED, 1, MSG_NOSIGNAL) == 1)
-        do
-            got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-        while (got < 0 && errno == EINTR);
+        got = receive(socket, 0, text, out);
     if (got <= 0) {
         snprintf(why, size, "the supervisor did not open the certificates");
         return false;
     }
-    take_descriptors(&message, out);
     if (got == 1 && text[0] == '+')
         return true;
     snprintf(why, size, "%.*s", (int)got, text);

@@ -27,6 +27,7 @@ struct supervisor {
     const struct config *config;
     struct sockets sockets;
     struct secrets secrets;  /* as they were last opened */
+    struct secrets before;   /* those before, which an engine has used; none: empty */
     const struct config *next; /* what the engine is about to take up, or NULL */
     struct secrets next_secrets;
     int channel[2];          /* a socket with the engine: secrets.h; ours is the first */
@@ -48,6 +49,8 @@ static int engine_main(struct supervisor *s, pid_t parent)
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user forgets it */
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     close(s->channel[0]);
+    secrets_close(&s->before);
+    secrets_close(&s->next_secrets);
     struct inheritance from = {
         .config = s->config, .sockets = &s->sockets, .secrets = &s->secrets,
         .supervisor = s->channel[1],
@@ -55,8 +58,8 @@ static int engine_main(struct supervisor *s, pid_t parent)
     return engine_run(s->options, &from);
 }
 
-/* The files may have been replaced since; while they cannot be read, those of before
- * serve. */
+/* The files may have been replaced since; while they cannot be read, or not be used, those
+ * of before serve. */
 static void refresh_secrets(struct supervisor *s)
 {
     struct secrets next;
@@ -65,8 +68,21 @@ static void refresh_secrets(struct supervisor *s)
         fprintf(stderr, "godwit: %s (what was read before still serves)\n", why);
         return;
     }
-    secrets_close(&s->secrets);
+    secrets_close(&s->before);
+    s->before = s->secrets;
     s->secrets = next;
+}
+
+/* A new engine ended for what the files hold now: true when there are those of before. */
+static bool return_to_before(struct supervisor *s, int status)
+{
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != EX_CONFIG || s->before.count == 0)
+        return false;
+    fprintf(stderr, "godwit: the certificates that were read before serve again\n");
+    secrets_close(&s->secrets);
+    s->secrets = s->before;
+    s->before.count = 0;
+    return true;
 }
 
 static int start_engine(struct supervisor *s)
@@ -147,6 +163,7 @@ static void take_reloaded(struct supervisor *s)
         return;
     config_drop(&s->config);
     secrets_close(&s->secrets);
+    secrets_close(&s->before);
     s->config = s->next;
     s->secrets = s->next_secrets;
     s->next = NULL;
@@ -177,6 +194,10 @@ static bool open_channel(struct supervisor *s)
 static int engine_gone(struct supervisor *s, int status)
 {
     s->engine = 0;
+    if (!s->ending && return_to_before(s, status)) {
+        int code = start_engine(s);
+        return code == 0 ? -1 : code;
+    }
     if (s->ending || is_final(status))
         return WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
     say_death(status);
@@ -254,6 +275,7 @@ int daemon_serve(const struct daemon_options *options)
         sockets_close(&s.sockets);
     }
     forget_next(&s);
+    secrets_close(&s.before);
     secrets_close(&s.secrets);
     config_drop(&s.config);
     return code;

@@ -115,6 +115,7 @@ static void on_writable(struct watch *watch)
     }
     if (s->read_writes) {
         s->read_writes = false;
+        stream_reading(s, s->reading);
         timer_set(&s->again, 0);
     }
     if (stream_flush(s) == ERR_OK && buffer_len(&s->queue) == 0) {

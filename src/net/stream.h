@@ -59,7 +59,7 @@ const struct tls_session *stream_tls(const struct stream *stream);
 /* Begins or ends STREAM_INPUT events. */
 void stream_reading(struct stream *stream, bool wanted);
 
-/* `max` is at least TLS_RECORD_MAX. */
+/* `max` is at least TLS_RECORD_MAX once it is secured. */
 enum stream_read stream_read(struct stream *stream, char *into, size_t max,
                              size_t *out_len);
 

@@ -36,6 +36,7 @@ static ssize_t secured_read(struct stream *s, char *into, size_t max)
         return (ssize_t)len;
     if (result == TLS_WANT_WRITE) {
         s->read_writes = true;
+        watch_read(&s->watch, false); /* input that cannot be used would keep us busy */
         if (watch_write(&s->watch, true) != ERR_OK) {
             errno = ENOMEM;
             return -1;
@@ -81,7 +82,9 @@ void stream_shake(struct stream *s)
 {
     enum tls_result result = tls_handshake(s->tls);
     if (result == TLS_WANT_READ || result == TLS_WANT_WRITE) {
-        if (watch_write(&s->watch, result == TLS_WANT_WRITE) != ERR_OK)
+        bool writes = result == TLS_WANT_WRITE;
+        if (watch_read(&s->watch, !writes) != ERR_OK ||
+            watch_write(&s->watch, writes) != ERR_OK)
             stream_fail_later(s, ENOMEM);
         return;
     }

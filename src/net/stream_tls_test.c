@@ -27,6 +27,8 @@ struct echo {
     struct tls_server *server;
     struct timer pause;
     unsigned reads;
+    unsigned nothings;
+    int go; /* when it is not 0: closed a moment after input of no use */
     bool secured;
     bool ended;
     int error;
@@ -43,6 +45,8 @@ static void echo_over(struct echo *e)
 static void on_pause(struct timer *timer)
 {
     struct echo *e = container_of(timer, struct echo, pause);
+    if (e->go != 0)
+        close(e->go);
     stream_reading(e->stream, true);
 }
 
@@ -58,6 +62,8 @@ static void echo_input(struct echo *e)
         }
         return;
     case STREAM_READ_NOTHING:
+        if (++e->nothings == 1 && e->go != 0)
+            timer_set(&e->pause, 50);
         return;
     case STREAM_READ_END:
         e->ended = true;
@@ -283,12 +289,62 @@ static void clear_text_in_place_of_a_handshake_fails(void **state)
     assert_true(e.trouble[0] != '\0');
 }
 
+/* Asks for thousands of new keys, reads none of the answers, and waits to be let go. */
+struct asker {
+    int fd;
+    int go;
+};
+
+static void *asker_main(void *argument)
+{
+    struct asker *a = argument;
+    char byte;
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    BIO *memory = BIO_new(BIO_s_mem());
+    must(context != NULL && memory != NULL);
+    SSL *ssl = SSL_new(context);
+    must(ssl != NULL);
+    SSL_set_fd(ssl, a->fd);
+    must(SSL_connect(ssl) == 1);
+    SSL_set0_wbio(ssl, memory);
+    for (int i = 0; i < 4000; i++)
+        must(SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED) == 1 &&
+             SSL_do_handshake(ssl) == 1);
+    char *bytes;
+    long len = BIO_get_mem_data(memory, &bytes);
+    must(send(a->fd, bytes, (size_t)len, MSG_NOSIGNAL) == len);
+    must(read(a->go, &byte, 1) == 0);
+    SSL_free(ssl);
+    SSL_CTX_free(context);
+    close(a->fd);
+    return NULL;
+}
+
+static void input_that_waits_for_output_keeps_nobody_busy(void **state)
+{
+    (void)state;
+    int fds[2], go[2];
+    pthread_t thread;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    assert_int_equal(pipe(go), 0);
+    assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+    struct asker a = { fds[1], go[0] };
+    assert_int_equal(pthread_create(&thread, NULL, asker_main, &a), 0);
+    struct echo e = { .go = go[1] };
+    echo_run(&e, fds[0]);
+    pthread_join(thread, NULL);
+    close(go[0]);
+    assert_true(e.secured && !e.ended);
+    assert_true(e.nothings < 50);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_come_back_as_they_were),
         cmocka_unit_test(every_byte_may_come_alone),
         cmocka_unit_test(an_end_without_a_farewell_fails),
+        cmocka_unit_test(input_that_waits_for_output_keeps_nobody_busy),
         cmocka_unit_test(clear_text_in_place_of_a_handshake_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

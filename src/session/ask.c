@@ -25,11 +25,7 @@ static void take_xclient(struct session *s, const struct smtp_xclient *x)
     if (s->counted)
         limiter_leave(s->host->options.limiter, &s->client);
     s->client = client;
-    session_trust(s);
-    s->counted = !s->trusted &&
-                 limiter_enter(s->host->options.limiter, &s->client,
-                               session_config(s)->limits.connections_per_client);
-    if (!s->trusted && !s->counted) {
+    if (!session_enter(s)) {
         struct smtp_reply full = smtp_reply_make(
             421, 4, 7, 0, SLICE("Too many connections from your address"));
         smtp_server_answer(s->engine, &full);

@@ -34,6 +34,15 @@ static bool talks_early(const struct session *s)
     return ioctl(stream_descriptor(s->stream), FIONREAD, &waiting) == 0 && waiting > 0;
 }
 
+bool session_enter(struct session *s)
+{
+    session_trust(s);
+    s->counted = !s->trusted &&
+                 limiter_enter(s->host->options.limiter, &s->client,
+                               session_config(s)->limits.connections_per_client);
+    return s->trusted || s->counted;
+}
+
 /* Says why and goes. */
 static void refuse(struct session *s, const struct smtp_reply *reply)
 {
@@ -47,7 +56,6 @@ void session_greet(struct session *s)
         .code = 554, .status = { 5, 5, 1 },
         .text = SLICE_INIT("You spoke before the greeting"),
     };
-    const struct config *c = session_config(s);
     s->engine = smtp_server_new(&s->profile->engine, &s->host->out);
     if (s->engine == NULL) {
         session_lost(s);
@@ -57,13 +65,9 @@ void session_greet(struct session *s)
         smtp_server_secured(s->engine);
     session_trust(s);
     session_emit(s, MAIL_SESSION_OPENED, (struct mail_id){ 0 }, NULL);
-    if (!s->trusted) {
-        s->counted = limiter_enter(s->host->options.limiter, &s->client,
-                                   c->limits.connections_per_client);
-        if (!s->counted) {
-            refuse(s, &too_many);
-            return;
-        }
+    if (!s->counted && !session_enter(s)) {
+        refuse(s, &too_many);
+        return;
     }
     if (talks_early(s)) {
         refuse(s, &early);
@@ -72,13 +76,16 @@ void session_greet(struct session *s)
     session_ask_gates(s, GATE_CONNECT, slice_make(NULL, 0));
 }
 
-/* Greets, or shakes hands first. */
+/* Greets, or shakes hands first: who never comes to the end of that counts as well, or one
+ * client could take all connections. */
 static void open_up(struct session *s)
 {
-    if (s->profile->tls != NULL && s->profile->listener->tls == CONFIG_TLS_IMPLICIT)
+    if (s->profile->tls == NULL || s->profile->listener->tls != CONFIG_TLS_IMPLICIT)
+        session_greet(s);
+    else if (session_enter(s))
         session_secure(s);
     else
-        session_greet(s);
+        session_lost(s); /* nothing can be said in clear */
 }
 
 void session_begin(struct session *s)

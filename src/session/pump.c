@@ -6,6 +6,8 @@
  */
 #include "session/session_private.h"
 
+#include "base/must.h"
+
 void session_flush(struct session *s)
 {
     struct slice out = buffer_slice(&s->host->out);
@@ -71,6 +73,7 @@ static bool step(struct session *s, struct slice *input)
         s->content_mono_ms = 0;
         return true;
     case SMTP_SERVER_SECURE:
+        must(input->len == 0);
         session_secure(s);
         return false;
     case SMTP_SERVER_CLOSE:

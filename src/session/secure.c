@@ -10,7 +10,6 @@
 
 static void begin(struct session *s)
 {
-    must(buffer_len(&s->input) == 0);
     if (stream_secure(s->stream, s->profile->tls) != ERR_OK)
         session_lost(s);
 }
@@ -31,6 +30,7 @@ void session_secure_drained(struct session *s)
 
 void session_secured(struct session *s)
 {
+    must(buffer_len(&s->input) == 0); /* HOSTILE 25 */
     s->wait = WAIT_INPUT;
     if (s->engine == NULL) {
         session_greet(s);

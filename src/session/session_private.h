@@ -116,6 +116,7 @@ void session_greet(struct session *s);
 bool session_take_proxy(struct session *s, struct slice *input);
 void session_read_proxy(struct session *s); /* the same, before a handshake */
 void session_trust(struct session *s);
+bool session_enter(struct session *s);  /* false: its client has too many already */
 
 /* pump.c */
 void session_event(struct stream_owner *owner, enum stream_event event);

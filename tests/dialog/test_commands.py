@@ -7,7 +7,7 @@ import socket
 import pytest
 
 import godwit
-from godwit import Client
+from godwit import CHANNEL, Client
 
 
 def test_a_message_is_relayed_byte_by_byte(relay, sink):
@@ -33,7 +33,8 @@ def test_extensions_are_offered(relay):
                      "ENHANCEDSTATUSCODES", "HELP"):
             assert word in words
         assert "SIZE 52428800" in words
-        assert not any(word.startswith(("STARTTLS", "AUTH", "XCLIENT")) for word in words)
+        assert ("STARTTLS" in words) == (CHANNEL == "clear")
+        assert not any(word.startswith(("AUTH", "XCLIENT")) for word in words)
 
 
 def test_pipelined_commands_are_answered_in_order(relay, sink):

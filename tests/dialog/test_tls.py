@@ -1,9 +1,12 @@
 """TLS on the server's side: RFC 3207, RFC 8314 3, RFC 9325; HOSTILE 23, 25-27, 45."""
+import contextlib
 import json
 import os
 import re
+import signal
 import socket
 import ssl
+import subprocess
 import time
 
 import pytest
@@ -105,15 +108,19 @@ def test_b25_nor_in_clear_behind_the_answer(server, sink):
         assert c.code("STARTTLS") == 220
         c.send(b"EHLO client.test\r\nMAIL FROM:<injected@evil.test>\r\n")
         wait_for(lambda: server.events("tls-failed"), "the failure in the log")
-        left = b""
-        try:
-            while data := c.socket.recv(4096):
-                left += data
-        except ConnectionResetError:
-            pass
-        assert b"250" not in left
+        assert b"250" not in rest_of(c)
         assert other.code("NOOP") == 250
     assert server.process.poll() is None
+
+
+def test_starttls_may_come_in_pieces(server):
+    for cut in range(1, len(b"STARTTLS\r\n")):
+        with clear(server, STARTTLS) as c:
+            assert c.code(b"NOOP\r\n" + b"STARTTLS\r\n"[:cut]) == 250    # so it was read
+            assert c.code(b"STARTTLS\r\n"[cut:]) == 220
+            c.wrap()
+            assert c.code("NOOP") == 250
+    assert "bug:" not in server.output()
 
 
 def test_b26_everything_is_forgotten(server):
@@ -129,7 +136,7 @@ def test_b26_everything_is_forgotten(server):
 def test_b27_plaintext_to_the_implicit_port_and_a_handshake_to_the_clear_one(server):
     with Client(server.ports[IMPLICIT], greeting=False) as c:
         c.send(b"EHLO client.test\r\n")
-        assert b"220" not in godwit_rest(c)
+        assert b"220" not in rest_of(c)
     with clear(server, STARTTLS) as c:
         hello = ssl.MemoryBIO()
         try:
@@ -141,7 +148,7 @@ def test_b27_plaintext_to_the_implicit_port_and_a_handshake_to_the_clear_one(ser
         assert c.is_closed()
 
 
-def godwit_rest(client):
+def rest_of(client):
     rest = b""
     try:
         while data := client.socket.recv(4096):
@@ -175,6 +182,27 @@ def test_b23_a_farewell_inside_a_chunk_ends_it_all(server, sink):
     assert len(server.events("accepted")) == 1
 
 
+def test_b23_nor_when_the_farewell_comes_with_the_chunk(server):
+    """In one packet, and the connection stays open: it ends all the same."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = godwit.tls_context().wrap_bio(incoming, outgoing)
+    with Client(server.ports[IMPLICIT], greeting=False) as c:
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                c.send(outgoing.read())
+                incoming.write(c.socket.recv(65536))
+        tls.write(b"EHLO client.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<b@far.test>\r\n"
+                  b"BDAT 1000\r\nxxxx")
+        with pytest.raises(ssl.SSLWantReadError):
+            tls.unwrap()
+        c.send(outgoing.read())
+        rest_of(c)                  # to its end
+    assert not server.events("accepted")
+
+
 def test_b45_a_handshake_has_a_deadline(sink, data):
     config = LISTEN + "timeouts: { command: 300ms }\n"
     with Godwit(data, "--next-hop", sink.address, listen=(), config=config) as g:
@@ -184,6 +212,26 @@ def test_b45_a_handshake_has_a_deadline(sink, data):
         with clear(g, STARTTLS) as c:
             assert c.code("STARTTLS") == 220
             assert c.is_closed()
+
+
+def test_b44_a_handshake_counts_as_a_connection_of_its_client(sink, data):
+    config = LISTEN + "relay_clients: []\nlimits: { connections_per_client: 2 }\n"
+    with Godwit(data, "--next-hop", sink.address, listen=(), config=config) as g:
+        first = [Client(g.ports[IMPLICIT], greeting=False) for _ in range(2)]
+        wait_for(lambda: status(g)["sessions"] == 2, "the sessions")
+        with Client(g.ports[IMPLICIT], greeting=False) as c:
+            assert c.is_closed()
+        with pytest.raises(AssertionError, match="421"):
+            clear(g, STARTTLS)
+        for c in first:
+            c.close()
+        wait_for(lambda: status(g)["sessions"] == 0, "the sessions' end")
+        with secured(g, IMPLICIT) as c:
+            assert c.code("NOOP") == 250
+
+
+def status(g):
+    return json.loads(g.tool("status", "--data", g.data, "--json", check=True).stdout)
 
 
 @pytest.mark.parametrize("version, good", [
@@ -231,6 +279,28 @@ def test_our_own_certificate_stays_the_same(server, sink, data):
     assert os.stat(os.path.join(data, "tls", "self.pem")).st_mode & 0o777 == 0o600
 
 
+def test_our_own_certificate_needs_no_folder_and_no_pretty_name(sink, data):
+    os.mkdir(data)
+    with open(os.path.join(data, "tls"), "w"):
+        pass                                # where the folder would be
+    with Godwit(data, "--next-hop", sink.address, hostname="my_machine") as g:
+        with secured(g) as c:
+            assert shown(c) == ["my_machine"]
+        assert any("cannot be kept" in e["text"] for e in g.events("certificate"))
+
+
+def test_our_own_certificate_is_made_anew_when_it_is_not_good_now(sink, data, tmp_path):
+    """As after a start with a clock that was years ahead."""
+    os.makedirs(os.path.join(data, "tls"))
+    pair = certificates.make(tmp_path, "mx.godwit.test", begins=5)
+    kept = "".join(open(path).read() for path in pair)
+    with open(os.path.join(data, "tls", "self.pem"), "w") as f:
+        f.write(kept)
+    with Godwit(data, "--next-hop", sink.address) as g, secured(g) as c:
+        assert ssl.DER_cert_to_PEM_cert(c.socket.getpeercert(binary_form=True)) not in kept
+        assert c.code("NOOP") == 250
+
+
 def with_certificates(*pairs, more=""):
     listed = ", ".join(f"{{ cert: '{cert}', key: '{key}' }}" for cert, key in pairs)
     return LISTEN + f"tls: {{ certificates: [{listed}] }}\n" + more
@@ -253,16 +323,19 @@ def test_the_name_that_is_asked_for_chooses(sink, data, tmp_path):
 
 
 def test_two_kinds_of_key_for_one_name(sink, data, tmp_path):
-    pairs = [certificates.make(tmp_path, "mx.test", kind=kind, stem=kind)
-             for kind in ("ec", "2048")]
+    pairs = [certificates.make(tmp_path, "mx.test", kind=kind, stem=stem)
+             for kind, stem in (("ec", "ec"), ("2048", "rsa"), ("2048", "other"))]
     with Godwit(data, "--next-hop", sink.address, listen=(),
                 config=with_certificates(*pairs)) as g:
-        for ciphers in ("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"):
+        for (cert, _), ciphers in zip(pairs, ("ECDHE-ECDSA-AES128-GCM-SHA256",
+                                              "ECDHE-RSA-AES128-GCM-SHA256")):
             context = godwit.tls_context(ssl.TLSVersion.TLSv1_2)
             context.set_ciphers(ciphers)
             with clear(g, STARTTLS) as c:
                 c.starttls(context, "mx.test")
                 assert c.socket.cipher()[0] == ciphers
+                with open(cert) as f:       # the first of its kind
+                    assert ssl.DER_cert_to_PEM_cert(c.socket.getpeercert(True)) == f.read()
 
 
 def reload(g, config=None):
@@ -330,3 +403,78 @@ def test_a_certificate_near_its_end_is_told(sink, data, tmp_path):
     with Godwit(data, "--next-hop", sink.address, listen=(),
                 config=with_certificates(pair)) as g:
         assert g.events("certificate")[0]["days_left"] == 2
+
+
+def kill_engine(g):
+    """kill -9 of the engine alone; the supervisor starts another."""
+    engine = godwit.descendants(g.process.pid)[-1]
+    begun = len(g.events("started"))
+    os.kill(engine, signal.SIGKILL)
+    wait_for(lambda: len(g.events("started")) > begun, "the next engine")
+
+
+def held(pid):
+    """The files that a process has open."""
+    found = set()
+    for entry in os.scandir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):    # it was closed just now
+            found.add(os.readlink(entry.path))
+    return found
+
+
+def test_the_engine_keeps_no_key_open(sink, data, tmp_path):
+    pair = certificates.make(tmp_path, "mx.test")
+    with Godwit(data, "--next-hop", sink.address, listen=(),
+                config=with_certificates(pair)) as g:
+        for then in (lambda: None, lambda: reload(g), lambda: kill_engine(g)):
+            then()
+            assert pair[1] in held(g.process.pid)
+            assert pair[1] not in held(godwit.descendants(g.process.pid)[-1])
+
+
+def test_a_pair_that_fits_no_more_does_not_end_an_engine_that_is_started_again(
+        sink, data, tmp_path):
+    pair = certificates.make(tmp_path, "good.test", stem="x")
+    other = certificates.make(tmp_path, "other.test")
+    with Godwit(data, "--next-hop", sink.address, listen=(),
+                config=with_certificates(pair)) as g:
+        os.replace(other[1], pair[1])
+        kill_engine(g)
+        assert "the key does not belong to the certificate" in g.output()
+        with secured(g) as c:
+            assert shown(c) == ["good.test"]
+        certificates.make(tmp_path, "new.test", stem="y")
+        for old, new in zip(pair, ("y.pem", "y.key")):
+            os.replace(tmp_path / new, old)
+        kill_engine(g)
+        with secured(g) as c:
+            assert shown(c) == ["new.test"]
+
+
+def test_an_answer_that_nobody_waited_for_serves_no_later_reload(sink, data, tmp_path):
+    """The engine is killed while it waits for the supervisor's answer."""
+    pair = certificates.make(tmp_path, "one.test", stem="x")
+    with Godwit(data, "--next-hop", sink.address, listen=(),
+                config=with_certificates(pair)) as g:
+        engine = godwit.descendants(g.process.pid)[-1]
+        os.kill(g.process.pid, signal.SIGSTOP)
+        asking = subprocess.Popen([godwit.PROGRAM, "reload", "--data", data],
+                                  stderr=subprocess.DEVNULL)
+        wait_for(lambda: "recvmsg" in waits_in(engine), "the engine to wait")
+        os.kill(engine, signal.SIGKILL)
+        asking.wait(30)
+        os.kill(g.process.pid, signal.SIGCONT)
+        wait_for(lambda: len(g.events("started")) == 2, "the next engine")
+        certificates.make(tmp_path, "two.test", stem="y")
+        for old, new in zip(pair, ("y.pem", "y.key")):
+            os.replace(tmp_path / new, old)
+        assert reload(g).returncode == 0
+        with secured(g) as c:
+            assert shown(c) == ["two.test"]
+
+
+def waits_in(pid):
+    """The system call that the main thread of a process waits in."""
+    with open(f"/proc/{pid}/syscall") as f:
+        number = f.read().split()[0]
+    return "recvmsg" if number in ("47", "212") else number
