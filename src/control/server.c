@@ -1,11 +1,17 @@
-/* server.c: connections, requests in turn, answers queued. */
+/* server.c: connections, requests in turn, answers queued.
+ *
+ * Who asks why a server takes no more must be answered just then: a reserve is given up
+ * for a call when the process is out of descriptors, and taken back at its end.
+ */
 #include "control/server.h"
 
 #include "control/frame.h"
+#include "event/timer.h"
 #include "event/watch.h"
 #include "log/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -13,7 +19,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { CONNECTIONS_MAX = 64, OUT_MAX = 64 * 1024 * 1024 };
+enum { CONNECTIONS_MAX = 64, OUT_MAX = 64 * 1024 * 1024, STARVED_PAUSE_MS = 100 };
 
 struct control_call {
     struct list_node node;
@@ -29,6 +35,8 @@ struct control_call {
 struct control_server {
     struct loop *loop;
     struct watch watch;
+    struct timer pause;
+    int reserve;       /* a descriptor; -1: given up */
     control_handle *handle;
     void *context;
     struct list calls;
@@ -36,12 +44,23 @@ struct control_server {
     char path[sizeof((struct sockaddr_un *)0)->sun_path];
 };
 
+static void keep_reserve(struct control_server *s)
+{
+    if (s->reserve < 0)
+        s->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void drop_reserve(struct control_server *s)
+{
+    if (s->reserve >= 0)
+        close(s->reserve);
+}
+
 static void call_free(struct deferred *deferred)
 {
     struct control_call *c = container_of(deferred, struct control_call, end);
     if (c->request != NULL)
         return; /* freed by control_done() */
-    json_decref(c->request);
     buffer_free(&c->in);
     buffer_free(&c->out);
     free(c);
@@ -53,6 +72,7 @@ static void call_close(struct control_call *c)
         c->closed = true;
         watch_close(&c->watch);
         close(c->watch.fd);
+        keep_reserve(c->server);
         list_remove(&c->node);
         c->server->count--;
     }
@@ -122,10 +142,36 @@ static bool may_speak(int fd)
            (who.uid == 0 || who.uid == geteuid());
 }
 
+static bool is_starved(int number)
+{
+    return number == EMFILE || number == ENFILE || number == ENOBUFS || number == ENOMEM;
+}
+
+static int accept_call(struct control_server *s)
+{
+    int fd = accept4(s->watch.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0 || !is_starved(errno) || s->reserve < 0)
+        return fd;
+    close(s->reserve);
+    s->reserve = -1;
+    return accept4(s->watch.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
+static void on_pause_over(struct timer *timer)
+{
+    struct control_server *s = container_of(timer, struct control_server, pause);
+    keep_reserve(s);
+    watch_read(&s->watch, true);
+}
+
 static void on_acceptable(struct watch *watch)
 {
     struct control_server *s = container_of(watch, struct control_server, watch);
-    int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int fd = accept_call(s);
+    if (fd < 0 && is_starved(errno)) { /* who waits would wake us again and again */
+        watch_read(watch, false);
+        timer_set(&s->pause, STARVED_PAUSE_MS);
+    }
     if (fd < 0)
         return;
     struct control_call *c = NULL;
@@ -176,6 +222,9 @@ enum err control_server_open(struct loop *loop, const char *directory,
     s->loop = loop;
     s->handle = handle;
     s->context = context;
+    s->reserve = -1;
+    keep_reserve(s);
+    timer_init(&s->pause, loop, on_pause_over);
     list_init(&s->calls);
     int fd;
     enum err error = ERR_INVALID;
@@ -183,6 +232,7 @@ enum err control_server_open(struct loop *loop, const char *directory,
     if (len > 0 && (size_t)len < sizeof s->path)
         error = bind_socket(s, &fd);
     if (error != ERR_OK) {
+        drop_reserve(s);
         free(s);
         return error;
     }
@@ -201,6 +251,7 @@ void control_server_close(struct control_server **server)
     if (s == NULL)
         return;
     watch_close(&s->watch);
+    timer_clear(&s->pause);
     close(s->watch.fd);
     unlink(s->path);
     struct list_node *node;
@@ -212,6 +263,7 @@ void control_server_close(struct control_server **server)
         c->request = NULL;
         call_free(&c->end);
     }
+    drop_reserve(s);
     free(s);
     *server = NULL;
 }

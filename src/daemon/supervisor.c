@@ -47,6 +47,8 @@ static int engine_main(struct supervisor *s, pid_t parent)
     if (code != 0)
         return code;
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user forgets it */
+    if (getppid() != parent)
+        return EX_TEMPFAIL;
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     close(s->channel[0]);
     secrets_close(&s->before);

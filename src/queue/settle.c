@@ -93,12 +93,16 @@ static void expire(struct settlement *s)
 static void settle_now(struct queue *q, struct queue_message *m,
                        const struct settlement *s, size_t count)
 {
+    struct recipient_update one;
     struct recipient_update *updates = calloc(count, sizeof *updates);
-    if (updates != NULL) {
-        for (size_t i = 0; i < count; i++)
-            settle_update(q, m, &s[i], &updates[i]);
-        record_write(q, updates, count);
+    for (size_t i = 0; i < count; i++) {
+        struct recipient_update *update = updates == NULL ? &one : &updates[i];
+        settle_update(q, m, &s[i], update);
+        if (updates == NULL) /* without memory each is a record of its own */
+            record_write(q, update, 1);
     }
+    if (updates != NULL)
+        record_write(q, updates, count);
     for (size_t i = 0; i < count; i++)
         settle_apply(q, m, &s[i]);
     free(updates);

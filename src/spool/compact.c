@@ -23,8 +23,8 @@ struct victims {
 static bool is_sparse(const struct spool *spool, const struct spool_segment *s,
                       uint64_t part)
 {
-    return s->last_sequence < spool->keeper.newest_sequence && s->live_count > 0 && s->references == 0 && !s->is_damaged &&
-           s->live_bytes < s->bytes / part;
+    return s->last_sequence < spool->keeper.newest_sequence && s->live_count > 0 &&
+           s->references == 0 && !s->is_damaged && s->live_bytes < s->bytes / part;
 }
 
 /* Under the lock: sparse segments, as many as fit into half of one; on a full disk into

@@ -253,6 +253,22 @@ static void room_again_is_found_without_help(void **state)
     rig_free(rig);
 }
 
+/* Two segments fit, and no third one. */
+static void nothing_is_taken_before_there_is_a_reserve(void **state)
+{
+    (void)state;
+    struct rig_message m = { .seed = 2, .size = 700, .recipients = 1 };
+    struct rig *rig = open_small(5 * SEGMENT / 2);
+    while (rig->problems == 0)
+        sched_yield();
+    assert_int_equal(rig_put(rig, &m).result, ERR_FULL);
+    spool_fake_space(rig->fake, 16 * 1024 * 1024);
+    while (spool_stats(rig->spool).is_full)
+        sched_yield();
+    assert_int_equal(rig_put(rig, &m).result, ERR_OK);
+    rig_free(rig);
+}
+
 static struct rig *open_with_many(size_t count)
 {
     struct rig *rig = rig_make(spool_fake_new());
@@ -342,6 +358,7 @@ int main(void)
         cmocka_unit_test(reports_leave_room_for_outcomes),
         cmocka_unit_test(outcomes_never_run_out_of_reserve),
         cmocka_unit_test(room_again_is_found_without_help),
+        cmocka_unit_test(nothing_is_taken_before_there_is_a_reserve),
         cmocka_unit_test(a_checkpoint_finds_room_on_a_full_disk),
         cmocka_unit_test(failed_checkpoints_forget_nobody),
         cmocka_unit_test(a_failed_commit_keeps_its_file),

@@ -90,6 +90,18 @@ static void wait_a_second(pthread_cond_t *wake, pthread_mutex_t *lock)
     pthread_cond_timedwait(wake, lock, &until);
 }
 
+/* Under the lock. What is taken with no reserve behind it could be delivered, and its
+ * outcome not be kept: so a disk too small for that is full from the start. */
+static void judge_room(struct spool *spool, enum err error)
+{
+    size_t ready = spool->segments.ready_count;
+    size_t wanted = spool->preparer.wants_next ? SPOOL_READY_TARGET : SPOOL_READY_IDLE;
+    if (error == ERR_OK && ready >= wanted)
+        atomic_store(&spool->log.is_full, false);
+    else if (error != ERR_OK && ready < SPOOL_READY_IDLE)
+        atomic_store(&spool->log.is_full, true);
+}
+
 /* Under the lock, which is let go meanwhile. */
 static void prepare_one(struct spool *spool, bool zeros)
 {
@@ -99,8 +111,7 @@ static void prepare_one(struct spool *spool, bool zeros)
     pthread_mutex_lock(&spool->lock);
     bool is_news = error != preparer->error;
     preparer->error = error;
-    if (error == ERR_OK && spool->segments.ready_count >= SPOOL_READY_TARGET)
-        atomic_store(&spool->log.is_full, false);
+    judge_room(spool, error);
     pthread_cond_signal(&preparer->done);
     if (is_news && error != ERR_OK)
         spool_problem(spool, "cannot prepare a segment of the log: %s", err_text(error));

@@ -1,5 +1,6 @@
 """What an operator does while mail flows: what was said is true afterwards."""
 import collections
+import os
 import threading
 import time
 
@@ -109,3 +110,19 @@ def test_a_hop_that_takes_few_connections_gets_no_more(data):
             sink.wait(200)
             wait_for(lambda: not g.queue(), "an empty queue")
             assert not g.events("site-failed") and not g.events("deferred")
+
+
+def test_status_is_answered_when_descriptors_are_used_up(data):
+    """That is when somebody asks why nothing more is taken."""
+    with Godwit(data, wrapper=("prlimit", "--nofile=64:64")) as g:
+        engine = f"/proc/{godwit.descendants(g.process.pid)[-1]}/fd"
+        crowd = []
+        try:
+            while len(os.listdir(engine)) < 64:
+                crowd.append(Client(g.port))
+            for _ in range(3):
+                done = g.tool("status", "--data", data)
+                assert done.returncode == 0, done.stderr
+        finally:
+            for client in crowd:
+                client.close()
