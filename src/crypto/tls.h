@@ -33,7 +33,6 @@ struct tls_server_options {
                                                 host, or one that is not known */
     size_t certificates_count;               /* at least 1 */
     struct tls_tickets *tickets;
-    bool ask_client;                         /* ask for a certificate; none is fine */
 };
 
 /* ERR_INVALID: OpenSSL refuses a certificate (a key too weak, say): *out_refused is its
@@ -65,9 +64,8 @@ enum tls_result tls_handshake(struct tls_session *session);
 
 /* What has come, in whole records, as long as there is room for one more, and not without
  * end: the descriptor may have more. TLS_DONE with at least one byte. `max` is at least
- * TLS_RECORD_MAX. The end of the
- * connection without the peer's close_notify is TLS_FAILED: somebody may have cut off
- * what was still to come (RFC 8446 6.1). */
+ * TLS_RECORD_MAX. The end of the connection without the peer's close_notify is TLS_FAILED:
+ * somebody may have cut off what was still to come (RFC 8446 6.1). */
 enum tls_result tls_read(struct tls_session *session, char *into, size_t max,
                          size_t *out_len);
 

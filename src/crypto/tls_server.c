@@ -37,15 +37,6 @@ static int on_server_name(SSL *ssl, int *alert, void *argument)
     return SSL_TLSEXT_ERR_NOACK;
 }
 
-/* Every certificate is taken: what it permits is the session's business, by its
- * fingerprint or its chain, not the handshake's. */
-static int on_client_certificate(X509_STORE_CTX *store, void *argument)
-{
-    (void)store;
-    (void)argument;
-    return 1;
-}
-
 static SSL_CTX *make_context(struct tls_server *server,
                              const struct tls_server_options *options)
 {
@@ -72,10 +63,6 @@ static SSL_CTX *make_context(struct tls_server *server,
     SSL_CTX_set_num_tickets(c, 1);
     SSL_CTX_set_tlsext_servername_callback(c, on_server_name);
     SSL_CTX_set_tlsext_servername_arg(c, server);
-    if (options->ask_client) {
-        SSL_CTX_set_verify(c, SSL_VERIFY_PEER, NULL);
-        SSL_CTX_set_cert_verify_callback(c, on_client_certificate, NULL);
-    }
     return c;
 }
 
