@@ -229,11 +229,15 @@ void engine_tls_show(struct engine *e, const struct config *config,
     shown->config = config == NULL ? NULL : config_hold(config);
 }
 
+/* Three times a day: another key for tickets, and a look at what will expire. */
 static void on_rotate(struct timer *timer)
 {
     struct engine *e = container_of(timer, struct engine, rotate);
+    const struct engine_shown *shown = &e->shown;
     if (tls_tickets_rotate(e->tickets) != ERR_OK)
         log_note(LOG_WARNING, "tls", "no new key for session tickets");
+    for (size_t i = 0; i < shown->count && i < shown->config->certificates_count; i++)
+        warn_of_end(shown->certificates[i], shown->config->certificates[i].cert);
     timer_set(timer, TICKETS_MS);
 }
 
