@@ -98,6 +98,7 @@ static void echo_event(struct stream_owner *owner, enum stream_event event)
     case STREAM_TIMEOUT:
     case STREAM_CONNECTED:
         fail();
+        return;
     case STREAM_DRAINED:
         return;
     }
