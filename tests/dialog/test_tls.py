@@ -234,6 +234,7 @@ def status(g):
     return json.loads(g.tool("status", "--data", g.data, "--json", check=True).stdout)
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
 @pytest.mark.parametrize("version, good", [
     (ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True),
     (ssl.TLSVersion.TLSv1_3, True)])
