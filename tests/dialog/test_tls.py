@@ -7,7 +7,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import time
 
 import pytest
 
@@ -255,12 +254,12 @@ def test_a_proxy_header_comes_before_the_handshake(sink, data):
     config = ('listen: [{ address: "127.0.0.1:0", tls: implicit, proxy: true }]\n'
               "proxy_from: [127.0.0.0/8]\nrelay_clients: [192.0.2.0/24]\n")
     with Godwit(data, "--next-hop", sink.address, listen=(), config=config) as g:
-        for pieces in ([b"PROXY TCP4 192.0.2.7 192.0.2.1 1111 465\r\n"],
-                       [b"PROXY TCP4 192.0.2.7 ", b"192.0.2.1 1111 465\r\n"]):
+        header = b"PROXY TCP4 192.0.2.7 192.0.2.1 1111 465\r\n"
+        for pieces in ([header], [bytes([byte]) for byte in header]):
             with Client(g.port, greeting=False) as c:
+                c.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 for piece in pieces:
                     c.send(piece)
-                    time.sleep(0)
                 c.wrap()
                 assert c.reply()[0] == 220
                 assert c.message(b"proxied\r\n")[0] == 250
