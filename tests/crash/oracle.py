@@ -207,7 +207,10 @@ class Oracle:
                    for a, b in zip(times, times[1:]))
 
     def wait_for_all(self, patience=60.0):
-        godwit.wait_for(lambda: not self.missing(), "every acknowledged recipient", patience)
+        try:
+            godwit.wait_for(lambda: not self.missing(), "every acknowledged recipient", patience)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: missing {self.missing()}") from None
 
 
 class Load:
