@@ -439,7 +439,7 @@ static bool is_taken(struct spool_log *log)
 static void a_group_given_up_leaves_nothing(void **state)
 {
     (void)state;
-    enum { COUNT = 8, SECOND_GROUP = 2 };
+    enum { COUNT = 8, SECOND_GROUP = 3 }; /* after a write and two syncs */
     struct rig *rig = rig_make(spool_fake_new());
     struct rig_message m = { .seed = 1, .size = 1500, .recipients = 1 };
     struct rig_commit commits[COUNT] = { 0 };
@@ -502,6 +502,43 @@ static void after_a_failed_sync_nothing_is_promised(void **state)
     rig_free(rig);
 }
 
+/* Puts until one is refused, opens what is left; what was taken must be there. */
+static void die_and_open(size_t syncs)
+{
+    enum { COUNT = 200 };
+    uint64_t ids[COUNT];
+    size_t taken = 0;
+    struct rig *rig = rig_make(spool_fake_new());
+    assert_int_equal(rig_open(rig), ERR_OK);
+    spool_fake_die(rig->fake, syncs);
+    for (size_t i = 0; i < COUNT; i++) {
+        struct rig_message m = { .seed = (uint32_t)i, .size = 3000, .recipients = 1 };
+        struct rig_commit commit = rig_put(rig, &m);
+        if (commit.result != ERR_OK)
+            break;
+        ids[taken++] = commit.id.value;
+    }
+    assert_true(taken < COUNT);
+    rig_close(rig);
+    rig_forget_arrivals(rig);
+    struct spool_fake *left = spool_fake_crash(rig->fake, spool_fake_changes(rig->fake),
+                                               syncs + 1, true);
+    must(left != NULL);
+    spool_fake_free(&rig->fake);
+    rig->fake = left;
+    assert_int_equal(rig_open(rig), ERR_OK);
+    for (size_t i = 0; i < taken; i++)
+        assert_non_null(rig_find(rig, ids[i]));
+    rig_free(rig);
+}
+
+static void a_file_system_that_dies_in_a_sync_costs_nothing(void **state)
+{
+    (void)state;
+    for (size_t syncs = 0; syncs < 40; syncs++)
+        die_and_open(syncs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -516,6 +553,7 @@ int main(void)
         cmocka_unit_test(a_group_given_up_leaves_nothing),
         cmocka_unit_test(a_large_body_may_find_no_room),
         cmocka_unit_test(after_a_failed_sync_nothing_is_promised),
+        cmocka_unit_test(a_file_system_that_dies_in_a_sync_costs_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,6 +84,7 @@ struct spool_segment {
     uint32_t references;        /* views, writers and readers that need it */
     uint64_t last_sequence;     /* when sealed */
     uint64_t bytes;             /* its size */
+    uint64_t written;           /* so many of them were written once, by this process */
     int file;                   /* -1: not open */
     bool is_sealed;
     bool is_unsealed;           /* found by recovery without a footer */

@@ -86,7 +86,7 @@ void spool_segment_unpin(struct spool *spool, struct spool_segment *segment)
  * were written syncs twice as fast as filling allocated ones; or with `allocate_only`
  * taken from the file system, which is quick. */
 static enum err make_file(struct spool *spool, const char *path, bool allocate_only,
-                          int *out_file)
+                          struct spool_segment *segment)
 {
     struct spool_fs *fs = spool->fs;
     uint64_t bytes = spool->limits.segment_bytes;
@@ -97,8 +97,10 @@ static enum err make_file(struct spool *spool, const char *path, bool allocate_o
     error = allocate_only ? fs->ops->allocate(fs, file, bytes) : ERR_INVALID;
     if (error == ERR_OK)
         error = fs->ops->sync(fs, file);
-    else if (error == ERR_INVALID)
+    else if (error == ERR_INVALID) {
         error = fs->ops->fill(fs, file, bytes);
+        segment->written = bytes;
+    }
     if (error == ERR_OK)
         error = fs->ops->sync_folder(fs, "log");
     if (error != ERR_OK) {
@@ -106,22 +108,23 @@ static enum err make_file(struct spool *spool, const char *path, bool allocate_o
         fs->ops->remove(fs, path);
         return error;
     }
-    *out_file = file;
+    segment->file = file;
     return ERR_OK;
 }
 
 /* The spare file under its new name; what it still holds names another segment. */
-static enum err reuse_file(struct spool *spool, uint64_t old_id, const char *path,
-                           int *out_file)
+static enum err reuse_file(struct spool *spool, const struct spool_segment *spare,
+                           const char *path, struct spool_segment *segment)
 {
     struct spool_fs *fs = spool->fs;
     char old_path[SPOOL_PATH_MAX];
-    spool_segment_path(old_id, old_path);
+    spool_segment_path(spare->id, old_path);
+    segment->written = spare->written;
     enum err error = fs->ops->rename(fs, old_path, path);
     if (error == ERR_OK)
         error = fs->ops->sync_folder(fs, "log");
     if (error == ERR_OK)
-        error = fs->ops->open(fs, path, SPOOL_FS_WRITE, out_file);
+        error = fs->ops->open(fs, path, SPOOL_FS_WRITE, &segment->file);
     return error;
 }
 
@@ -140,22 +143,20 @@ enum err spool_segment_prepare(struct spool *spool, bool allocate_only)
 {
     char path[SPOOL_PATH_MAX];
     uint64_t id;
-    int file = -1;
     struct spool_segment *spare = take_spare(spool, &id);
     struct spool_segment *segment = spool_segment_make(id, spool->limits.segment_bytes);
     enum err error = ERR_MEMORY;
     spool_segment_path(id, path);
     if (segment != NULL && spare != NULL)
-        error = reuse_file(spool, spare->id, path, &file);
+        error = reuse_file(spool, spare, path, segment);
     else if (segment != NULL)
         error = atomic_load(&spool->keeper.owes_reserve)
-                    ? ERR_FULL : make_file(spool, path, allocate_only, &file);
+                    ? ERR_FULL : make_file(spool, path, allocate_only, segment);
     spool_segment_free(spool, spare);
     if (error != ERR_OK) {
         spool_segment_free(spool, segment);
         return error;
     }
-    segment->file = file;
     pthread_mutex_lock(&spool->lock);
     if (allocate_only)
         list_append(&spool->segments.ready, &segment->node);

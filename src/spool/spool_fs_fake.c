@@ -33,6 +33,7 @@ struct change {
 struct file {
     char *bytes;
     size_t len;
+    bool is_allocated; /* of blocks that were never written */
 };
 
 struct name {
@@ -55,6 +56,8 @@ struct spool_fake {
     size_t fail_first;
     size_t fail_count;
     enum err fail_error;
+    bool dies;
+    size_t syncs_left;       /* until then */
     uint64_t space;
     bool is_locked;
 };
@@ -234,7 +237,14 @@ static enum err fake_sync(struct spool_fs *fs, int file)
 {
     struct spool_fake *fake = fake_of(fs);
     enum err error = enter(fake);
-    record(fake, error == ERR_OK ? CHANGE_SYNC : CHANGE_SYNC_FAILED, (size_t)file);
+    bool is_lost = error != ERR_OK;
+    if (!is_lost && fake->dies && fake->syncs_left-- == 0) {
+        is_lost = fake->files[file].is_allocated;
+        fake->fail_first = fake->calls;
+        fake->fail_count = SIZE_MAX;
+        fake->fail_error = ERR_IO;
+    }
+    record(fake, is_lost ? CHANGE_SYNC_FAILED : CHANGE_SYNC, (size_t)file);
     return leave(fake, error);
 }
 
@@ -266,6 +276,15 @@ static enum err fake_truncate(struct spool_fs *fs, int file, uint64_t bytes)
         file_resize(&fake->files[file], (size_t)bytes);
         record(fake, CHANGE_SIZE, (size_t)file)->offset = bytes;
     }
+    return leave(fake, error);
+}
+
+static enum err fake_allocate(struct spool_fs *fs, int file, uint64_t bytes)
+{
+    struct spool_fake *fake = fake_of(fs);
+    enum err error = fake_truncate(fs, file, bytes);
+    pthread_mutex_lock(&fake->mutex);
+    fake->files[file].is_allocated = error == ERR_OK;
     return leave(fake, error);
 }
 
@@ -373,7 +392,7 @@ struct spool_fake *spool_fake_new(void)
     static const struct spool_fs_ops ops = {
         .open = fake_open, .close = fake_close, .write = fake_write, .read = fake_read,
         .sync = fake_sync, .size = fake_size, .disk_size = fake_disk_size, .truncate = fake_truncate,
-        .allocate = fake_truncate, .fill = fake_fill, .rename = fake_rename, .remove = fake_remove,
+        .allocate = fake_allocate, .fill = fake_fill, .rename = fake_rename, .remove = fake_remove,
         .make_folder = fake_make_folder, .sync_folder = fake_sync_folder,
         .list = fake_list, .lock = fake_lock,
     };
@@ -428,6 +447,14 @@ void spool_fake_fail(struct spool_fake *fake, size_t first, size_t count, enum e
     fake->fail_first = fake->calls + first;
     fake->fail_count = count;
     fake->fail_error = error;
+    pthread_mutex_unlock(&fake->mutex);
+}
+
+void spool_fake_die(struct spool_fake *fake, size_t n)
+{
+    pthread_mutex_lock(&fake->mutex);
+    fake->dies = true;
+    fake->syncs_left = n;
     pthread_mutex_unlock(&fake->mutex);
 }
 

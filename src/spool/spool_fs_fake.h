@@ -31,6 +31,10 @@ struct spool_fake *spool_fake_crash(struct spool_fake *fake, size_t changes,
  * fails leaves its first half. */
 void spool_fake_fail(struct spool_fake *fake, size_t first, size_t count,
                      enum err error);
+/* The file system dies during the `n`-th sync of a file from now (0 is the next one).
+ * That one is answered ERR_OK, and loses what it was asked for if the file was
+ * allocated and not filled, as ext4 does. Every later call is ERR_IO. */
+void spool_fake_die(struct spool_fake *fake, size_t n);
 /* All files together may take so many bytes; beyond, ERR_FULL. */
 void spool_fake_space(struct spool_fake *fake, uint64_t bytes);
 

@@ -1,5 +1,6 @@
 """Godwit under faults: its processes, its spool, and where the fault lies."""
 import ctypes
+import glob
 import json
 import os
 import re
@@ -111,6 +112,26 @@ def cut_power(path):
         return libc.ioctl(folder, request, ctypes.byref(how)) == 0
     finally:
         os.close(folder)
+
+
+def freeze(g):
+    """Stops godwit where it stands. Returns when no thread of it runs any more; those
+    within a call to the disk are still in it."""
+    processes = [g.process.pid, *godwit.descendants(g.process.pid)]
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    godwit.wait_for(lambda: threads_states(processes) <= set("TDZX"), "a standstill")
+
+
+def threads_states(processes):
+    states = set()
+    for path in [p for process in processes for p in glob.glob(f"/proc/{process}/task/*/stat")]:
+        try:
+            with open(path) as f:
+                states.add(f.read().rpartition(")")[2].split()[0])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return states
 
 
 def words(log):
