@@ -27,6 +27,12 @@ enum config_tls {
     CONFIG_TLS_NONE,
 };
 
+enum config_auth {
+    CONFIG_AUTH_REQUIRED,   /* without it no mail, but from clients that may relay */
+    CONFIG_AUTH_OFFERED,
+    CONFIG_AUTH_NONE,
+};
+
 /* Files in PEM form; not read by the configuration. */
 struct config_certificate {
     struct slice cert;      /* the certificate, then its issuers */
@@ -39,6 +45,9 @@ struct config_listener {
     enum line_end_rule bare_line_end; /* default: reject on relay, convert on submission */
     bool proxy;             /* expects a PROXY header; only from `proxy_from` networks */
     enum config_tls tls;
+    enum config_auth auth;  /* default: required on submission, none on relay; none where
+                               nobody can log in */
+    bool auth_in_clear;     /* also without TLS */
 };
 
 /* Where mail for some recipients goes. */
@@ -73,6 +82,12 @@ struct config_alias {
     size_t targets_count;
 };
 
+struct config_user {
+    struct slice name;      /* what the local part means, lower case */
+    struct slice secret;    /* what proves a password (accounts/credential.h), or empty:
+                               receives mail and cannot log in */
+};
+
 enum config_domain_kind {
     CONFIG_DOMAIN_LOCAL,    /* users live here; unknown ones are refused at RCPT */
     CONFIG_DOMAIN_RELAY,    /* taken for somebody else: any local part */
@@ -82,10 +97,12 @@ struct config_domain {
     struct table_entry entry;
     struct slice name;      /* canonical: lower case, A-labels */
     enum config_domain_kind kind;
-    struct slice *users;    /* what local parts mean, lower case, sorted */
+    struct config_user *users; /* sorted by name */
     size_t users_count;
     struct config_alias *aliases; /* sorted by name */
     size_t aliases_count;
+    struct config_alias *senders; /* addresses, and the accounts that may send as them */
+    size_t senders_count;
     bool has_deliver;       /* else the routes decide */
     struct config_deliver deliver;
 };
@@ -131,6 +148,12 @@ struct config_queue {
     bool hold;                      /* nothing is attempted until released */
 };
 
+struct config_login {
+    int64_t delay_ms;               /* after a few failures the next answer takes so long */
+    int64_t delay_max_ms;           /* ... doubled each time, up to this */
+    uint32_t failures;              /* a session; then it is closed */
+};
+
 struct config_site {                /* the default for every site */
     uint32_t connections;
     uint32_t messages_per_connection;
@@ -174,6 +197,10 @@ struct config {
     struct config_limits limits;
     struct config_timeouts timeouts;
     struct config_queue queue;
+    struct config_login login;
+    bool has_logins;                /* somebody has a secret */
+    bool logins_have_scram_sha256;  /* ... and everybody who has one these keys in it */
+    bool logins_have_scram_sha1;
     struct config_site site;
     struct config_dns dns;
     enum config_log_form log_form;
@@ -217,9 +244,20 @@ void config_drop(const struct config **config);
 const struct config_domain *config_domain(const struct config *config,
                                           struct slice canonical);
 
-/* Whether the domain has that user; `local` is what the local part means, in lower
- * case (smtp_local_unquoted()). */
-bool config_domain_has_user(const struct config_domain *domain, struct slice local);
+/* The user of that name, or NULL; `local` is what the local part means, in lower case
+ * (smtp_local_unquoted()). */
+const struct config_user *config_domain_user(const struct config_domain *domain,
+                                             struct slice local);
+
+static inline bool config_domain_has_user(const struct config_domain *domain,
+                                          struct slice local)
+{
+    return config_domain_user(domain, local) != NULL;
+}
+
+/* Who may send as just that name, "*" included, or NULL: as an alias. */
+const struct config_alias *config_domain_senders(const struct config_domain *domain,
+                                                 struct slice local);
 
 /* The alias of just that name, "*" included, or NULL. */
 const struct config_alias *config_domain_alias(const struct config_domain *domain,

@@ -155,6 +155,9 @@ static const struct {
     LANDS(int64_t, "queue: { lifetime: 3d }", queue.lifetime_ms, 3 * DAY_MS),
     LANDS(int64_t, "queue: { report_lifetime: 1d }", queue.report_lifetime_ms, DAY_MS),
     LANDS(bool, "queue: { hold: yes }", queue.hold, 1),
+    LANDS(uint32_t, "auth: { failures: 4 }", login.failures, 4),
+    LANDS(int64_t, "auth: { delay: 5s }", login.delay_ms, 5000),
+    LANDS(int64_t, "auth: { delay_max: 6s }", login.delay_max_ms, 6000),
     LANDS(uint32_t, "sites: { default: { connections: 8 } }", site.connections, 8),
     LANDS(uint32_t, "sites: { default: { messages_per_connection: 9 } }",
           site.messages_per_connection, 9),
@@ -393,7 +396,8 @@ static const struct {
     { "listen:\n  - address: '*:25'\n    tls: implicid", 3, 10,
       "'implicid' is none of: starttls, required, implicit, none; did you mean 'implicit'?" },
     { "listen:\n  - address: '*:25'\n    colour: red", 3, 5,
-      "listen[1].colour: unknown key; known here: address, role, bare_line_end, proxy, tls" },
+      "listen[1].colour: unknown key; known here: address, role, bare_line_end, proxy, tls, "
+      "auth, auth_in_clear" },
     { "hostname: 'a b'", 1, 11, "hostname: 'a b' is not a domain name such as" },
     { "hostname: [a]", 1, 11, "a list stands where a domain name" },
     { "hostname: '[192.0.2.1]'", 1, 11, "is not a domain name" },
@@ -474,7 +478,7 @@ static const struct {
     { "domains: { a.example: { aliases: { x: y@b.test, a: b, c: d@b.test } } }", 1, 49,
       "'a' goes to b@a.example, which does not exist" },
     { "domains: { a.example: { aliases: { a: x@y.example, A: x@y.example } } }", 1, 34,
-      "the alias 'a' stands here twice" },
+      "'a' stands here twice" },
     { "domains:\n  a.example:\n    aliases:\n      x: y@b.test\n      a: a", 5, 7,
       "domains.a.example.aliases.a: this alias goes round in a circle and reaches nobody: "
       "a -> a@a.example" },
@@ -580,6 +584,39 @@ static void write_file(char *name, const char *text)
     close(fd);
 }
 
+/* Submission asks for a log-in where anybody can, relay does not. */
+static void test_auth(const char *users)
+{
+    char yaml[600];
+    const struct config *c;
+    struct config_error error;
+    snprintf(yaml, sizeof yaml,
+             "listen: [{ address: '587', role: submission }, { address: '25' },\n"
+             "         { address: '26', auth: offered, auth_in_clear: true },\n"
+             "         { address: '588', role: submission, auth: none }]\n"
+             "domains: { a.example: { users: %s, deliver: { maildir: /m },\n"
+             "           senders: { sales: [ann, x@b.test], '*': bob } } }", users);
+    c = load(yaml, NULL);
+    assert_int_equal(c->listeners[0].auth, CONFIG_AUTH_REQUIRED);
+    assert_int_equal(c->listeners[1].auth, CONFIG_AUTH_NONE);
+    assert_int_equal(c->listeners[2].auth, CONFIG_AUTH_OFFERED);
+    assert_true(c->listeners[2].auth_in_clear && !c->listeners[0].auth_in_clear);
+    assert_int_equal(c->listeners[3].auth, CONFIG_AUTH_NONE);
+    const struct config_domain *d = config_domain(c, SLICE("a.example"));
+    const struct config_alias *senders = config_domain_senders(d, SLICE("sales"));
+    assert_int_equal(senders->targets_count, 2);
+    assert_slice(senders->targets[0], "ann@a.example");
+    assert_non_null(config_domain_senders(d, SLICE("*")));
+    assert_null(config_domain_senders(d, SLICE("ann")));
+    config_drop(&c);
+    c = load("listen: [{ address: '587', role: submission }]", NULL);
+    assert_int_equal(c->listeners[0].auth, CONFIG_AUTH_NONE);
+    config_drop(&c);
+    assert_int_equal(config_load_text(SLICE("listen: [{ address: '587', auth: offered }]"),
+                                      SLICE("g.yaml"), NULL, &c, &error), ERR_INVALID);
+    assert_non_null(strstr(error.text, "nobody can log in"));
+}
+
 static void test_users_file(void **state)
 {
     char users[] = "/tmp/godwit-users-XXXXXX";
@@ -598,7 +635,11 @@ static void test_users_file(void **state)
     assert_true(config_domain_has_user(d, SLICE("bob")));
     assert_true(config_domain_has_user(d, SLICE("john doe")));
     assert_true(config_domain_has_user(d, SLICE("last")));
+    assert_slice(config_domain_user(d, SLICE("bob"))->secret, "{SSHA}x:y");
+    assert_slice(config_domain_user(d, SLICE("ann"))->secret, "");
+    assert_true(c->has_logins);
     config_drop(&c);
+    test_auth(users);
     snprintf(yaml, sizeof yaml, "domains: { a.example: { users: %s } }", wrong);
     assert_int_equal(config_load_text(slice_from_string(yaml), SLICE("g.yaml"), NULL, &c,
                                       &error), ERR_INVALID);
