@@ -1,8 +1,6 @@
 /* sasl.c: mechanisms by name, the life of an exchange, and the check of a password. */
 #include "accounts/sasl_private.h"
 
-#include "base/base64.h"
-#include "base/list.h"
 
 #include <stdlib.h>
 
@@ -17,42 +15,46 @@ static const struct sasl_mechanism mechanisms[] = {
 };
 enum { MECHANISMS = sizeof mechanisms / sizeof *mechanisms, CHALLENGE_MAX = 16 * 1024 };
 
-static bool is_offered(const struct sasl_mechanism *m, const struct config *config,
-                       bool has_binding)
+/* A hash of the usual cost, whose password nobody knows. */
+static const struct slice dummy =
+    SLICE_INIT("$y$j9T$omawxzrdgw2r0ri6$.9a8LxjC5OBSPjstqMw7kEmnM5dG6KNmClDLtIP2ng6");
+
+/* What decides which mechanisms there are; SCRAM: clients try the strongest only, so that
+ * who has no keys for it could not log in at all. */
+enum { HAS_BINDING = 1, HAS_SHA_256 = 2, HAS_SHA_1 = 4 };
+
+static bool is_offered(const struct sasl_mechanism *m, unsigned has)
 {
-    if (!config->has_logins || (m->needs_binding && !has_binding))
+    if (m->needs_binding && (has & HAS_BINDING) == 0)
         return false;
-    /* Clients try the strongest only: who has no keys for it could not log in at all. */
     return m->step != sasl_scram_step ||
-           (m->hash == SCRAM_SHA_256 ? config->logins_have_scram_sha256
-                                     : config->logins_have_scram_sha1);
+           (has & (m->hash == SCRAM_SHA_256 ? HAS_SHA_256 : HAS_SHA_1)) != 0;
 }
 
-void sasl_append_mechanisms(const struct config *config, bool has_binding,
-                            struct buffer *out)
+static unsigned what_has(const struct config *config, bool has_binding)
 {
-    bool is_first = true;
+    return (has_binding ? HAS_BINDING : 0u) |
+           (config->logins_have_scram_sha256 ? HAS_SHA_256 : 0u) |
+           (config->logins_have_scram_sha1 ? HAS_SHA_1 : 0u);
+}
+
+static void append_names(unsigned has, struct buffer *out)
+{
     for (size_t i = 0; i < MECHANISMS; i++) {
-        if (!is_offered(&mechanisms[i], config, has_binding))
+        if (!is_offered(&mechanisms[i], has))
             continue;
-        if (!is_first)
+        if (buffer_len(out) > 0)
             buffer_append_byte(out, ' ');
         buffer_append(out, mechanisms[i].name);
-        is_first = false;
     }
 }
 
-static enum err make_dummy(struct sasl *s)
+struct slice sasl_mechanisms(const struct sasl *sasl, const struct config *config,
+                             bool has_binding)
 {
-    uint8_t random[18];
-    struct buffer nobody;
-    enum err error = crypto_random(random, sizeof random);
-    buffer_init(&nobody, 64);
-    base64_append(&nobody, slice_make(random, sizeof random));
-    if (error == ERR_OK)
-        error = password_hash(buffer_slice(&nobody), &s->dummy);
-    buffer_free(&nobody);
-    return error;
+    if (!config->has_logins)
+        return slice_make(NULL, 0);
+    return buffer_slice(&sasl->names[what_has(config, has_binding)]);
 }
 
 enum err sasl_open(struct workers *workers, struct sasl **out)
@@ -61,10 +63,15 @@ enum err sasl_open(struct workers *workers, struct sasl **out)
     if (s == NULL)
         return ERR_MEMORY;
     s->workers = workers;
-    buffer_init(&s->dummy, 1024);
+    pthread_mutex_init(&s->mutex, NULL);
+    list_init(&s->working);
     enum err error = crypto_random(s->secret, sizeof s->secret);
-    if (error == ERR_OK)
-        error = make_dummy(s);
+    for (unsigned has = 0; has < sizeof s->names / sizeof *s->names; has++) {
+        buffer_init(&s->names[has], 256);
+        append_names(has, &s->names[has]);
+        if (s->names[has].overflow)
+            error = ERR_MEMORY;
+    }
     if (error == ERR_OK && gsasl_init(&s->gsasl) != GSASL_OK)
         error = ERR_MEMORY;
     if (error != ERR_OK) {
@@ -74,19 +81,6 @@ enum err sasl_open(struct workers *workers, struct sasl **out)
     gsasl_callback_set(s->gsasl, sasl_scram_callback);
     *out = s;
     return ERR_OK;
-}
-
-void sasl_close(struct sasl **sasl)
-{
-    struct sasl *s = *sasl;
-    if (s == NULL)
-        return;
-    if (s->gsasl != NULL)
-        gsasl_done(s->gsasl);
-    buffer_free(&s->dummy);
-    explicit_bzero(s->secret, sizeof s->secret);
-    free(s);
-    *sasl = NULL;
 }
 
 static void wipe(struct buffer *b)
@@ -107,13 +101,32 @@ static void exchange_free(struct sasl_exchange *x)
     free(x);
 }
 
+void sasl_close(struct sasl **sasl)
+{
+    struct sasl *s = *sasl;
+    if (s == NULL)
+        return;
+    struct list_node *node;
+    while ((node = list_take(&s->working)) != NULL) /* done, and nobody was told */
+        exchange_free(container_of(node, struct sasl_exchange, node));
+    if (s->gsasl != NULL)
+        gsasl_done(s->gsasl);
+    for (size_t i = 0; i < sizeof s->names / sizeof *s->names; i++)
+        buffer_free(&s->names[i]);
+    explicit_bzero(s->secret, sizeof s->secret);
+    pthread_mutex_destroy(&s->mutex);
+    free(s);
+    *sasl = NULL;
+}
+
 struct sasl_exchange *sasl_begin(struct sasl *sasl, struct slice mechanism,
                                  const struct sasl_peer *peer)
 {
     const struct sasl_mechanism *found = NULL;
     for (size_t i = 0; i < MECHANISMS; i++)
         if (slice_equal_nocase(mechanism, mechanisms[i].name) &&
-            is_offered(&mechanisms[i], peer->config, peer->binding.len > 0))
+            peer->config->has_logins &&
+            is_offered(&mechanisms[i], what_has(peer->config, peer->binding.len > 0)))
             found = &mechanisms[i];
     struct sasl_exchange *x = found == NULL ? NULL : calloc(1, sizeof *x);
     if (x == NULL)
@@ -172,12 +185,15 @@ static void run_check(struct work *work)
     if (x->user != NULL)
         credential_parse(x->user->secret, &credential);
     x->is_right = credential_has_password(&credential, buffer_slice(&x->password),
-                                          buffer_slice(&x->sasl->dummy));
+                                          dummy);
 }
 
 static void check_done(struct work *work)
 {
     struct sasl_exchange *x = container_of(work, struct sasl_exchange, work);
+    pthread_mutex_lock(&x->sasl->mutex);
+    list_remove(&x->node);
+    pthread_mutex_unlock(&x->sasl->mutex);
     x->is_working = false;
     wipe(&x->password);
     if (x->is_over)
@@ -197,6 +213,10 @@ enum sasl_result sasl_check_password(struct sasl_exchange *x, struct slice name,
     if (x->password.overflow)
         return SASL_FAULT;
     x->work = (struct work){ .home = x->peer.home, .run = run_check, .done = check_done };
+    pthread_mutex_lock(&x->sasl->mutex);
     x->is_working = workers_submit(x->sasl->workers, &x->work);
+    if (x->is_working)
+        list_append(&x->sasl->working, &x->node);
+    pthread_mutex_unlock(&x->sasl->mutex);
     return x->is_working ? SASL_WAITING : SASL_FAULT;
 }

@@ -35,14 +35,15 @@ struct sasl_peer {
     void *context;
 };
 
-/* `workers` is closed before it. ERR_MEMORY; ERR_IO: no randomness. Blocks a moment. */
+/* `workers` is closed before it. ERR_MEMORY; ERR_IO: no randomness. */
 enum err sasl_open(struct workers *workers, struct sasl **out);
 /* When no exchange is left. NULL inside is allowed. */
 void sasl_close(struct sasl **sasl);
 
-/* The names for EHLO, parted by spaces; nothing where nobody can log in. */
-void sasl_append_mechanisms(const struct config *config, bool has_binding,
-                            struct buffer *out);
+/* The names for EHLO, parted by spaces; empty where nobody can log in. As long as
+ * `sasl`. */
+struct slice sasl_mechanisms(const struct sasl *sasl, const struct config *config,
+                             bool has_binding);
 
 /* NULL: the name is none of these, or memory is out. */
 struct sasl_exchange *sasl_begin(struct sasl *sasl, struct slice mechanism,

@@ -6,13 +6,18 @@
 #include "accounts/login.h"
 #include "accounts/sasl.h"
 
+#include "base/list.h"
+
 #include <gsasl.h>
+#include <pthread.h>
 
 struct sasl {
     struct workers *workers;
-    struct buffer dummy;         /* a hash that nobody's password has */
+    struct buffer names[8];      /* for EHLO: by has_binding, SHA-256, SHA-1 */
     uint8_t secret[32];          /* for the salts of nobody */
     Gsasl *gsasl;
+    pthread_mutex_t mutex;
+    struct list working;         /* exchanges that a worker has */
 };
 
 struct sasl_mechanism {
@@ -35,6 +40,7 @@ struct sasl_exchange {
     struct buffer password;      /* wiped */
     const struct config_user *user; /* in the configuration, or NULL */
     struct work work;
+    struct list_node node;       /* in sasl.working */
     bool is_working;
     bool is_over;                /* ended while it worked: freed when that is done */
     bool is_right;

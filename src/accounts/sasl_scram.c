@@ -129,6 +129,18 @@ static enum sasl_result result_of(int code)
     }
 }
 
+/* gs2-cbind-flag = ( "p=" cb-name ) / "n" / "y"         ; RFC 5802 7
+ * "y" says that the client could bind, and believes that we cannot: where we offered to,
+ * somebody between has taken that out (RFC 5802 6). */
+static enum sasl_result judge_binding(const struct sasl_exchange *x, struct slice message)
+{
+    bool bound = slice_starts_with_nocase(message, SLICE("p=tls-exporter,"));
+    char flag = message.len > 0 ? message.data[0] : '\0';
+    if (x->mechanism->needs_binding ? !bound : flag != 'n' && flag != 'y')
+        return SASL_MALFORMED;
+    return flag == 'y' && x->binding_len > 0 ? SASL_REFUSED : SASL_CHALLENGE;
+}
+
 enum sasl_result sasl_scram_step(struct sasl_exchange *x, const struct slice *message)
 {
     char *out = NULL;
@@ -137,8 +149,13 @@ enum sasl_result sasl_scram_step(struct sasl_exchange *x, const struct slice *me
         return SASL_CHALLENGE; /* the client speaks first */
     if (x->is_right) /* it has seen the server's proof, and says nothing more */
         return message->len == 0 ? judge(x) : SASL_MALFORMED;
-    if (x->scram == NULL && !begin(x))
-        return SASL_FAULT;
+    if (x->scram == NULL) {
+        enum sasl_result fits = judge_binding(x, *message);
+        if (fits != SASL_CHALLENGE)
+            return fits;
+        if (!begin(x))
+            return SASL_FAULT;
+    }
     int code = gsasl_step(x->scram, message->data == NULL ? "" : message->data,
                           message->len, &out, &len);
     if (code == GSASL_OK || code == GSASL_NEEDS_MORE)

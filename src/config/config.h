@@ -97,6 +97,7 @@ struct config_domain {
     struct table_entry entry;
     struct slice name;      /* canonical: lower case, A-labels */
     enum config_domain_kind kind;
+    struct slice users_file; /* or empty: they stand in the configuration itself */
     struct config_user *users; /* sorted by name */
     size_t users_count;
     struct config_alias *aliases; /* sorted by name */

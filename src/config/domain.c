@@ -159,9 +159,11 @@ static bool users_of_file(struct reader *r, const struct node *node,
     if (fine)
         fine = users_of_text(r, node, text, domain);
     else
-        reader_fail(r, node, "the users file '%.*s' cannot be read: %s",
+        reader_fail(r, node, "the users file '%.*s' cannot be read: %s%s",
                     (int)slice_part(node->text, 0, 200).len, node->text.data,
-                    result == ERR_FULL ? "it is larger than 64 MiB" : err_text(result));
+                    result == ERR_FULL ? "it is larger than 64 MiB" : err_text(result),
+                    result == ERR_ABSENT ? "; `godwit user add NAME --file FILE` makes it"
+                                         : "");
     arena_free(&arena);
     return fine;
 }
@@ -172,8 +174,10 @@ static bool read_users(struct reader *r, const struct key *key, struct node *nod
     struct config_domain *domain = place;
     if (node->kind == NODE_MAP)
         return reader_expected(r, key, node);
-    if (node->kind == NODE_TEXT)
+    if (node->kind == NODE_TEXT) {
+        domain->users_file = node->text;
         return users_of_file(r, node, domain) && sort_users(r, node, domain);
+    }
     domain->users = arena_alloc_many(r->arena, node_count(node) + 1, sizeof *domain->users);
     if (domain->users == NULL)
         return reader_memory(r);

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 enum { WORKERS = 4, WORK_WAITING_MAX = 10000, SPOOL_TRIES = 50, SPOOL_PAUSE_MS = 100,
-       LIMITER_ENTRIES_MAX = 100000 };
+       THROTTLE_ENTRIES_MAX = 100000, LIMITER_ENTRIES_MAX = 100000 };
 
 /* What another try would find just so, it is not worth to be started again for. */
 static bool is_lasting(enum err error)
@@ -178,7 +178,7 @@ static int open_hosts(struct engine *e)
             .loop = e->loops[i].loop, .intake = spool_intake(e->spool),
             .gates = e->gates, .gates_count = sizeof e->gates / sizeof *e->gates,
             .events = &e->events.sink, .limiter = e->limiter, .thread = i + 1,
-            .tls = e->tls.server,
+            .tls = e->tls.server, .sasl = e->sasl, .throttle = e->throttle,
         };
         enum err error = session_host_open(&options, e->config, &e->loops[i].host);
         for (size_t l = 0; error == ERR_OK && l < e->sockets->listeners; l++)
@@ -208,6 +208,10 @@ static int open_shared(struct engine *e)
         error = workers_open(WORKERS, WORK_WAITING_MAX, &e->workers);
     if (error == ERR_OK)
         error = limiter_open(LIMITER_ENTRIES_MAX, &e->limiter);
+    if (error == ERR_OK)
+        error = sasl_open(e->workers, &e->sasl);
+    if (error == ERR_OK)
+        error = throttle_open(THROTTLE_ENTRIES_MAX, &e->throttle);
     if (error == ERR_OK)
         error = policy_relay_gate_open(accounts_find, &e->relay_gate);
     if (error == ERR_OK)
@@ -295,6 +299,8 @@ void engine_close(struct engine *e)
     free(e->own_addresses);
     policy_quota_gate_close(&e->quota_gate);
     policy_relay_gate_close(&e->relay_gate);
+    sasl_close(&e->sasl);
+    throttle_close(&e->throttle);
     limiter_close(&e->limiter);
     mailbox_close(&e->main);
 }

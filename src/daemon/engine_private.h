@@ -81,6 +81,8 @@ struct engine {
     size_t own_addresses_count;
     struct workers *workers;
     struct limiter *limiter;
+    struct sasl *sasl;
+    struct throttle *throttle;
     struct gate *relay_gate;
     struct gate *quota_gate;
     struct gate *gates[2];       /* in the order in which they are asked */

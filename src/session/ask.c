@@ -31,6 +31,9 @@ static void take_xclient(struct session *s, const struct smtp_xclient *x)
         smtp_server_answer(s->engine, &full);
         return;
     }
+    session_take_account(s, x->login);
+    smtp_server_set_authenticated(s->engine, x->login.len > 0);
+    session_offer_auth(s);
     smtp_server_answer(s->engine, NULL);
 }
 
@@ -58,6 +61,8 @@ bool session_ask(struct session *s)
     case SMTP_ASK_VRFY:
         smtp_server_answer(s->engine, NULL);
         return true;
+    case SMTP_ASK_AUTH:
+        return session_ask_auth(s, q);
     case SMTP_ASK_XCLIENT:
         take_xclient(s, q->xclient);
         return true;

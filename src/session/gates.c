@@ -112,6 +112,7 @@ bool session_ask_gates(struct session *s, enum gate_point point, struct slice re
         .helo = point == GATE_HELO ? smtp_server_question(s->engine)->text
                                    : smtp_server_helo(s->engine),
         .client_is_trusted = s->trusted,
+        .account = buffer_slice(&s->account),
         .envelope = smtp_server_envelope(s->engine),
         .recipient = recipient,
         .header = point == GATE_HEADER ? buffer_slice(&s->header) : slice_make(NULL, 0),

@@ -3,7 +3,7 @@
  * A session is many files: host.c (the loop's sessions), open.c (from accept to
  * greeting), pump.c (bytes to the engine and back), ask.c (the engine's questions),
  * gates.c (asking the gates in order), commit.c (the message into the intake),
- * deadline.c (time), secure.c (going over to TLS), transcript.c (what was said, for the
+ * deadline.c (time), auth.c (who the client is), secure.c (going over to TLS), transcript.c (what was said, for the
  * log).
  */
 #ifndef GODWIT_SESSION_SESSION_PRIVATE_H
@@ -58,8 +58,11 @@ enum session_wait {
     WAIT_INTAKE,  /* the intake has enough for now */
     WAIT_COMMIT,  /* the message is being made durable */
     WAIT_DRAIN,   /* the client does not read our replies */
+    WAIT_AUTH,    /* a password is being checked */
     WAIT_TLS,     /* the answer to STARTTLS leaves, or hands are shaken */
 };
+
+enum { SESSION_MECHANISM_MAX = 24 };
 
 struct session {
     struct stream_owner owner;
@@ -84,6 +87,10 @@ struct session {
     bool proxy_wanted;            /* a PROXY header comes first */
     bool over;                    /* said all: goes when the commit is answered */
     bool drain_told;              /* asked to end at the next quiet moment */
+    struct buffer account;        /* who has logged in; empty: nobody */
+    struct sasl_exchange *auth;   /* under way, or given up by the client */
+    enum sasl_result auth_result; /* while its answer waits */
+    char mechanism[SESSION_MECHANISM_MAX];
     /* the transaction */
     struct intake_writer *writer;
     bool committing;
@@ -141,6 +148,11 @@ void session_receive(struct session *s, struct slice piece);
 void session_header_answered(struct session *s, const struct gate_answer *answer);
 void session_commit(struct session *s);
 
+/* auth.c */
+void session_offer_auth(struct session *s);
+bool session_ask_auth(struct session *s, const struct smtp_question *q); /* as session_ask() */
+bool session_take_account(struct session *s, struct slice account);
+
 /* secure.c: what was said leaves in clear, then the handshake. */
 void session_secure(struct session *s);
 void session_secure_drained(struct session *s); /* STREAM_DRAINED meanwhile */
@@ -151,7 +163,7 @@ void session_not_secured(struct session *s);    /* STREAM_FAILED meanwhile */
 void session_deadline(struct session *s, bool progress);
 
 /* transcript.c */
-void session_note_client(struct session *s, struct slice bytes);
+void session_note_client(struct session *s, struct slice bytes, bool is_response);
 void session_note_server(struct session *s, struct slice bytes);
 void session_emit(struct session *s, enum mail_event_kind kind, struct mail_id id,
                   const struct smtp_reply *reply);
