@@ -173,6 +173,8 @@ static int open_hosts(struct engine *e)
 {
     e->gates[0] = e->relay_gate;
     e->gates[1] = e->quota_gate;
+    e->gates[2] = e->sender_gate;
+    e->gates[3] = e->submission_gate;
     for (uint32_t i = 0; i < e->loops_count; i++) {
         struct session_host_options options = {
             .loop = e->loops[i].loop, .intake = spool_intake(e->spool),
@@ -214,6 +216,10 @@ static int open_shared(struct engine *e)
         error = throttle_open(THROTTLE_ENTRIES_MAX, &e->throttle);
     if (error == ERR_OK)
         error = policy_relay_gate_open(accounts_find, &e->relay_gate);
+    if (error == ERR_OK)
+        error = policy_sender_gate_open(accounts_may_send, &e->sender_gate);
+    if (error == ERR_OK)
+        error = policy_submission_gate_open(&e->submission_gate);
     if (error == ERR_OK)
         error = policy_quota_gate_open(accounts_expand, e->workers, &e->quota_gate);
     return error == ERR_OK ? 0 : complain("cannot start", error);
@@ -298,6 +304,8 @@ void engine_close(struct engine *e)
     free(e->loops);
     free(e->own_addresses);
     policy_quota_gate_close(&e->quota_gate);
+    policy_submission_gate_close(&e->submission_gate);
+    policy_sender_gate_close(&e->sender_gate);
     policy_relay_gate_close(&e->relay_gate);
     sasl_close(&e->sasl);
     throttle_close(&e->throttle);

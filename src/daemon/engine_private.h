@@ -13,6 +13,8 @@
 #include "policy/limiter.h"
 #include "policy/quota_gate.h"
 #include "policy/relay_gate.h"
+#include "policy/sender_gate.h"
+#include "policy/submission_gate.h"
 #include "queue/queue.h"
 #include "session/host.h"
 #include "spool/spool.h"
@@ -84,8 +86,10 @@ struct engine {
     struct sasl *sasl;
     struct throttle *throttle;
     struct gate *relay_gate;
+    struct gate *sender_gate;
+    struct gate *submission_gate;
     struct gate *quota_gate;
-    struct gate *gates[2];       /* in the order in which they are asked */
+    struct gate *gates[4];       /* in the order in which they are asked */
     struct delivery_routes *routes;
     struct delivery *delivery;
     struct queue *queue;

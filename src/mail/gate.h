@@ -7,6 +7,7 @@
 #ifndef GODWIT_MAIL_GATE_H
 #define GODWIT_MAIL_GATE_H
 
+#include "base/buffer.h"
 #include "base/moment.h"
 #include "base/task.h"
 #include "mail/envelope.h"
@@ -39,9 +40,8 @@ struct gate_answer {
     struct smtp_reply reply;     /* text: static, or lives until the next question */
     uint32_t delay_ms;           /* wait this long before going on (tarpit) */
     struct slice header_prefix;  /* fields to add before the message, whole lines */
-    const struct slice *header;  /* GATE_HEADER: goes on in place of what came: whole
-                                    lines and the empty one; lives like `reply`; NULL:
-                                    unchanged */
+    bool changes_header;         /* GATE_HEADER: `header` goes on in place of what came */
+    struct slice header;         /* whole lines and the empty one; lives like `reply` */
 };
 
 /* What is known of the session at that point. Borrowed until answered. */
@@ -52,7 +52,7 @@ struct gate_question {
     const struct config *config;         /* the session's snapshot */
     struct moment now;
     uint64_t session_id;
-    const char *listener_role;           /* "relay" or "submission" */
+    bool is_submission;                  /* the listener's role */
     const struct sockaddr_storage *client;
     struct slice helo;                   /* empty before HELO */
     bool client_is_trusted;              /* in the networks that may relay */
@@ -62,6 +62,9 @@ struct gate_question {
     struct slice header;                 /* GATE_HEADER: with its empty line, if it has one */
     uint64_t content_size;               /* GATE_END; at GATE_RCPT what the client said
                                             it would be (SIZE=), or 0 */
+    bool content_is_8bit;                /* GATE_END: octets above 127 */
+    bool content_is_mime;                /* GATE_END: there is a MIME-Version */
+    struct buffer *scratch;              /* for an answer that is given at once */
     struct home *home;                   /* of the session's thread */
     void *parked;                        /* the parked gate's own, from ask() until it
                                             answered or was cancelled */
@@ -77,9 +80,16 @@ enum gate_result {
 
 struct gate;
 
+enum gate_header_of {
+    GATE_HEADER_OF_ALL,
+    GATE_HEADER_OF_ACCOUNTS,   /* where somebody has logged in */
+    GATE_HEADER_OF_SUBMISSION, /* on listeners of that role */
+};
+
 struct gate_ops {
     const char *name;
     unsigned points;                     /* of enum gate_point */
+    enum gate_header_of header_of;       /* which headers: one that is wanted is kept back */
     enum gate_result (*ask)(struct gate *gate, struct gate_question *question,
                             struct gate_answer *out_answer);
     /* The session ends while the question is parked: answered() must not follow. */

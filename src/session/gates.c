@@ -7,6 +7,24 @@
 
 static void gates_go_on(struct session *s);
 
+static bool is_wanted(const struct session *s, const struct gate *gate,
+                      enum gate_point point)
+{
+    if ((gate->ops->points & (unsigned)point) == 0)
+        return false;
+    if (point != GATE_HEADER)
+        return true;
+    switch (gate->ops->header_of) {
+    case GATE_HEADER_OF_ALL:
+        return true;
+    case GATE_HEADER_OF_ACCOUNTS:
+        return buffer_len(&s->account) > 0;
+    case GATE_HEADER_OF_SUBMISSION:
+        return s->profile->listener->role == CONFIG_ROLE_SUBMISSION;
+    }
+    return true;
+}
+
 static void finish(struct session *s, const struct gate_answer *answer)
 {
     s->wait = WAIT_INPUT;
@@ -27,9 +45,9 @@ static void on_delay_over(struct timer *timer)
 static bool take_answer(struct session *s, const struct gate_answer *answer)
 {
     buffer_append(&s->prefix, answer->header_prefix);
-    if (answer->header != NULL && s->question.point == GATE_HEADER) {
+    if (answer->changes_header && s->question.point == GATE_HEADER) {
         buffer_clear(&s->header);
-        buffer_append(&s->header, *answer->header);
+        buffer_append(&s->header, answer->header);
         s->question.header = buffer_slice(&s->header);
     }
     switch (answer->action) {
@@ -77,7 +95,7 @@ static void gates_go_on(struct session *s)
     while (s->gate_at < o->gates_count) {
         struct gate_answer answer = { .action = GATE_PASS };
         struct gate *gate = o->gates[s->gate_at];
-        if ((gate->ops->points & (unsigned)s->question.point) == 0) {
+        if (!is_wanted(s, gate, s->question.point)) {
             s->gate_at++;
             continue;
         }
@@ -106,8 +124,7 @@ bool session_ask_gates(struct session *s, enum gate_point point, struct slice re
         .now = session_now(s),
         .session_id = s->id,
         .config = session_config(s),
-        .listener_role = s->profile->listener->role == CONFIG_ROLE_RELAY ? "relay"
-                                                                         : "submission",
+        .is_submission = s->profile->listener->role == CONFIG_ROLE_SUBMISSION,
         .client = &s->client.storage,
         .helo = point == GATE_HELO ? smtp_server_question(s->engine)->text
                                    : smtp_server_helo(s->engine),
@@ -117,6 +134,9 @@ bool session_ask_gates(struct session *s, enum gate_point point, struct slice re
         .recipient = recipient,
         .header = point == GATE_HEADER ? buffer_slice(&s->header) : slice_make(NULL, 0),
         .content_size = content_size(s, point),
+        .content_is_8bit = smtp_server_facts(s->engine)->has_8bit,
+        .content_is_mime = smtp_server_is_mime(s->engine),
+        .scratch = &s->host->scratch,
         .home = loop_home(s->host->options.loop),
         .answered = on_answered,
     };
@@ -128,7 +148,7 @@ bool session_gates_want(const struct session *s, enum gate_point point)
 {
     const struct session_host_options *o = &s->host->options;
     for (size_t i = 0; i < o->gates_count; i++)
-        if ((o->gates[i]->ops->points & (unsigned)point) != 0)
+        if (is_wanted(s, o->gates[i], point))
             return true;
     return false;
 }

@@ -44,6 +44,7 @@ struct session_host {
     uint64_t sessions_made;
     struct buffer out;            /* of whichever session is being pumped */
     struct buffer text;           /* scratch for prefixes and logs */
+    struct buffer scratch;        /* for the answer of a gate */
     struct buffer prefix;         /* of the message being committed */
     struct arena arena;           /* likewise: its expanded envelope */
     bool draining;

@@ -20,7 +20,6 @@ struct fake_gate {
     struct gate gate;
     struct gate_ops ops;
     struct gate_answer answer;
-    struct slice replacement;
     bool parks;
     bool cancelled;
     struct gate_question *parked;
@@ -382,13 +381,13 @@ static void a_gate_sees_and_changes_the_header(void **state)
     (void)state;
     struct fake_gate *g = &w->gate;
     g->ops.points = GATE_HEADER;
-    g->replacement = SLICE("S: new\r\n\r\n");
-    g->answer = (struct gate_answer){ .action = GATE_PASS, .header = &g->replacement };
+    g->answer = (struct gate_answer){ .action = GATE_PASS, .changes_header = true,
+                                      .header = SLICE("S: new\r\n\r\n") };
     play((const char *const[]){ ENVELOPE, "S: old\r\nT: u\r\n\r\nbody\r\n.\r\n", NULL },
          "220 250 250 250 354 250 ");
     assert_string_equal(g->seen, "S: old\r\nT: u\r\n\r\n");
     assert_true(content_is("S: new\r\n\r\nbody\r\n"));
-    g->answer.header = NULL;
+    g->answer.changes_header = false;
     play((const char *const[]){ ENVELOPE, "S: alone\r\n.\r\n", NULL },
          "220 250 250 250 354 250 ");
     assert_string_equal(g->seen, "S: alone\r\n");

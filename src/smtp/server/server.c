@@ -412,6 +412,11 @@ const struct content_facts *smtp_server_facts(const struct smtp_server *s)
     return &s->txn.decoder.facts;
 }
 
+bool smtp_server_is_mime(const struct smtp_server *s)
+{
+    return s->txn.header.count[HEADER_MIME_VERSION] > 0;
+}
+
 struct slice smtp_server_helo(const struct smtp_server *s)
 {
     return slice_make(s->helo, s->helo_len);

@@ -171,6 +171,8 @@ enum smtp_server_phase smtp_server_phase(const struct smtp_server *server);
 /* The current transaction; valid from SMTP_ASK_MAIL until the answer to ASK_END. */
 const struct envelope *smtp_server_envelope(const struct smtp_server *server);
 const struct content_facts *smtp_server_facts(const struct smtp_server *server);
+/* The header, as far as it has come, has a MIME-Version. */
+bool smtp_server_is_mime(const struct smtp_server *server);
 
 /* What HELO or EHLO said, empty before. */
 struct slice smtp_server_helo(const struct smtp_server *server);
