@@ -27,6 +27,16 @@ static const struct config_domain *domain_of(const struct config *config, struct
     return config_domain(config, slice_from(key, at + 1));
 }
 
+/* account = name "@" domain, as login_find() makes it */
+static bool is_account(struct slice account, const struct config_user *user,
+                       const struct config_domain *domain)
+{
+    return user != NULL && domain != NULL &&
+           account.len == user->name.len + 1 + domain->name.len &&
+           slice_equal(slice_part(account, 0, user->name.len), user->name) &&
+           slice_equal(slice_from(account, user->name.len + 1), domain->name);
+}
+
 enum err accounts_may_send(const struct config *config, struct slice account,
                            struct slice address, bool *out_may)
 {
@@ -37,7 +47,7 @@ enum err accounts_may_send(const struct config *config, struct slice account,
     enum err error = find_account(config, address, &key, &found);
     if (error == ERR_OK) {
         const struct config_domain *domain = domain_of(config, buffer_slice(&key), &local);
-        bool is_own = slice_equal(buffer_slice(&key), account);
+        bool is_own = is_account(account, found.user, domain);
         /* Who alone gets an alias's mail may answer as it. */
         bool is_alias = found.kind == ACCOUNT_ALIAS && found.targets_count == 1 &&
                         is_among(account, found.targets, 1) &&

@@ -84,6 +84,7 @@ struct config_alias {
 
 struct config_user {
     struct slice name;      /* what the local part means, lower case */
+    struct slice address;   /* canonical */
     struct slice secret;    /* what proves a password (accounts/credential.h), or empty:
                                receives mail and cannot log in */
 };
@@ -102,6 +103,7 @@ struct config_domain {
     size_t users_count;
     struct config_alias *aliases; /* sorted by name */
     size_t aliases_count;
+    struct slice subaddress; /* a character: ann+news is ann's where it is '+'; or empty */
     struct config_alias *senders; /* addresses, and the accounts that may send as them */
     size_t senders_count;
     bool has_deliver;       /* else the routes decide */
@@ -155,6 +157,13 @@ struct config_login {
     uint32_t failures;              /* a session; then it is closed */
 };
 
+struct config_account_limits {      /* of each; 0: none */
+    uint64_t messages;
+    uint64_t recipients;
+    uint64_t bytes;
+    int64_t window_ms;
+};
+
 struct config_site {                /* the default for every site */
     uint32_t connections;
     uint32_t messages_per_connection;
@@ -199,6 +208,7 @@ struct config {
     struct config_timeouts timeouts;
     struct config_queue queue;
     struct config_login login;
+    struct config_account_limits account_limits;
     bool has_logins;                /* somebody has a secret */
     bool logins_have_scram_sha256;  /* ... and everybody who has one these keys in it */
     bool logins_have_scram_sha1;

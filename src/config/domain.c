@@ -71,9 +71,33 @@ static bool take_user(struct reader *r, const struct node *node, uint32_t line,
     return result == ERR_OK;
 }
 
+/* name "@" domain, the name quoted where it has to be */
+static bool name_address(struct reader *r, const struct config_domain *domain,
+                         struct config_user *user)
+{
+    struct buffer address, quoted;
+    buffer_init(&address, SMTP_PATH_MAX * 2);
+    buffer_init(&quoted, SMTP_LOCAL_MAX * 2 + 2);
+    buffer_append_byte(&quoted, '"');
+    for (size_t i = 0; i < user->name.len; i++) {
+        if (user->name.data[i] == '"' || user->name.data[i] == '\\')
+            buffer_append_byte(&quoted, '\\');
+        buffer_append_byte(&quoted, user->name.data[i]);
+    }
+    buffer_append_byte(&quoted, '"');
+    smtp_local_canonical(buffer_slice(&quoted), &address);
+    buffer_free(&quoted);
+    buffer_append_byte(&address, '@');
+    buffer_append(&address, domain->name);
+    return reader_keep(r, &address, &user->address);
+}
+
 static bool sort_users(struct reader *r, const struct node *node,
                        struct config_domain *domain)
 {
+    for (size_t i = 0; i < domain->users_count; i++)
+        if (!name_address(r, domain, &domain->users[i]))
+            return false;
     if (domain->users_count > 1)
         qsort(domain->users, domain->users_count, sizeof *domain->users, by_slice);
     for (size_t i = 1; i < domain->users_count; i++)
@@ -314,6 +338,9 @@ static const struct key domain_keys[] = {
       .help = "a list of local parts, or a file with one a line" },
     { .name = "aliases", .type = &type_aliases,
       .help = "names with a target or a list of them; \"*\" is every other name" },
+    { .name = "subaddress", .type = &type_text, .fallback = "+", .max = 1,
+      .offset = offsetof(struct domain_said, domain.subaddress),
+      .help = "what follows it in a local part is not looked at; \"\": none" },
     { .name = "senders", .type = &type_senders,
       .help = "names with the accounts that may send as them; \"*\" is every name" },
     { .name = "deliver", .type = &type_deliver,

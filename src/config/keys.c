@@ -290,6 +290,23 @@ static const struct key login_keys[] = {
     { .name = NULL },
 };
 
+static const struct key account_limit_keys[] = {
+    { .name = "messages", .type = &type_count64,
+      .offset = offsetof(struct config_account_limits, messages), .fallback = "0",
+      .help = "the most messages of an account in the window; 0: as many as it likes" },
+    { .name = "recipients", .type = &type_count64,
+      .offset = offsetof(struct config_account_limits, recipients), .fallback = "0",
+      .help = "the most recipients" },
+    { .name = "bytes", .type = &type_size64,
+      .offset = offsetof(struct config_account_limits, bytes), .fallback = "0",
+      .help = "the most octets" },
+    { .name = "window", .type = &type_duration,
+      .offset = offsetof(struct config_account_limits, window_ms), .fallback = "1h",
+      .min = 1000, .max = YEAR_MS,
+      .help = "in how long a time" },
+    { .name = NULL },
+};
+
 static const struct key site_keys[] = {
     { .name = "connections", .type = &type_count32,
       .offset = offsetof(struct config_site, connections),
@@ -436,6 +453,11 @@ const struct key config_keys[] = {
       .fallback = "",
       .keys = login_keys,
       .help = "what failed log-ins cost" },
+    { .name = "account_limits", .type = &type_section,
+      .offset = offsetof(struct config, account_limits),
+      .fallback = "",
+      .keys = account_limit_keys,
+      .help = "how much each account may send" },
     { .name = "sites", .type = &type_section,
       .offset = offsetof(struct config, site),
       .fallback = "",

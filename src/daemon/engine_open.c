@@ -14,7 +14,8 @@
 #include <unistd.h>
 
 enum { WORKERS = 4, WORK_WAITING_MAX = 10000, SPOOL_TRIES = 50, SPOOL_PAUSE_MS = 100,
-       THROTTLE_ENTRIES_MAX = 100000, LIMITER_ENTRIES_MAX = 100000 };
+       THROTTLE_ENTRIES_MAX = 100000, ACCOUNTS_MAX = 100000,
+       LIMITER_ENTRIES_MAX = 100000 };
 
 /* What another try would find just so, it is not worth to be started again for. */
 static bool is_lasting(enum err error)
@@ -174,7 +175,8 @@ static int open_hosts(struct engine *e)
     e->gates[0] = e->relay_gate;
     e->gates[1] = e->quota_gate;
     e->gates[2] = e->sender_gate;
-    e->gates[3] = e->submission_gate;
+    e->gates[3] = e->account_gate;
+    e->gates[4] = e->submission_gate;
     for (uint32_t i = 0; i < e->loops_count; i++) {
         struct session_host_options options = {
             .loop = e->loops[i].loop, .intake = spool_intake(e->spool),
@@ -218,6 +220,8 @@ static int open_shared(struct engine *e)
         error = policy_relay_gate_open(accounts_find, &e->relay_gate);
     if (error == ERR_OK)
         error = policy_sender_gate_open(accounts_may_send, &e->sender_gate);
+    if (error == ERR_OK)
+        error = policy_account_gate_open(ACCOUNTS_MAX, &e->account_gate);
     if (error == ERR_OK)
         error = policy_submission_gate_open(&e->submission_gate);
     if (error == ERR_OK)
@@ -305,6 +309,7 @@ void engine_close(struct engine *e)
     free(e->own_addresses);
     policy_quota_gate_close(&e->quota_gate);
     policy_submission_gate_close(&e->submission_gate);
+    policy_account_gate_close(&e->account_gate);
     policy_sender_gate_close(&e->sender_gate);
     policy_relay_gate_close(&e->relay_gate);
     sasl_close(&e->sasl);

@@ -12,6 +12,7 @@
 #include "event/workers.h"
 #include "policy/limiter.h"
 #include "policy/quota_gate.h"
+#include "policy/account_gate.h"
 #include "policy/relay_gate.h"
 #include "policy/sender_gate.h"
 #include "policy/submission_gate.h"
@@ -87,9 +88,10 @@ struct engine {
     struct throttle *throttle;
     struct gate *relay_gate;
     struct gate *sender_gate;
+    struct gate *account_gate;
     struct gate *submission_gate;
     struct gate *quota_gate;
-    struct gate *gates[4];       /* in the order in which they are asked */
+    struct gate *gates[5];       /* in the order in which they are asked */
     struct delivery_routes *routes;
     struct delivery *delivery;
     struct queue *queue;

@@ -67,6 +67,7 @@ def give(c, content, sender="ann@home.test", parameters=""):
     ("ann", "x.y@home.test", 250), ("ann", "bob@home.test", 553), ("ann", "all@home.test", 553),
     ("ann", "far@home.test", 553), ("ann", "nobody@home.test", 553), ("ann", "ann@other.test", 553),
     ("ann", "ann@far.test", 553), ("ann", "postmaster@home.test", 553), ("ann", "ann@[127.0.0.1]", 553),
+    ("ann", "ann+news@home.test", 250), ("ann", "sales+x@home.test", 553), ("ann", "bob+ann@home.test", 553),
     ("bob", "sales@home.test", 553), ("bob", "news@home.test", 250), ("bob", "cy@other.test", 250),
     ("bob", "who@other.test", 250), ("bob", "x.y@home.test", 553),
 ])
