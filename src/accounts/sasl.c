@@ -94,6 +94,7 @@ static void exchange_free(struct sasl_exchange *x)
 {
     if (x->scram != NULL)
         gsasl_finish(x->scram);
+    dovecot_cancel(&x->dovecot);
     config_drop(&x->config);
     buffer_free(&x->challenge);
     buffer_free(&x->account);
@@ -202,9 +203,42 @@ static void check_done(struct work *work)
         x->peer.answered(x->peer.context, x->is_right ? SASL_GRANTED : SASL_REFUSED);
 }
 
+/* ---- or by Dovecot ---- */
+
+static void on_dovecot(void *context, enum dovecot_verdict verdict, struct slice user)
+{
+    struct sasl_exchange *x = context;
+    enum sasl_result result = SASL_FAULT;
+    if (verdict == DOVECOT_REFUSED)
+        result = SASL_REFUSED;
+    else if (verdict == DOVECOT_GRANTED &&
+             login_find(x->config, user, &x->account, &x->user) == ERR_OK)
+        result = SASL_GRANTED;
+    dovecot_cancel(&x->dovecot);
+    x->peer.answered(x->peer.context, result);
+}
+
+static enum sasl_result ask_dovecot(struct sasl_exchange *x, struct slice name,
+                                    struct slice password)
+{
+    struct dovecot_request request = {
+        .loop = x->peer.loop, .path = x->config->login.dovecot, .name = name,
+        .password = password, .client = x->peer.client, .is_secured = x->peer.is_secured,
+        .done = on_dovecot, .context = x,
+    };
+    x->dovecot = dovecot_ask(&request);
+    return x->dovecot != NULL ? SASL_WAITING : SASL_FAULT;
+}
+
 enum sasl_result sasl_check_password(struct sasl_exchange *x, struct slice name,
                                      struct slice password)
 {
+    if (x->config->login.dovecot.len > 0 && password.len <= PASSWORD_MAX &&
+        name.len <= LOGIN_NAME_MAX) {
+        buffer_clear(&x->account);
+        buffer_append(&x->account, name);
+        return ask_dovecot(x, name, password);
+    }
     if (login_find(x->config, name, &x->account, &x->user) != ERR_OK)
         return SASL_FAULT;
     /* Its room is made once: no copy stays behind when it grows. */
@@ -212,7 +246,7 @@ enum sasl_result sasl_check_password(struct sasl_exchange *x, struct slice name,
     buffer_append(&x->password, slice_part(password, 0, PASSWORD_MAX + 1));
     if (x->password.overflow)
         return SASL_FAULT;
-    x->work = (struct work){ .home = x->peer.home, .run = run_check, .done = check_done };
+    x->work = (struct work){ .home = loop_home(x->peer.loop), .run = run_check, .done = check_done };
     pthread_mutex_lock(&x->sasl->mutex);
     x->is_working = workers_submit(x->sasl->workers, &x->work);
     if (x->is_working)

@@ -1,7 +1,7 @@
 /* sasl.h: proving who one is. RFC 4422; PLAIN (RFC 4616), LOGIN (no RFC), SCRAM-SHA-256
  * and SCRAM-SHA-1 (RFC 5802, 7677) with and without tls-exporter (RFC 9266).
  *
- * An exchange is a value without I/O: the client's octets in, challenges out. What takes
+ * An exchange takes the client's octets and gives challenges. What takes
  * time is done by the workers, the same for somebody who does not exist (HOSTILE 34). It
  * belongs to one loop's thread; struct sasl is shared by all.
  */
@@ -10,7 +10,9 @@
 
 #include "base/buffer.h"
 #include "config/config.h"
+#include "event/loop.h"
 #include "event/workers.h"
+#include "net/address.h"
 
 struct sasl;
 struct sasl_exchange;
@@ -26,11 +28,14 @@ enum sasl_result {
     SASL_WAITING,   /* answered() follows */
 };
 
-/* All borrowed until sasl_begin() returns, but `home` and `context`. */
+/* All borrowed until sasl_begin() returns, but `loop`, `client` and `context`, which
+ * outlive the exchange. */
 struct sasl_peer {
     const struct config *config;
     struct slice binding;       /* SASL_BINDING_BYTES of the TLS session, or empty */
-    struct home *home;          /* where answered() runs */
+    const struct net_address *client;
+    bool is_secured;
+    struct loop *loop;          /* where answered() runs */
     void (*answered)(void *context, enum sasl_result result); /* never SASL_WAITING */
     void *context;
 };

@@ -3,6 +3,7 @@
 #define GODWIT_ACCOUNTS_SASL_PRIVATE_H
 
 #include "accounts/credential.h"
+#include "accounts/dovecot.h"
 #include "accounts/login.h"
 #include "accounts/sasl.h"
 
@@ -45,6 +46,7 @@ struct sasl_exchange {
     bool is_over;                /* ended while it worked: freed when that is done */
     bool is_right;
     Gsasl_session *scram;
+    struct dovecot *dovecot;     /* being asked */
 };
 
 /* Has the name and the password checked: SASL_WAITING, or SASL_FAULT. Takes a copy. */

@@ -81,7 +81,7 @@ static struct dialogue begin(const char *mechanism, struct dialogue *d, bool bou
 {
     static char binding[SASL_BINDING_BYTES] = "0123456789abcdef0123456789abcde";
     struct sasl_peer peer = {
-        .config = config, .home = loop_home(loop), .answered = on_answered, .context = d,
+        .config = config, .loop = loop, .answered = on_answered, .context = d,
         .binding = bound ? slice_make(binding, sizeof binding) : slice_make(NULL, 0),
     };
     *d = (struct dialogue){ .x = sasl_begin(sasl, slice_from_string(mechanism), &peer) };

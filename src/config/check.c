@@ -154,8 +154,18 @@ static bool settle_postmaster(struct reader *r)
     return true;
 }
 
+/* Dovecot knows passwords, and no keys for SCRAM. */
+static void settle_logins(struct config *c)
+{
+    if (slice_is_empty(c->login.dovecot))
+        return;
+    c->has_logins = true;
+    c->logins_have_scram_sha256 = c->logins_have_scram_sha1 = false;
+}
+
 bool snapshot_check(struct reader *r)
 {
+    settle_logins(&r->snapshot->config);
     return settle_captures(r) && check_listeners(r) && check_domains(r) &&
            settle_postmaster(r);
 }

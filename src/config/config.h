@@ -155,6 +155,7 @@ struct config_login {
     int64_t delay_ms;               /* after a few failures the next answer takes so long */
     int64_t delay_max_ms;           /* ... doubled each time, up to this */
     uint32_t failures;              /* a session; then it is closed */
+    struct slice dovecot;           /* the socket that passwords are checked at, or empty */
 };
 
 struct config_account_limits {      /* of each; 0: none */

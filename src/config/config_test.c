@@ -184,6 +184,7 @@ static const struct {
     { "postmaster: Ops@EXAMPLE.com", offsetof(struct config, postmaster),
       "Ops@example.com" },
     { "dns: { trust_anchor: /k }", offsetof(struct config, dns.trust_anchor), "/k" },
+    { "auth: { dovecot: /d }", offsetof(struct config, login.dovecot), "/d" },
     { "log: { file: /l }", offsetof(struct config, log_file), "/l" },
 };
 

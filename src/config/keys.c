@@ -287,6 +287,9 @@ static const struct key login_keys[] = {
       .fallback = "10s",
       .max = HOUR_MS,
       .help = "... up to this" },
+    { .name = "dovecot", .type = &type_path,
+      .offset = offsetof(struct config_login, dovecot), .fallback = "", .max = 107,
+      .help = "Dovecot's socket for authentication clients; none: the users files" },
     { .name = NULL },
 };
 

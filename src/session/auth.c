@@ -149,7 +149,8 @@ static bool begin(struct session *s, struct slice mechanism)
     char bytes[TLS_BINDING_BYTES];
     struct sasl_peer peer = {
         .config = session_config(s), .binding = binding_of(s, bytes),
-        .home = loop_home(s->host->options.loop), .answered = on_answered, .context = s,
+        .client = &s->client, .is_secured = smtp_server_is_secured(s->engine),
+        .loop = s->host->options.loop, .answered = on_answered, .context = s,
     };
     struct slice name = slice_part(mechanism, 0, sizeof s->mechanism - 1);
     sasl_end(&s->auth);

@@ -326,7 +326,7 @@ def dovecot(folder):
     for user in ("anna", "bert", "full"):
         p.make(f"box/{user}", "receiver", 0o700)
     own = p.id("receiver")
-    p.write("users", "".join(f"{user}@far.test:{{PLAIN}}x:{own}:{own}::"
+    p.write("users", "".join(f"{user}@far.test:{{PLAIN}}pen cil:{own}:{own}::"
                              f"{p.path('box', user)}::\n" for user in ("anna", "bert")))
     config = p.write("dovecot.conf", f"""
 base_dir = {p.path('run')}
@@ -352,6 +352,11 @@ service lmtp {{
     port = {p.port}
   }}
   unix_listener {p.path('run')}/lmtp-here {{
+    mode = 0666
+  }}
+}}
+service auth {{
+  unix_listener {p.path('run')}/auth-here {{
     mode = 0666
   }}
 }}

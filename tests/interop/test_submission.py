@@ -1,4 +1,5 @@
 """People's programs log in and hand over mail: client, channel, mechanism."""
+import base64
 import subprocess
 
 import pytest
@@ -100,3 +101,36 @@ def test_logs_in_and_hands_over(sink, data, users, tmp_path, client, mechanism, 
         godwit.wait_for(lambda: g.events("login"), "the log")
         login = g.events("login")[0]
         assert login["account"] == USER and login["mechanism"].removesuffix("-PLUS") == mechanism
+
+
+DOVECOT = """
+listen: [{{ address: "127.0.0.1:0", role: submission, auth_in_clear: true }}]
+relay_clients: []
+auth: {{ dovecot: "{socket}" }}
+domains: {{ far.test: {{ users: [anna, bert], deliver: discard }} }}
+"""
+
+
+def test_dovecot_knows_the_passwords(sink, data, tmp_path):
+    """Its socket for authentication clients; when it is gone nobody is refused for good."""
+    def log_in(g, name, password):
+        with godwit.Client(g.port, channel="clear") as c:
+            offered = c.ask("EHLO client.test")[1]
+            assert "AUTH PLAIN LOGIN" in offered.split("\n")
+            proof = base64.b64encode(f"\0{name}\0{password}".encode()).decode()
+            code = c.code("AUTH PLAIN " + proof)
+            if code == 235:
+                assert c.code("MAIL FROM:<anna@far.test>") == (250 if "anna" in name else 553)
+            return code
+    with peers.dovecot(str(tmp_path / "peer")) as peer:
+        socket = peer.path("run", "auth-here")
+        with godwit.Godwit(data, "--next-hop", sink.address, listen=(),
+                           config=DOVECOT.format(socket=socket)) as g:
+            assert log_in(g, "anna@far.test", "pen cil") == 235
+            assert log_in(g, "bert@far.test", "pen cil") == 235
+            assert log_in(g, "anna@far.test", "pencil") == 535
+            assert log_in(g, "nobody@far.test", "pen cil") == 535
+            godwit.wait_for(lambda: len(g.events("login")) == 2, "the log")
+            assert {e["account"] for e in g.events("login")} == {"anna@far.test", "bert@far.test"}
+            peer.stop()
+            assert log_in(g, "anna@far.test", "pen cil") == 454
