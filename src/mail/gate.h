@@ -23,6 +23,7 @@ enum gate_point {
     GATE_RCPT = 8,
     GATE_HEADER = 16, /* the header is there, nothing of it in the intake yet */
     GATE_END = 32,    /* the end of data, before the commit */
+    GATE_BODY = 64,   /* each piece of what follows the header, on its way to the intake */
 };
 
 enum gate_action {
@@ -60,6 +61,7 @@ struct gate_question {
     const struct envelope *envelope;     /* from GATE_MAIL on; recipients so far */
     struct slice recipient;              /* GATE_RCPT: the one being asked about */
     struct slice header;                 /* GATE_HEADER: with its empty line, if it has one */
+    struct slice body;                   /* GATE_BODY: for the call of ask() only */
     uint64_t content_size;               /* GATE_END; at GATE_RCPT what the client said
                                             it would be (SIZE=), or 0 */
     bool content_is_8bit;                /* GATE_END: octets above 127 */
@@ -68,6 +70,8 @@ struct gate_question {
     struct home *home;                   /* of the session's thread */
     void *parked;                        /* the parked gate's own, from ask() until it
                                             answered or was cancelled */
+    void **state;                        /* a gate with forget(): its own, NULL at first,
+                                            kept for the whole transaction */
     /* For a gate that parked: called once, on the session's thread, never from
      * inside ask(). */
     void (*answered)(struct gate_question *question, const struct gate_answer *answer);
@@ -80,20 +84,26 @@ enum gate_result {
 
 struct gate;
 
-enum gate_header_of {
-    GATE_HEADER_OF_ALL,
-    GATE_HEADER_OF_ACCOUNTS,   /* where somebody has logged in */
-    GATE_HEADER_OF_SUBMISSION, /* on listeners of that role */
+/* At GATE_HEADER and GATE_BODY. */
+enum gate_content_of {
+    GATE_CONTENT_OF_ALL,
+    GATE_CONTENT_OF_ACCOUNTS,   /* where somebody has logged in */
+    GATE_CONTENT_OF_SUBMISSION, /* on listeners of that role */
+    GATE_CONTENT_OF_STRANGERS,  /* on relay listeners, of who is neither logged in nor
+                                   trusted */
 };
 
 struct gate_ops {
     const char *name;
     unsigned points;                     /* of enum gate_point */
-    enum gate_header_of header_of;       /* which headers: one that is wanted is kept back */
+    enum gate_content_of content_of;     /* a header that is wanted is kept back */
     enum gate_result (*ask)(struct gate *gate, struct gate_question *question,
                             struct gate_answer *out_answer);
     /* The session ends while the question is parked: answered() must not follow. */
     void (*cancel)(struct gate *gate, struct gate_question *question);
+    /* The transaction is over, or the next begins, and *state is not NULL: frees it, sets
+     * NULL. Nothing of the gate is parked. NULL: the gate keeps no state. */
+    void (*forget)(struct gate *gate, void **state);
 };
 
 struct gate {

@@ -124,7 +124,7 @@ static void sender_cancel(struct gate *gate, struct gate_question *question)
 }
 
 static const struct gate_ops sender_ops = {
-    .name = "sender", .points = GATE_MAIL | GATE_HEADER, .header_of = GATE_HEADER_OF_ACCOUNTS,
+    .name = "sender", .points = GATE_MAIL | GATE_HEADER, .content_of = GATE_CONTENT_OF_ACCOUNTS,
     .ask = sender_ask, .cancel = sender_cancel,
 };
 

@@ -172,7 +172,7 @@ static void submission_cancel(struct gate *gate, struct gate_question *question)
 
 static const struct gate_ops submission_ops = {
     .name = "submission", .points = GATE_HEADER | GATE_END,
-    .header_of = GATE_HEADER_OF_SUBMISSION,
+    .content_of = GATE_CONTENT_OF_SUBMISSION,
     .ask = submission_ask, .cancel = submission_cancel,
 };
 

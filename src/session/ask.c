@@ -47,6 +47,7 @@ bool session_ask(struct session *s)
         return session_ask_gates(s, GATE_HELO, slice_make(NULL, 0));
     case SMTP_ASK_MAIL:
         s->discard = s->hold = false;
+        session_gates_forget(s);
         buffer_clear(&s->prefix);
         return session_ask_gates(s, GATE_MAIL, slice_make(NULL, 0));
     case SMTP_ASK_RCPT:
@@ -98,13 +99,19 @@ void session_gates_answered(struct session *s, const struct gate_answer *answer)
         session_header_answered(s, answer);
         return;
     }
+    if (s->question.point == GATE_BODY) {
+        session_body_answered(s, answer);
+        return;
+    }
     if (answer != NULL && answer->action == GATE_CLOSE) {
         close_with(s, answer);
         return;
     }
     if (answer != NULL) {
-        if (s->question.point == GATE_END)
+        if (s->question.point == GATE_END) {
+            session_gates_forget(s);
             intake_abort(&s->writer);
+        }
         s->content_mono_ms = 0;
         refuse_and_tell(s, &answer->reply);
         return;

@@ -5,6 +5,8 @@
  */
 #include "session/session_private.h"
 
+#include <stdlib.h>
+
 static void gates_go_on(struct session *s);
 
 static bool is_wanted(const struct session *s, const struct gate *gate,
@@ -12,15 +14,19 @@ static bool is_wanted(const struct session *s, const struct gate *gate,
 {
     if ((gate->ops->points & (unsigned)point) == 0)
         return false;
-    if (point != GATE_HEADER)
+    if (point != GATE_HEADER && point != GATE_BODY)
         return true;
-    switch (gate->ops->header_of) {
-    case GATE_HEADER_OF_ALL:
+    bool is_account = buffer_len(&s->account) > 0;
+    bool is_submission = s->profile->listener->role == CONFIG_ROLE_SUBMISSION;
+    switch (gate->ops->content_of) {
+    case GATE_CONTENT_OF_ALL:
         return true;
-    case GATE_HEADER_OF_ACCOUNTS:
-        return buffer_len(&s->account) > 0;
-    case GATE_HEADER_OF_SUBMISSION:
-        return s->profile->listener->role == CONFIG_ROLE_SUBMISSION;
+    case GATE_CONTENT_OF_ACCOUNTS:
+        return is_account;
+    case GATE_CONTENT_OF_SUBMISSION:
+        return is_submission;
+    case GATE_CONTENT_OF_STRANGERS:
+        return !is_account && !is_submission && !s->trusted;
     }
     return true;
 }
@@ -89,6 +95,26 @@ static void on_answered(struct gate_question *question, const struct gate_answer
         session_go_on(s);
 }
 
+/* Its place in this transaction; NULL without memory, or where it keeps nothing. */
+static void **state_of(struct session *s, const struct gate *gate)
+{
+    if (gate->ops->forget == NULL)
+        return NULL;
+    if (s->gate_states == NULL)
+        s->gate_states = calloc(s->host->options.gates_count, sizeof *s->gate_states);
+    return s->gate_states == NULL ? NULL : &s->gate_states[s->gate_at];
+}
+
+void session_gates_forget(struct session *s)
+{
+    const struct session_host_options *o = &s->host->options;
+    for (size_t i = 0; s->gate_states != NULL && i < o->gates_count; i++)
+        if (s->gate_states[i] != NULL)
+            o->gates[i]->ops->forget(o->gates[i], &s->gate_states[i]);
+    free(s->gate_states);
+    s->gate_states = NULL;
+}
+
 static void gates_go_on(struct session *s)
 {
     const struct session_host_options *o = &s->host->options;
@@ -99,6 +125,7 @@ static void gates_go_on(struct session *s)
             s->gate_at++;
             continue;
         }
+        s->question.state = state_of(s, gate);
         if (gate->ops->ask(gate, &s->question, &answer) == GATE_PARKED) {
             s->gate_parked = gate;
             s->wait = WAIT_GATE;
@@ -116,7 +143,7 @@ static uint64_t content_size(struct session *s, enum gate_point point)
                               : smtp_server_facts(s->engine)->size;
 }
 
-bool session_ask_gates(struct session *s, enum gate_point point, struct slice recipient)
+bool session_ask_gates(struct session *s, enum gate_point point, struct slice what)
 {
     s->gate_at = 0;
     s->question = (struct gate_question){
@@ -131,7 +158,8 @@ bool session_ask_gates(struct session *s, enum gate_point point, struct slice re
         .client_is_trusted = s->trusted,
         .account = buffer_slice(&s->account),
         .envelope = smtp_server_envelope(s->engine),
-        .recipient = recipient,
+        .recipient = point == GATE_RCPT ? what : slice_make(NULL, 0),
+        .body = point == GATE_BODY ? what : slice_make(NULL, 0),
         .header = point == GATE_HEADER ? buffer_slice(&s->header) : slice_make(NULL, 0),
         .content_size = content_size(s, point),
         .content_is_8bit = smtp_server_facts(s->engine)->has_8bit,

@@ -71,6 +71,7 @@ static bool step(struct session *s, struct slice *input)
         session_receive(s, piece);
         return s->wait == WAIT_INPUT;
     case SMTP_SERVER_DROPPED:
+        session_gates_forget(s);
         intake_abort(&s->writer);
         s->content_mono_ms = 0;
         return true;

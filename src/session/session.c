@@ -109,6 +109,7 @@ void session_over(struct session *s)
 {
     s->over = true;
     session_gates_cancel(s);
+    session_gates_forget(s);
     sasl_end(&s->auth);
     timer_clear(&s->delay);
     intake_abort(&s->writer);

@@ -99,7 +99,8 @@ struct session {
     bool hold;
     struct buffer prefix;         /* fields that gates add */
     struct buffer header;         /* kept back while a gate wants to see it */
-    struct buffer body;           /* what came with its last piece */
+    struct buffer body;           /* what came with its last piece, or waits for a gate */
+    bool body_asked;              /* a gate wants to see it */
     struct header_scan header_scan;
     bool header_kept;             /* ... which is so until it has been asked */
     int64_t content_mono_ms;      /* when the content began; 0: not inside one */
@@ -107,6 +108,7 @@ struct session {
     /* the gate that is being asked */
     size_t gate_at;
     struct gate *gate_parked;
+    void **gate_states;           /* one for each gate, or NULL */
     struct gate_question question;
     struct timer delay;
 };
@@ -135,8 +137,9 @@ void session_flush(struct session *s);
 bool session_ask(struct session *s);
 
 /* gates.c: asks the gates at a point; true when `session_gates_answered` has been
- * called already. */
-bool session_ask_gates(struct session *s, enum gate_point point, struct slice recipient);
+ * called already. `what` is the recipient at GATE_RCPT, the piece at GATE_BODY. */
+bool session_ask_gates(struct session *s, enum gate_point point, struct slice what);
+void session_gates_forget(struct session *s); /* the transaction is over */
 void session_gates_cancel(struct session *s);
 bool session_gates_want(const struct session *s, enum gate_point point);
 
@@ -147,6 +150,7 @@ void session_gates_answered(struct session *s, const struct gate_answer *answer)
 bool session_begin_intake(struct session *s);
 void session_receive(struct session *s, struct slice piece);
 void session_header_answered(struct session *s, const struct gate_answer *answer);
+void session_body_answered(struct session *s, const struct gate_answer *answer);
 void session_commit(struct session *s);
 
 /* auth.c */
