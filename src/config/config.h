@@ -110,6 +110,53 @@ struct config_domain {
     struct config_deliver deliver;
 };
 
+enum config_either {
+    CONFIG_EITHER,          /* it does not matter */
+    CONFIG_YES,
+    CONFIG_NO,
+};
+
+enum config_then {
+    CONFIG_THEN_ACCEPT,     /* and no later rule is looked at */
+    CONFIG_THEN_RELAY,      /* may send anywhere, as one of relay_clients */
+    CONFIG_THEN_REJECT,     /* 550 5.7.1 */
+    CONFIG_THEN_DEFER,      /* 450 4.7.1 */
+    CONFIG_THEN_DISCARD,
+    CONFIG_THEN_HOLD,
+    CONFIG_THEN_DELAY,      /* the answer takes a while; the next rules are looked at */
+    CONFIG_THEN_CLOSE,      /* 421 4.7.1, and the connection goes */
+};
+
+struct config_slices {
+    struct slice *all;
+    size_t count;
+};
+
+struct config_dnsbl {
+    struct slice zone;
+    struct slice value;     /* "127.0.0.2": only what is listed as that; or empty: any */
+};
+
+/* All that is said must hold; of a list, one. Empty lists are not looked at. */
+struct config_rule {
+    struct network *clients;
+    size_t clients_count;
+    struct config_slices names;    /* by reverse look-up that leads back: "host.example",
+                                      "*.example" what lies under it, "none" */
+    struct config_slices helo;     /* the same, of what was said */
+    struct config_slices from;     /* "a@b.example", "@b.example", "@*.b.example", "<>" */
+    struct config_slices to;
+    struct config_slices accounts; /* "ann@b.example", "*" any, "none" */
+    struct config_dnsbl *dnsbl;    /* listed in one of them */
+    size_t dnsbl_count;
+    enum config_either role;       /* yes: submission */
+    enum config_either tls;
+    enum config_then then;
+    int64_t delay_ms;
+    struct slice reply;            /* of reject, defer and close: other words; or empty */
+    uint32_t line;                 /* in the file; 0: not from one */
+};
+
 struct config_limits {
     uint64_t message_bytes;
     uint64_t line_bytes;
@@ -205,6 +252,8 @@ struct config {
     struct table domains;           /* of config_domain */
     struct config_route *routes;
     size_t routes_count;            /* the first that matches decides */
+    struct config_rule *rules;
+    size_t rules_count;
     struct config_limits limits;
     struct config_timeouts timeouts;
     struct config_queue queue;

@@ -128,6 +128,7 @@ static const struct {
     LANDS(int64_t, "queue: { lifetime: 3d }", queue.lifetime_ms, 3 * DAY_MS),
     LANDS(int64_t, "queue: { report_lifetime: 1d }", queue.report_lifetime_ms, DAY_MS),
     LANDS(bool, "queue: { hold: yes }", queue.hold, 1),
+    LANDS(size_t, "rules: [{ then: hold }, { then: accept }]", rules_count, 2),
     LANDS(uint32_t, "auth: { failures: 4 }", login.failures, 4),
     LANDS(int64_t, "auth: { delay: 5s }", login.delay_ms, 5000),
     LANDS(int64_t, "auth: { delay_max: 6s }", login.delay_max_ms, 6000),

@@ -136,6 +136,8 @@ static int open_dns(struct engine *e)
     };
     enum err error = dns_open(&options, &e->dns);
     free(anchor);
+    if (error == ERR_OK)
+        error = policy_rules_gate_open(e->dns, &e->rules_gate);
     return error == ERR_OK ? 0
            : complain_about("cannot start the resolver", c->trust_anchor, error);
 }
@@ -172,11 +174,12 @@ static int open_loop(struct engine *e, struct engine_loop *l, uint32_t index)
 
 static int open_hosts(struct engine *e)
 {
-    e->gates[0] = e->relay_gate;
-    e->gates[1] = e->quota_gate;
-    e->gates[2] = e->sender_gate;
-    e->gates[3] = e->account_gate;
-    e->gates[4] = e->submission_gate;
+    struct gate *const gates[] = {
+        e->rules_gate, e->relay_gate, e->quota_gate, e->sender_gate, e->account_gate,
+        e->submission_gate,
+    };
+    _Static_assert(sizeof gates == sizeof e->gates, "all of them, in their order");
+    memcpy(e->gates, gates, sizeof gates);
     for (uint32_t i = 0; i < e->loops_count; i++) {
         struct session_host_options options = {
             .loop = e->loops[i].loop, .intake = spool_intake(e->spool),
@@ -308,6 +311,7 @@ void engine_close(struct engine *e)
     free(e->loops);
     free(e->own_addresses);
     policy_quota_gate_close(&e->quota_gate);
+    policy_rules_gate_close(&e->rules_gate);
     policy_submission_gate_close(&e->submission_gate);
     policy_account_gate_close(&e->account_gate);
     policy_sender_gate_close(&e->sender_gate);

@@ -14,6 +14,7 @@
 #include "policy/quota_gate.h"
 #include "policy/account_gate.h"
 #include "policy/relay_gate.h"
+#include "policy/rules_gate.h"
 #include "policy/sender_gate.h"
 #include "policy/submission_gate.h"
 #include "queue/queue.h"
@@ -86,12 +87,13 @@ struct engine {
     struct limiter *limiter;
     struct sasl *sasl;
     struct throttle *throttle;
+    struct gate *rules_gate;
     struct gate *relay_gate;
     struct gate *sender_gate;
     struct gate *account_gate;
     struct gate *submission_gate;
     struct gate *quota_gate;
-    struct gate *gates[5];       /* in the order in which they are asked */
+    struct gate *gates[6];       /* in the order in which they are asked */
     struct delivery_routes *routes;
     struct delivery *delivery;
     struct queue *queue;

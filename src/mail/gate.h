@@ -47,6 +47,7 @@ struct gate_answer {
 
 /* What is known of the session at that point. Borrowed until answered. */
 struct config;
+struct net_address;
 
 struct gate_question {
     enum gate_point point;
@@ -55,6 +56,9 @@ struct gate_question {
     uint64_t session_id;
     bool is_submission;                  /* the listener's role */
     const struct sockaddr_storage *client;
+    const struct net_address *address;   /* the same */
+    bool is_tls;
+    bool may_relay;                      /* a gate before said so */
     struct slice helo;                   /* empty before HELO */
     bool client_is_trusted;              /* in the networks that may relay */
     struct slice account;                /* the authenticated one, or empty */

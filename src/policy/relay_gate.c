@@ -45,7 +45,8 @@ static enum gate_result relay_ask(struct gate *gate, struct gate_question *quest
     if (question->point != GATE_RCPT)
         return GATE_ANSWERED;
     if (g->find(question->config, question->recipient, &kind) == ERR_OK)
-        reply = refusal(kind, question->client_is_trusted || question->account.len > 0);
+        reply = refusal(kind, question->client_is_trusted || question->may_relay ||
+                              question->account.len > 0);
     if (reply != NULL)
         *out_answer = (struct gate_answer){ .action = GATE_REPLY, .reply = *reply };
     return GATE_ANSWERED;

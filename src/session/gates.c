@@ -153,6 +153,8 @@ bool session_ask_gates(struct session *s, enum gate_point point, struct slice wh
         .config = session_config(s),
         .is_submission = s->profile->listener->role == CONFIG_ROLE_SUBMISSION,
         .client = &s->client.storage,
+        .address = &s->client,
+        .is_tls = smtp_server_is_secured(s->engine),
         .helo = point == GATE_HELO ? smtp_server_question(s->engine)->text
                                    : smtp_server_helo(s->engine),
         .client_is_trusted = s->trusted,
