@@ -1,0 +1,134 @@
+/* check.c: what mail authentication says about a message, and why. */
+#include "cli/check_private.h"
+
+#include "base/moment.h"
+#include "cli/tools.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+static const struct cli_option options[] = {
+    { "batch", NULL, "FILE, or standard input, has one JSON object a line", false },
+    { "ip", "ADDRESS", "the address of the client", false },
+    { "helo", "NAME", "what the client said with HELO", false },
+    { "mail-from", "ADDRESS", "the envelope's sender; empty: the null sender", false },
+    { "authserv-id", "NAME", "our name in Authentication-Results", false },
+    { "now", "UNIX", "the time to check for, in seconds since 1970", false },
+    { "dns", "HOST:PORT", "the server to ask; otherwise those of the system", false },
+    { "json", NULL, "a JSON object, which is what is printed anyway", false },
+    { NULL },
+};
+
+/* Prints it and drops it. */
+static int print(json_t *result)
+{
+    bool is_wrong = json_object_get(result, "error") != NULL;
+    int failed = json_dumpf(result, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(result);
+    return failed != 0 ? EX_IOERR : is_wrong ? EX_DATAERR : 0;
+}
+
+static int run_entry(struct check_source *source, const struct check_settings *settings,
+                     const json_t *entry)
+{
+    json_t *result = check_entry(source, settings, entry);
+    json_t *id = json_object_get(entry, "id");
+    if (result == NULL)
+        return EX_OSERR;
+    if (id != NULL)
+        json_object_set(result, "id", id);
+    return print(result);
+}
+
+/* An answer for each line, in order; a line that is wrong is answered, too. */
+static int run_lines(struct check_source *source, const struct check_settings *settings,
+                     FILE *file)
+{
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t len;
+    int worst = 0;
+    while ((len = getline(&line, &room, file)) >= 0) {
+        json_error_t error;
+        json_t *entry = json_loadb(line, (size_t)len, JSON_ALLOW_NUL, &error);
+        int code = json_is_object(entry)
+                       ? run_entry(source, settings, entry)
+                       : print(json_pack("{s:s}", "error", "the line is no JSON object"));
+        json_decref(entry);
+        if (code != 0)
+            worst = code;
+        if (code != 0 && code != EX_DATAERR)
+            break;
+    }
+    if (ferror(file) != 0)
+        worst = EX_IOERR;
+    free(line);
+    return worst;
+}
+
+static int run_batch(struct check_source *source, const struct check_settings *settings,
+                     const char *name)
+{
+    if (name == NULL || strcmp(name, "-") == 0)
+        return run_lines(source, settings, stdin);
+    FILE *file = fopen(name, "re");
+    if (file == NULL) {
+        cli_complain("%s: %s", name, strerror(errno));
+        return EX_NOINPUT;
+    }
+    int code = run_lines(source, settings, file);
+    fclose(file);
+    return code;
+}
+
+static int read_settings(const struct cli_call *call, struct check_settings *out)
+{
+    const char *now = cli_value(call, "now");
+    uint64_t now_s;
+    *out = (struct check_settings){
+        .ip = cli_value(call, "ip"),
+        .helo = cli_value(call, "helo"),
+        .mail_from = cli_value(call, "mail-from"),
+        .authserv_id = cli_value(call, "authserv-id"),
+        .now_s = moment_now().wall_ms / SECOND_MS,
+    };
+    if (now == NULL)
+        return 0;
+    if (!slice_to_number(slice_from_string(now), INT64_MAX, &now_s)) {
+        cli_complain("--now: '%s' is no number of seconds", now);
+        return EX_USAGE;
+    }
+    out->now_s = (int64_t)now_s;
+    return 0;
+}
+
+static int run(const struct cli_call *call)
+{
+    struct check_settings settings;
+    struct check_source source = { .server = cli_value(call, "dns") };
+    int code = read_settings(call, &settings);
+    if (code != 0)
+        return code;
+    if (call->operands_count > 1) {
+        cli_complain("check: takes one file, not '%s' too", call->operands[1]);
+        return EX_USAGE;
+    }
+    code = run_batch(&source, &settings, call->operands_count > 0 ? call->operands[0] : NULL);
+    check_source_close(&source);
+    return code;
+}
+
+const struct cli_tool cli_check = {
+    .name = "check",
+    .summary = "tells what SPF and DMARC say about a message, and why",
+    .about = "An entry of a batch has \"file\" or \"message\", \"ip\", \"helo\", \"mail_from\", \"now\",\n"
+             "and perhaps \"zone\" with the DNS to believe in; without a message SPF is checked\n"
+             "alone, or, of \"header_from\", \"spf\" and \"dkim\", DMARC.\n",
+    .operands = "[FILE]",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,50 @@
+/* check_private.h: the parts of "godwit check": where answers come from, what is
+ * evaluated, and how a verdict looks as JSON. */
+#ifndef GODWIT_CLI_CHECK_PRIVATE_H
+#define GODWIT_CLI_CHECK_PRIVATE_H
+
+#include "auth/spf/spf.h"
+#include "base/arena.h"
+#include "mail/lookup.h"
+
+#include <jansson.h>
+
+/* check_zone.c: a zone as JSON: names to the records of each, or to "SERVFAIL" or
+ * "TIMEOUT". Names have no case; a name that is absent does not exist. */
+
+/* The answer lives in the arena. False: memory is out. */
+bool check_zone_answer(const json_t *zone, const struct lookup_question *question,
+                       struct arena *arena, struct lookup_answer *out);
+
+/* check_source.c: what questions are answered from: a zone, or the DNS. */
+struct check_source {
+    const json_t *zone;    /* NULL: the DNS is asked */
+    const char *server;    /* "192.0.2.1:53"; NULL: as the system does */
+    struct check_dns *dns; /* opened when it is first asked */
+};
+
+/* EX_OSERR, EX_UNAVAILABLE or EX_USAGE after a complaint; 0: `take` was called. */
+int check_ask(struct check_source *source, const struct lookup_question *question,
+              void (*take)(void *context, const struct lookup_answer *answer), void *context);
+void check_source_close(struct check_source *source);
+
+/* check_print.c: new references; NULL: memory is out. */
+json_t *check_text(struct slice text);
+json_t *check_reasons(const struct reasons *reasons);
+json_t *check_print_spf(const struct spf *spf);
+
+/* check_entry.c: one line of a batch, or one message. */
+struct check_settings {
+    const char *ip;           /* NULL: not said */
+    const char *helo;
+    const char *mail_from;
+    const char *authserv_id;
+    int64_t now_s;
+};
+
+/* The result as a JSON object, with "error" in it when the entry cannot be evaluated.
+ * NULL: memory is out, or the DNS cannot be asked at all; a complaint was made. */
+json_t *check_entry(struct check_source *source, const struct check_settings *settings,
+                    const json_t *entry);
+
+#endif
