@@ -14,7 +14,7 @@ static const struct cli_option options[] = {
     { "batch", NULL, "FILE, or standard input, has one JSON object a line", false },
     { "ip", "ADDRESS", "the address of the client", false },
     { "helo", "NAME", "what the client said with HELO", false },
-    { "mail-from", "ADDRESS", "the envelope's sender; empty: the null sender", false },
+    { "mail-from", "ADDRESS", "the envelope's sender; nothing is the null sender", false },
     { "authserv-id", "NAME", "our name in Authentication-Results", false },
     { "now", "UNIX", "the time to check for, in seconds since 1970", false },
     { "dns", "HOST:PORT", "the server to ask; otherwise those of the system", false },
@@ -85,6 +85,24 @@ static int run_batch(struct check_source *source, const struct check_settings *s
     return code;
 }
 
+/* One message, from a file or from standard input. */
+static int run_message(struct check_source *source, const struct check_settings *settings,
+                       const char *name)
+{
+    struct buffer message;
+    bool is_input = name == NULL || strcmp(name, "-") == 0;
+    buffer_init(&message, CHECK_MESSAGE_MAX);
+    enum err error = check_message_read(is_input ? NULL : name, &message);
+    if (error != ERR_OK) {
+        cli_complain("%s: %s", is_input ? "standard input" : name, err_text(error));
+        buffer_free(&message);
+        return EX_NOINPUT;
+    }
+    json_t *result = check_message(source, settings, NULL, buffer_slice(&message));
+    buffer_free(&message);
+    return result == NULL ? EX_OSERR : print(result);
+}
+
 static int read_settings(const struct cli_call *call, struct check_settings *out)
 {
     const char *now = cli_value(call, "now");
@@ -93,7 +111,8 @@ static int read_settings(const struct cli_call *call, struct check_settings *out
         .ip = cli_value(call, "ip"),
         .helo = cli_value(call, "helo"),
         .mail_from = cli_value(call, "mail-from"),
-        .authserv_id = cli_value(call, "authserv-id"),
+        .authserv_id = cli_has(call, "authserv-id") ? cli_value(call, "authserv-id")
+                                                    : "localhost",
         .now_s = moment_now().wall_ms / SECOND_MS,
     };
     if (now == NULL)
@@ -117,7 +136,9 @@ static int run(const struct cli_call *call)
         cli_complain("check: takes one file, not '%s' too", call->operands[1]);
         return EX_USAGE;
     }
-    code = run_batch(&source, &settings, call->operands_count > 0 ? call->operands[0] : NULL);
+    const char *name = call->operands_count > 0 ? call->operands[0] : NULL;
+    code = cli_has(call, "batch") ? run_batch(&source, &settings, name)
+                                  : run_message(&source, &settings, name);
     check_source_close(&source);
     return code;
 }
@@ -125,9 +146,9 @@ static int run(const struct cli_call *call)
 const struct cli_tool cli_check = {
     .name = "check",
     .summary = "tells what SPF and DMARC say about a message, and why",
-    .about = "An entry of a batch has \"file\" or \"message\", \"ip\", \"helo\", \"mail_from\", \"now\",\n"
-             "and perhaps \"zone\" with the DNS to believe in; without a message SPF is checked\n"
-             "alone, or, of \"header_from\", \"spf\" and \"dkim\", DMARC.\n",
+    .about = "An entry of a batch has \"file\" or \"message\", \"ip\", \"helo\", \"mail_from\", \"now\"\n"
+             "and perhaps a \"zone\" with the DNS to believe in. Without a message SPF is\n"
+             "evaluated alone, or DMARC, of \"header_from\", \"spf\" and \"dkim\".\n",
     .operands = "[FILE]",
     .options = options,
     .run = run,

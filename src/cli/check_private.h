@@ -3,7 +3,7 @@
 #ifndef GODWIT_CLI_CHECK_PRIVATE_H
 #define GODWIT_CLI_CHECK_PRIVATE_H
 
-#include "auth/spf/spf.h"
+#include "auth/message/message.h"
 #include "base/arena.h"
 #include "mail/lookup.h"
 
@@ -32,6 +32,13 @@ void check_source_close(struct check_source *source);
 json_t *check_text(struct slice text);
 json_t *check_reasons(const struct reasons *reasons);
 json_t *check_print_spf(const struct spf *spf);
+json_t *check_print_dmarc(const struct dmarc *dmarc);
+json_t *check_print_message(const struct auth *auth, struct slice authserv_id);
+
+/* check_message.c: ERR_FULL, or why the file cannot be read; NULL is standard input. */
+enum { CHECK_MESSAGE_MAX = 256 * 1024 * 1024 };
+enum err check_message_read(const char *name, struct buffer *out);
+enum err check_message_from_text(struct slice text, struct buffer *out);
 
 /* check_entry.c: one line of a batch, or one message. */
 struct check_settings {
@@ -41,6 +48,10 @@ struct check_settings {
     const char *authserv_id;
     int64_t now_s;
 };
+
+/* One message; `entry` may be NULL. The result as below. */
+json_t *check_message(struct check_source *source, const struct check_settings *settings,
+                      const json_t *entry, struct slice message);
 
 /* The result as a JSON object, with "error" in it when the entry cannot be evaluated.
  * NULL: memory is out, or the DNS cannot be asked at all; a complaint was made. */
