@@ -29,6 +29,7 @@ static int print(json_t *result)
     int failed = json_dumpf(result, stdout, JSON_COMPACT);
     putchar('\n');
     json_decref(result);
+    failed |= fflush(stdout); /* who writes entries one by one waits for each answer */
     return failed != 0 ? EX_IOERR : is_wrong ? EX_DATAERR : 0;
 }
 
@@ -98,6 +99,7 @@ static int run_message(struct check_source *source, const struct check_settings 
         buffer_free(&message);
         return EX_NOINPUT;
     }
+    check_source_begin(source, NULL);
     json_t *result = check_message(source, settings, NULL, buffer_slice(&message));
     buffer_free(&message);
     return result == NULL ? EX_OSERR : print(result);
@@ -125,11 +127,23 @@ static int read_settings(const struct cli_call *call, struct check_settings *out
     return 0;
 }
 
+static int read_source(const struct cli_call *call, struct check_source *out)
+{
+    const char *server = cli_value(call, "dns");
+    *out = (struct check_source){ .has_server = server != NULL };
+    if (server == NULL || net_address_parse(slice_from_string(server), &out->server))
+        return 0;
+    cli_complain("--dns: '%s' is no address with a port, as in 192.0.2.1:53", server);
+    return EX_USAGE;
+}
+
 static int run(const struct cli_call *call)
 {
     struct check_settings settings;
-    struct check_source source = { .server = cli_value(call, "dns") };
+    struct check_source source;
     int code = read_settings(call, &settings);
+    if (code == 0)
+        code = read_source(call, &source);
     if (code != 0)
         return code;
     if (call->operands_count > 1) {

@@ -15,6 +15,14 @@ static json_t *wrong(const char *text)
     return json_pack("{s:s}", "error", text);
 }
 
+/* The envelope's sender may be said with its brackets. */
+static struct slice without_brackets(struct slice path)
+{
+    if (path.len < 2 || path.data[0] != '<' || path.data[path.len - 1] != '>')
+        return path;
+    return slice_part(path, 1, path.len - 2);
+}
+
 /* False: "ip" is there and no address. */
 static bool read_spf_request(const struct check_settings *settings, const json_t *entry,
                              struct spf_request *out, bool *out_has_client)
@@ -23,7 +31,7 @@ static bool read_spf_request(const struct check_settings *settings, const json_t
     struct slice ip = text_or(entry, "ip", settings->ip);
     *out = (struct spf_request){
         .helo = text_or(entry, "helo", settings->helo),
-        .mail_from = text_or(entry, "mail_from", settings->mail_from),
+        .mail_from = without_brackets(text_or(entry, "mail_from", settings->mail_from)),
         .receiver = slice_from_string(settings->authserv_id),
         .now_s = json_is_integer(now) ? json_integer_value(now) : settings->now_s,
     };
@@ -45,7 +53,7 @@ static json_t *check_spf(struct check_source *source, const struct spf_request *
     if (spf_begin(request, &spf) != ERR_OK)
         return NULL;
     while (answered && spf_next(spf, &question))
-        answered = check_ask(source, &question, take_for_spf, spf) == 0;
+        answered = check_ask(source, &question, take_for_spf, spf);
     if (answered)
         result = json_pack("{s:o}", "spf", check_print_spf(spf));
     spf_free(&spf);
@@ -105,7 +113,7 @@ static json_t *check_dmarc(struct check_source *source, const json_t *entry)
     if (dmarc_begin(&request, &dmarc) != ERR_OK)
         return NULL;
     while (answered && dmarc_next(dmarc, &question))
-        answered = check_ask(source, &question, take_for_dmarc, dmarc) == 0;
+        answered = check_ask(source, &question, take_for_dmarc, dmarc);
     if (answered)
         result = json_pack("{s:o}", "dmarc", check_print_dmarc(dmarc));
     dmarc_free(&dmarc);
@@ -132,7 +140,7 @@ json_t *check_message(struct check_source *source, const struct check_settings *
     if (auth_begin(&request, &auth) != ERR_OK)
         return NULL;
     while (answered && auth_next(auth, &question))
-        answered = check_ask(source, &question, take_for_message, auth) == 0;
+        answered = check_ask(source, &question, take_for_message, auth);
     if (answered)
         result = check_print_message(auth, slice_from_string(settings->authserv_id));
     auth_free(&auth);
@@ -165,7 +173,7 @@ json_t *check_entry(struct check_source *source, const struct check_settings *se
     const json_t *zone = json_object_get(entry, "zone");
     if (zone != NULL && !json_is_object(zone))
         return wrong("\"zone\" is no object");
-    source->zone = zone;
+    check_source_begin(source, zone);
     if (json_is_string(json_object_get(entry, "file")) ||
         json_is_string(json_object_get(entry, "message")))
         return check_given_message(source, settings, entry);

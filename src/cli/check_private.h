@@ -6,6 +6,7 @@
 #include "auth/message/message.h"
 #include "base/arena.h"
 #include "mail/lookup.h"
+#include "net/address.h"
 
 #include <jansson.h>
 
@@ -19,13 +20,20 @@ bool check_zone_answer(const json_t *zone, const struct lookup_question *questio
 /* check_source.c: what questions are answered from: a zone, or the DNS. */
 struct check_source {
     const json_t *zone;    /* NULL: the DNS is asked */
-    const char *server;    /* "192.0.2.1:53"; NULL: as the system does */
+    bool has_server;       /* otherwise those of the system are asked */
+    struct net_address server;
     struct check_dns *dns; /* opened when it is first asked */
+    int64_t until_ms;      /* monotonic: what is asked of the DNS later, fails */
 };
 
-/* EX_OSERR, EX_UNAVAILABLE or EX_USAGE after a complaint; 0: `take` was called. */
-int check_ask(struct check_source *source, const struct lookup_question *question,
-              void (*take)(void *context, const struct lookup_answer *answer), void *context);
+/* One more entry is to be evaluated, with this zone or with none: at most 20 seconds from
+ * now (RFC 7208 4.6.4). */
+void check_source_begin(struct check_source *source, const json_t *zone);
+
+/* Calls `take`; false, after a complaint: memory is out or nobody can be asked. */
+bool check_ask(struct check_source *source, const struct lookup_question *question,
+               void (*take)(void *context, const struct lookup_answer *answer),
+               void *context);
 void check_source_close(struct check_source *source);
 
 /* check_print.c: new references; NULL: memory is out. */

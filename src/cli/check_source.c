@@ -2,16 +2,17 @@
  * loop runs until the answer is there. */
 #include "cli/check_private.h"
 
+#include "base/moment.h"
 #include "cli/tool.h"
 #include "dns/dns.h"
 #include "event/loop.h"
 
 #include <stdlib.h>
-#include <sysexits.h>
 
 enum {
     ANSWER_MAX = 16 * 1024 * 1024,
-    TIMEOUT_MS = 10000, /* of one question */
+    TIMEOUT_MS = 5000,     /* of one question */
+    PATIENCE_MS = 15000,   /* of the last one's beginning */
 };
 
 struct check_dns {
@@ -31,30 +32,28 @@ static void close_dns(struct check_dns **dns)
     free(d);
 }
 
-static int open_dns(const char *server, struct check_dns **out)
+static bool open_dns(struct check_source *source)
 {
-    struct net_address address;
-    struct dns_options options = { .timeout_ms = TIMEOUT_MS };
-    if (server != NULL) {
-        if (!net_address_parse(slice_from_string(server), &address)) {
-            cli_complain("--dns: '%s' is no address with a port, as in 192.0.2.1:53",
-                         server);
-            return EX_USAGE;
-        }
-        options.upstreams = &address;
-        options.upstreams_count = 1;
-    }
+    struct dns_options options = { .upstreams = &source->server,
+                                   .upstreams_count = source->has_server ? 1 : 0,
+                                   .timeout_ms = TIMEOUT_MS };
     struct check_dns *d = calloc(1, sizeof *d);
     enum err error = d == NULL ? ERR_MEMORY : loop_open(&d->loop);
     if (error == ERR_OK)
         error = dns_open(&options, &d->dns);
     if (error == ERR_OK) {
-        *out = d;
-        return 0;
+        source->dns = d;
+        return true;
     }
     close_dns(&d);
     cli_complain("the DNS cannot be asked: %s", err_text(error));
-    return EX_UNAVAILABLE;
+    return false;
+}
+
+void check_source_begin(struct check_source *source, const json_t *zone)
+{
+    source->zone = zone;
+    source->until_ms = moment_now().mono_ms + PATIENCE_MS;
 }
 
 static enum lookup_kind kind_of(enum dns_kind kind)
@@ -99,8 +98,8 @@ static void ask_dns(struct check_dns *d, const struct lookup_question *question,
     dns_query_clear(&d->query);
 }
 
-static int ask_zone(const json_t *zone, const struct lookup_question *question,
-                    void (*take)(void *, const struct lookup_answer *), void *context)
+static bool ask_zone(const json_t *zone, const struct lookup_question *question,
+                     void (*take)(void *, const struct lookup_answer *), void *context)
 {
     struct arena arena;
     struct lookup_answer answer;
@@ -111,21 +110,21 @@ static int ask_zone(const json_t *zone, const struct lookup_question *question,
     arena_free(&arena);
     if (!fits)
         cli_complain("an answer of the zone is too large, or memory is out");
-    return fits ? 0 : EX_OSERR;
+    return fits;
 }
 
-int check_ask(struct check_source *source, const struct lookup_question *question,
-              void (*take)(void *, const struct lookup_answer *), void *context)
+bool check_ask(struct check_source *source, const struct lookup_question *question,
+               void (*take)(void *, const struct lookup_answer *), void *context)
 {
     if (source->zone != NULL)
         return ask_zone(source->zone, question, take, context);
-    if (source->dns == NULL) {
-        int code = open_dns(source->server, &source->dns);
-        if (code != 0)
-            return code;
-    }
-    ask_dns(source->dns, question, take, context);
-    return 0;
+    if (source->dns == NULL && !open_dns(source))
+        return false;
+    if (moment_now().mono_ms < source->until_ms)
+        ask_dns(source->dns, question, take, context);
+    else
+        take(context, &(struct lookup_answer){ .kind = LOOKUP_FAILED });
+    return true;
 }
 
 void check_source_close(struct check_source *source)

@@ -162,7 +162,7 @@ def test_spoofed_authors():
     with open(SPOOFS) as f:
         spoofs = json.load(f)
     entries = [{"id": s["id"], "ip": "192.0.2.66", "helo": s["helo"],
-                "mail_from": s["mail_from"][1:-1], "zone": PROTECTED,
+                "mail_from": s["mail_from"], "zone": PROTECTED,
                 "message": s["from_header"] + s["other_header"] + "To: v@victim.com\r\n\r\nx\r\n"}
                for s in spoofs]
     assert sorted(SPOOFED) == sorted(s["id"] for s in spoofs)

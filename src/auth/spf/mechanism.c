@@ -32,7 +32,6 @@ void spf_matches(struct spf *spf)
 
 void spf_matches_not(struct spf *spf)
 {
-    *spf_macro_of(&spf->macros, 'd') = spf_top(spf)->domain;
     reasons_add_about(&spf->reasons, "", spf_top(spf)->term.text, " does not match");
 }
 

@@ -110,6 +110,7 @@ void spf_return(struct spf *spf, enum spf_result result)
         return;
     }
     spf->depth--;
+    *spf_macro_of(&spf->macros, 'd') = spf_top(spf)->domain;
     return_to_include(spf, result);
 }
 

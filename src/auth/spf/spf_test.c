@@ -69,6 +69,9 @@ static const struct fake_record records[] = {
     { "says.test", TXT, "v=spf1 -all exp=%{l}.says.test" },
     { "user.says.test", TXT, "%{c} %{r} %{t} %{s} %{h}" },
     { "eol.says.test", TXT, "one\r\ntwo" },
+    { "outer.test", TXT, "v=spf1 -include:pass.test +exists:%{d}.known.test exp=for.%{d}" },
+    { "outer.test.known.test", A, "127.0.0.2" },
+    { "for.outer.test", TXT, "of %{d}" },
     { "xn--bcher-kva.test", TXT, "v=spf1 exists:%{o}.known.test -all" },
     { "xn--bcher-kva.test.known.test", A, "127.0.0.2" },
     { NULL, 0, NULL },
@@ -188,6 +191,9 @@ static void test_identities(void **state)
     assert_int_equal(spf_verdict(spf).identity, SPF_HELO);
     spf_free(&spf);
     spf_free(&spf);
+    /* given up half way */
+    assert_int_equal(spf_begin(&request, &spf), ERR_OK);
+    spf_free(&spf);
 }
 
 static void test_explanations(void **state)
@@ -205,6 +211,10 @@ static void test_explanations(void **state)
     assert_string_equal(check("192.0.2.3", "mail.test", "x@p.own.test").explanation,
                         "unknown unknown 192.0.2.3");
     assert_int_equal(check("192.0.2.1", "mail.test", "x@p.own.test").result, SPF_PASS);
+    /* an included record is evaluated for its own domain, and for that alone */
+    assert_string_equal(check("192.0.2.1", "mail.test", "x@outer.test").explanation,
+                        "of outer.test");
+    assert_int_equal(check("198.51.100.1", "mail.test", "x@outer.test").result, SPF_PASS);
 }
 
 /* RFC 8616 4: what needs such a local part matches nothing, and asks for nothing. */
