@@ -15,14 +15,14 @@ static struct slice best_name(const struct spf *spf)
 {
     struct slice domain = spf->frames[spf->depth - 1].domain;
     struct slice best = SLICE("unknown");
-    for (size_t i = spf->validated_count; i > 0; i--)
-        best = spf->validated[i - 1];
-    for (size_t i = spf->validated_count; i > 0; i--)
-        if (is_at_or_in(spf->validated[i - 1], domain))
-            best = spf->validated[i - 1];
-    for (size_t i = 0; i < spf->validated_count; i++)
-        if (slice_equal_nocase(spf->validated[i], domain))
-            return spf->validated[i];
+    if (spf->known_count > 0)
+        best = spf->known[0];
+    for (size_t i = spf->known_count; i > 0; i--)
+        if (is_at_or_in(spf->known[i - 1], domain))
+            best = spf->known[i - 1];
+    for (size_t i = 0; i < spf->known_count; i++)
+        if (slice_equal_nocase(spf->known[i], domain))
+            return spf->known[i];
     return best;
 }
 
@@ -45,7 +45,12 @@ static void ask_next_name(struct spf *spf)
                 spf->client.is_v6 ? DNS_TYPE_AAAA : DNS_TYPE_A, on_name_addresses);
         return;
     }
-    *spf_macro_of(&spf->macros, 'p') = best_name(spf);
+    if (spf->wanted.len == 0) {
+        memcpy(spf->known, spf->validated, sizeof spf->known);
+        spf->known_count = spf->validated_count;
+        spf->has_known = true;
+        *spf_macro_of(&spf->macros, 'p') = best_name(spf);
+    }
     spf->after_names(spf);
 }
 
@@ -108,8 +113,12 @@ void spf_find_names(struct spf *spf, struct slice wanted, spf_step *then)
 
 void spf_with_names(struct spf *spf, struct slice text, spf_step *then)
 {
-    if (spf_macro_uses(text, 'p'))
+    bool is_needed = spf_macro_uses(text, 'p');
+    if (is_needed && !spf->has_known) {
         spf_find_names(spf, SLICE(""), then);
-    else
-        then(spf);
+        return;
+    }
+    if (is_needed)
+        *spf_macro_of(&spf->macros, 'p') = best_name(spf);
+    then(spf);
 }

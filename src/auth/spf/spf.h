@@ -3,9 +3,9 @@
  * RFC 7208, with RFC 8616 4 for internationalized mail. A step machine without I/O and
  * clock: ask spf_next() for a question, give spf_answer() its answer, until spf_next()
  * says that it is done. At most 10 terms with look-ups, 2 void ones, 10 hosts of an MX
- * and 10 names of a PTR (RFC 7208 4.6.4, HOSTILE 96). Whoever runs out of patience gives
- * LOOKUP_FAILED to what is still asked: at most some 120 steps follow, most of them none.
- * One owner, one thread; any memory that is missing makes a temperror.
+ * and 10 names of a PTR (RFC 7208 4.6.4, HOSTILE 96): never more than 123 questions.
+ * Whoever runs out of patience gives LOOKUP_FAILED to what is still asked. One owner, one
+ * thread; any memory that is missing makes a temperror.
  */
 #ifndef GODWIT_AUTH_SPF_SPF_H
 #define GODWIT_AUTH_SPF_SPF_H

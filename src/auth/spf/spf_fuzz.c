@@ -7,7 +7,7 @@
 #include "base/must.h"
 
 enum {
-    QUESTIONS_MAX = 1 + 11 * 11 + 2 * 11 + 12,
+    QUESTIONS_MAX = 1 + 10 * 11 + 11 + 1, /* as spf.h says */
     RECORDS_MAX = 16,
 };
 

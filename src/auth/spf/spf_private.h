@@ -48,10 +48,14 @@ struct spf {
     struct slice names[SPF_NAMES_MAX];
     size_t names_count;
     size_t names_at;
-    /* the names of the client that lead back to it */
+    /* those of its names that lead back to the client */
     struct slice validated[SPF_NAMES_MAX];
     size_t validated_count;
     struct slice wanted;             /* only names in this domain; empty: any */
+    /* all that do, once the macro "p" has asked for them */
+    struct slice known[SPF_NAMES_MAX];
+    size_t known_count;
+    bool has_known;
     spf_step *after_names;
     bool is_done;
     bool is_explaining;              /* the result stands */

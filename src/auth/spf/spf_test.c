@@ -54,6 +54,8 @@ static const struct fake_record records[] = {
     { "ptr.test", TXT, "v=spf1 ptr:%{d1} -all" },
     { "ptrs.test", TXT, "v=spf1 ptr:own.test ~ptr:test.own.test -all" },
     { "p.own.test", TXT, "v=spf1 exists:%{p}.known.test -all exp=p-says.test" },
+    { "pp.test", TXT, "v=spf1 exists:%{p}.no.test include:pq.test exists:%{p}.known.test -all" },
+    { "pq.test", TXT, "v=spf1 exists:%{P}.no.test ?all" },
     { "p-says.test", TXT, "%{p} %{P} %{c}" },
     { "own.test.known.test", A, "127.0.0.2" },
     { "fails.test", TXT, NULL },
@@ -140,6 +142,7 @@ static void test_results(void **state)
         { "192.0.2.2", "ptr.test", SPF_PASS, 5 },
         { "192.0.2.3", "ptr.test", SPF_FAIL, 2 },
         { "192.0.2.1", "ptrs.test", SPF_PASS, 4 },
+        { "192.0.2.1", "pp.test", SPF_PASS, 8 }, /* its names are asked for once */
         { "192.0.2.1", "fails.test", SPF_TEMPERROR, 1 },
         { "192.0.2.1", "fails-in.test", SPF_TEMPERROR, 2 },
         { "192.0.2.1", "fails-a.test", SPF_TEMPERROR, 2 },
