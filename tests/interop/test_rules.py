@@ -1,4 +1,7 @@
 """Rules over what a client is, with a name server of the test's own."""
+import json
+import subprocess
+
 import pytest
 
 import godwit
@@ -86,3 +89,28 @@ def test_a_client_may_go_while_a_list_is_asked(server):
             c.send(b"EHLO a.test\r\nMAIL FROM:<>\r\nRCPT TO:<ann@our.test>\r\n")
             assert c.reply()[0] == 250
     assert replies(server, "192.0.2.9", "ann@our.test")[0][0] == 250
+
+
+@pytest.mark.parametrize("flags,rules,asked", [
+    (["--client", "192.0.2.1"], [(1, "reject")], ["1.2.0.192.bl.test"]),
+    (["--client", "192.0.2.9", "--from", "a@hold.test", "--helo", "slow.test"],
+     [(4, "delay"), (6, "hold")], ["9.2.0.192.bl.test", "9.2.0.192.in-addr.arpa"]),
+    (["--client", "192.0.2.9", "--from", "<>"], [], None),
+])
+def test_explained(tmp_path, data, flags, rules, asked):
+    path = str(tmp_path / "godwit.yaml")
+    with NameServer(ZONE) as dns:
+        with open(path, "w") as f:
+            f.write(CONFIG.format(dns=dns.config))
+        command = [godwit.PROGRAM, "rules", "explain", "--config", path, "--dns", dns.config,
+                   "--to", "ann@our.test", *flags]
+        done = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        assert [(r["rule"], r["then"]) for r in found["rules"]] == rules
+        if asked is not None:
+            assert [q["name"] for q in found["asked"]] == asked
+        for rule in found["rules"]:
+            assert f"then: {rule['then']}" in open(path).read().splitlines()[rule["line"] - 1]
+        plain = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+        assert ("no rule matches" in plain) == (rules == [])
