@@ -44,5 +44,12 @@ def dkim(folder, message, zone, now):
     return lines[0], verdicts
 
 
+def arc(folder, message, zone, now):
+    """(result, how many sets, the oldest that passes, steps)"""
+    lines = _run("probe_auth_arc_validate", folder, message, zone, now)
+    result, sets, oldest = lines[0].split(" ")
+    return result, int(sets), int(oldest), [line[1:] for line in lines[1:]]
+
+
 def crlf(message):
     return message.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")

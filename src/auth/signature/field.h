@@ -47,8 +47,8 @@ enum {
     SIGNATURE_FIELD_MAX = 32 * 1024, /* octets; a larger field is not looked at */
 };
 
-/* Borrows from the field. After a fault only what is said there is of use: `about`, and
- * what of domain and selector was read before it (empty otherwise). */
+/* Borrows from the field. After a fault only `about` is of use, and what of instance, domain
+ * and selector was read before it: 0 or empty otherwise. */
 struct signature_field {
     struct header_field field;
     const char *about;             /* the tag that a fault is about, or NULL */

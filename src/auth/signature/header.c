@@ -1,7 +1,17 @@
 /* header.c: RFC 6376 3.7 (what is hashed), 5.4.2 (fields that are there more than once). */
 #include "auth/signature/header.h"
 
+#include "base/ascii.h"
 #include "wire/message/tag_list.h"
+
+/* Names are compared by the hundred thousand when somebody means harm (HOSTILE 93). */
+static uint32_t hash_of(struct slice name)
+{
+    uint32_t hash = 2166136261u;
+    for (size_t i = 0; i < name.len; i++)
+        hash = (hash ^ (uint8_t)ascii_lower(name.data[i])) * 16777619u;
+    return hash;
+}
 
 static size_t count_fields(struct slice header)
 {
@@ -24,11 +34,15 @@ enum err signature_header_read(struct slice header, struct arena *arena,
         return ERR_FULL;
     struct header_field *fields = arena_alloc_many(arena, count + 1, sizeof *fields);
     out->is_taken = arena_alloc_many(arena, count + 1, sizeof *out->is_taken);
-    if (fields == NULL || out->is_taken == NULL)
+    uint32_t *hashes = arena_alloc_many(arena, count + 1, sizeof *hashes);
+    if (fields == NULL || out->is_taken == NULL || hashes == NULL)
         return ERR_MEMORY;
     struct cursor c = cursor_over(header);
     for (size_t i = 0; i < count;)
         i += header_next(&c, &fields[i]) == HEADER_FIELD;
+    for (size_t i = 0; i < count; i++)
+        hashes[i] = hash_of(fields[i].name);
+    out->hashes = hashes;
     out->fields = fields;
     out->count = count;
     return ERR_OK;
@@ -71,8 +85,10 @@ enum err signature_header_hash_last(struct signature_header *header,
 /* The lowest field of that name that is still there, or NULL. */
 static const struct header_field *take(struct signature_header *header, struct slice name)
 {
+    uint32_t hash = hash_of(name);
     for (size_t i = header->count; i-- > 0;) {
-        if (!header->is_taken[i] && slice_equal_nocase(header->fields[i].name, name)) {
+        if (header->hashes[i] == hash && !header->is_taken[i] &&
+            slice_equal_nocase(header->fields[i].name, name)) {
             header->is_taken[i] = true;
             return &header->fields[i];
         }

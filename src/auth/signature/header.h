@@ -11,6 +11,7 @@
 /* The fields of one message. The header is borrowed for the life of this. */
 struct signature_header {
     const struct header_field *fields;
+    const uint32_t *hashes; /* of their names in lower case */
     bool *is_taken;      /* by the signature that is being hashed */
     size_t count;
     struct buffer scratch;

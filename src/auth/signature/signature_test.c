@@ -129,6 +129,17 @@ static void fields_of_arc(void **state)
         if (read(rows[i].kind, rows[i].value, &f) != rows[i].fault)
             fail_msg("%s", rows[i].value);
     }
+    struct signature_field f;
+    assert_int_equal(read(SIGNATURE_ARC_MESSAGE, "i=7; a=rsa-sha256;" REST, &f),
+                     SIGNATURE_FINE);
+    assert_true(f.instance == 7 && f.header == CANONICAL_RELAXED &&
+                f.body == CANONICAL_RELAXED);
+    assert_int_equal(read(SIGNATURE_ARC_MESSAGE, "i=7; a=rsa-sha1;" REST "; c=relaxed", &f),
+                     SIGNATURE_ALGORITHM_BROKEN);
+    assert_int_equal(f.instance, 7);
+    assert_int_equal(read(SIGNATURE_ARC_MESSAGE, "i=7; a=rsa-sha256; c=relaxed;" REST, &f),
+                     SIGNATURE_FINE);
+    assert_int_equal(f.body, CANONICAL_SIMPLE);
 }
 
 /* HOSTILE 93 */

@@ -1,6 +1,6 @@
 /* names.c: RFC 6376 5.4.1: what people see and what programs follow. What relays write or
  * change on the way (Received, Return-Path, Authentication-Results) is not among them. */
-#include "auth/dkim/names_private.h"
+#include "auth/signature/names.h"
 
 /* Those of a mailing list are signed if they are there, but never guarded: a list may add
  * its own. So are the Resent fields. */
@@ -46,7 +46,7 @@ static const struct {
 
 enum { TIMES_MAX = 5 }; /* a field that is not guarded */
 
-void dkim_names_choose(const struct signature_header *header, struct buffer *out)
+void signature_names_choose(const struct signature_header *header, struct buffer *out)
 {
     for (size_t row = 0; row < sizeof rows / sizeof *rows; row++) {
         size_t times = rows[row].is_guarded;
