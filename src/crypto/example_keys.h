@@ -2,6 +2,30 @@
 #ifndef GODWIT_CRYPTO_EXAMPLE_KEYS_H
 #define GODWIT_CRYPTO_EXAMPLE_KEYS_H
 
+#include "base/buffer.h"
+
+/* An RSAPublicKey of that many bits, a multiple of 8, and an exponent of so many octets:
+ * in form only, nobody can sign with it. */
+static inline void example_rsa_public(struct buffer *out, size_t bits, size_t exponent)
+{
+    size_t modulus = bits / 8 + 1;
+    size_t inside = 4 + modulus + 2 + exponent;
+    const size_t heads[][2] = { { 0x30, inside }, { 0x02, modulus } };
+    for (size_t i = 0; i < 2; i++) {
+        buffer_append_byte(out, (char)heads[i][0]);
+        buffer_append_byte(out, (char)0x82);
+        buffer_append_byte(out, (char)(heads[i][1] >> 8));
+        buffer_append_byte(out, (char)heads[i][1]);
+    }
+    buffer_append_byte(out, '\0');
+    for (size_t i = 1; i < modulus; i++)
+        buffer_append_byte(out, (char)0xfd);
+    buffer_append_byte(out, 0x02);
+    buffer_append_byte(out, (char)exponent);
+    for (size_t i = 0; i < exponent; i++)
+        buffer_append_byte(out, 0x11);
+}
+
 #define EXAMPLE_ED25519_PEM \
     "-----BEGIN PRIVATE KEY-----\n" \
     "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n" \

@@ -19,7 +19,7 @@ enum {
     KEY_RSA_BITS_MIN = 1024, /* RFC 8301 3.2 */
     KEY_RSA_BITS_MAX = 4096,
     KEY_SIGNATURE_MAX = KEY_RSA_BITS_MAX / 8,
-    KEY_PUBLIC_MAX = 2048,   /* octets of a public key that are looked at */
+    KEY_PUBLIC_MAX = 4096,   /* octets of a public key that are looked at */
 };
 
 struct public_key;

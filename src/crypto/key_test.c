@@ -190,6 +190,32 @@ static void keys_of_other_sizes_and_kinds_do_not_sign(void **state)
     }
 }
 
+/* HOSTILE 93: a key may be of any size, and is then not used. */
+static void keys_of_any_size_are_read_and_not_used(void **state)
+{
+    (void)state;
+    static const struct { size_t bits, exponent; bool good; } rows[] = {
+        { 1024, 3, true }, { 1016, 3, true }, { 4096, 8, true }, { 4104, 3, true },
+        { 16384, 3, true }, { 2048, 9, false }, { 40000, 3, false },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint8_t digest[DIGEST_BYTES] = { 0 };
+        char zeros[16384 / 8] = { 0 };
+        struct buffer der;
+        struct public_key *key = NULL;
+        buffer_init(&der, TEXT_MAX);
+        example_rsa_public(&der, rows[i].bits, rows[i].exponent);
+        assert_int_equal(public_key_read(KEY_RSA, buffer_slice(&der), &key) == ERR_OK,
+                         rows[i].good);
+        if (rows[i].good) {
+            assert_int_equal(public_key_bits(key), rows[i].bits);
+            assert_false(public_key_verify(key, digest, slice_make(zeros, rows[i].bits / 8)));
+        }
+        public_key_free(&key);
+        buffer_free(&der);
+    }
+}
+
 /* HOSTILE 93: every shorter text, and every octet changed. */
 static void damaged_public_keys_do_no_harm(void **state)
 {
@@ -221,6 +247,7 @@ int main(void)
         cmocka_unit_test(what_is_signed_verifies_and_nothing_else),
         cmocka_unit_test(what_is_no_private_key_is_refused),
         cmocka_unit_test(keys_of_other_sizes_and_kinds_do_not_sign),
+        cmocka_unit_test(keys_of_any_size_are_read_and_not_used),
         cmocka_unit_test(damaged_public_keys_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

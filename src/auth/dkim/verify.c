@@ -246,7 +246,7 @@ static void judge_body(const struct dkim_verifier *v, struct signature *s)
         buffer_free(&text);
     }
     if (is_short || !is_equal) {
-        if (s->result == DKIM_PASS || s->result == DKIM_POLICY)
+        if (s->result != DKIM_PERMERROR) /* no answer of the DNS could mend it */
             s->result = DKIM_FAIL;
     } else if (hash->limit < total && !v->options.takes_partial_body) {
         signature_step(&s->steps, "body: l= covers %" PRIu64 " of %" PRIu64 " octets; the "

@@ -37,7 +37,7 @@ enum dkim_result {
                        future, t=s */
     DKIM_NEUTRAL,   /* it cannot be judged: an unknown algorithm, form or kind of look-up;
                        or it does not hold and its key is marked as a test (t=y) */
-    DKIM_TEMPERROR, /* the DNS did not answer */
+    DKIM_TEMPERROR, /* the DNS did not answer, and the rest is right so far */
     DKIM_PERMERROR, /* the field or the key cannot be used, or there is no key */
 };
 
@@ -52,7 +52,8 @@ struct dkim_options {
 struct dkim_verifier;
 
 /* `header` is the whole header block, with or without its empty line; borrowed for the
- * call. ERR_MEMORY. */
+ * call. In one of more fields than HEADER_FIELDS_MAX no signature is found: such mail is
+ * nobody's (HOSTILE 108), and is to be refused before. ERR_MEMORY. */
 enum err dkim_verifier_new(const struct dkim_options *options, struct slice header,
                            struct dkim_verifier **out);
 /* NULL inside is allowed; open questions are forgotten. */

@@ -197,7 +197,11 @@ static enum signature_fault read_instance(const struct tag *tag,
 
 static enum signature_fault read_limit(const struct tag *tag, struct signature_field *out)
 {
-    return number(tag->value, &out->body_limit) ? SIGNATURE_FINE : SIGNATURE_VALUE;
+    if (!number(tag->value, &out->body_limit))
+        return SIGNATURE_VALUE;
+    if (out->body_limit == UINT64_MAX) /* which is no limit */
+        out->body_limit--;
+    return SIGNATURE_FINE;
 }
 
 static enum signature_fault read_query(const struct tag *tag, struct signature_field *out)

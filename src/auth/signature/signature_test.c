@@ -99,6 +99,9 @@ static void what_a_field_says(void **state)
     assert_int_equal(f.expires_at_s, 9);
     assert_int_equal(f.signature_len, 3);
     assert_true(slice_equal(f.signature_raw, SLICE(" QU\r\n JD ")));
+    assert_int_equal(read(SIGNATURE_DKIM, DKIM "; l=99999999999999999999999", &f),
+                     SIGNATURE_FINE);
+    assert_true(f.body_limit == UINT64_MAX - 1);
     assert_int_equal(read(SIGNATURE_DKIM, DKIM, &f), SIGNATURE_FINE);
     assert_int_equal(f.header, CANONICAL_SIMPLE);
     assert_true(f.body_limit == UINT64_MAX && f.signed_at_s == -1 && f.expires_at_s == -1);
@@ -266,6 +269,34 @@ static void each_way_a_key_can_be(void **state)
     }
 }
 
+/* RFC 8301 3.2, HOSTILE 93 */
+static void keys_have_a_size(void **state)
+{
+    (void)state;
+    static const struct { size_t bits; enum signature_check_result result; } rows[] = {
+        { 512, SIGNATURE_CHECK_WEAK }, { 1016, SIGNATURE_CHECK_WEAK },
+        { 1024, SIGNATURE_CHECK_BAD }, { 4096, SIGNATURE_CHECK_BAD },
+        { 4104, SIGNATURE_CHECK_LARGE }, { 16384, SIGNATURE_CHECK_LARGE },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct signature_steps steps = { .count = 0 };
+        struct buffer der;
+        struct buffer zone;
+        buffer_init(&der, 8192);
+        buffer_init(&zone, 8192);
+        example_rsa_public(&der, rows[i].bits, 3);
+        buffer_append(&zone, SLICE(NAME "p="));
+        base64_append(&zone, buffer_slice(&der));
+        buffer_append_byte(&zone, '\0');
+        struct signature_check result =
+            check(buffer_slice(&zone).data, KEY_RSA, EXAMPLE_RSA_PEM, &steps);
+        assert_int_equal(result.result, rows[i].result);
+        assert_int_equal(result.key_bits, rows[i].bits);
+        buffer_free(&der);
+        buffer_free(&zone);
+    }
+}
+
 static void steps_are_bounded_and_printable(void **state)
 {
     (void)state;
@@ -325,6 +356,7 @@ int main(void)
         cmocka_unit_test(every_fault_of_a_record),
         cmocka_unit_test(text_records_are_joined),
         cmocka_unit_test(each_way_a_key_can_be),
+        cmocka_unit_test(keys_have_a_size),
         cmocka_unit_test(steps_are_bounded_and_printable),
         cmocka_unit_test(hashes_of_one_body),
     };
