@@ -73,22 +73,9 @@ static enum err hash_message(struct arc_validator *v, struct signature_header *h
                              const struct arc_set *set, struct proof *proof)
 {
     const struct signature_field *f = &set->message;
-    struct signature_choice choice = {
-        .names = f->names, .form = f->header, .without = set->message_place,
-    };
-    struct digest *digest;
     if (set->message_fault != SIGNATURE_FINE || f->body_limit != UINT64_MAX)
         return ERR_OK;
-    enum err error = digest_new(&digest);
-    if (error != ERR_OK)
-        return error;
-    error = signature_header_hash(header, &choice, digest);
-    if (error == ERR_OK)
-        error = signature_header_hash_last(header, f->header, &f->field, f->signature_raw,
-                                           digest);
-    if (error == ERR_OK)
-        error = digest_finish(digest, proof->digest);
-    digest_free(&digest);
+    enum err error = signature_digest(f, set->message_place, header, proof->digest);
     if (error == ERR_OK)
         error = signature_body_want(&v->body, f->body, UINT64_MAX, &proof->body_hash);
     if (error == ERR_OK)

@@ -63,22 +63,15 @@ static bool names_are_valid(struct slice names)
 /* "[local]@domain": printable ASCII that a tag's value can hold as it is. */
 static bool identity_is_valid(struct slice identity, const struct dns_name *domain)
 {
-    struct dns_name own;
-    size_t at = slice_find_last(identity, '@');
+    bool is_below;
     if (identity.len == 0)
         return true;
     for (size_t i = 0; i < identity.len; i++)
         if (identity.data[i] <= ' ' || identity.data[i] >= 0x7f ||
             identity.data[i] == ';' || identity.data[i] == '=')
             return false;
-    if (identity.len > IDENTITY_MAX || at == SLICE_NOT_FOUND ||
-        !signature_name_read(slice_from(identity, at + 1), &own))
-        return false;
-    struct slice text = dns_name_slice(&own);
-    struct slice above = dns_name_slice(domain);
-    return slice_equal(text, above) ||
-           (text.len > above.len && slice_ends_with_nocase(text, above) &&
-            text.data[text.len - above.len - 1] == '.');
+    return identity.len <= IDENTITY_MAX &&
+           signature_identity_is_of(identity, domain, &is_below);
 }
 
 static bool times_are_valid(const struct dkim_signing *from)

@@ -4,7 +4,6 @@
 
 #include "auth/signature/body.h"
 #include "auth/signature/check.h"
-#include "auth/signature/header.h"
 #include "base/base64.h"
 #include "base/must.h"
 #include "wire/dns/message.h"
@@ -113,34 +112,12 @@ static void tell_field(struct signature *s)
     const struct signature_field *f = &s->field;
     if (s->fault == SIGNATURE_FINE)
         signature_step(&s->steps, "signed by %s with %s, %s/%s", f->domain.text,
-                       f->algorithm == KEY_RSA ? "rsa-sha256" : "ed25519-sha256",
-                       forms[f->header], forms[f->body]);
+                       signature_algorithm_text(f->algorithm), forms[f->header], forms[f->body]);
     else if (f->about != NULL)
         signature_step(&s->steps, "the signature field %s: %s=",
                        signature_fault_text(s->fault), f->about);
     else
         signature_step(&s->steps, "the signature field %s", signature_fault_text(s->fault));
-}
-
-static enum err hash_header(struct signature_header *header, size_t place,
-                            struct signature *s)
-{
-    const struct signature_field *f = &s->field;
-    struct signature_choice choice = {
-        .names = f->names, .form = f->header, .without = place,
-    };
-    struct digest *digest;
-    enum err error = digest_new(&digest);
-    if (error != ERR_OK)
-        return error;
-    error = signature_header_hash(header, &choice, digest);
-    if (error == ERR_OK)
-        error = signature_header_hash_last(header, f->header, &f->field, f->signature_raw,
-                                           digest);
-    if (error == ERR_OK)
-        error = digest_finish(digest, s->digest);
-    digest_free(&digest);
-    return error;
 }
 
 static enum err add(struct dkim_verifier *v, struct signature_header *header, size_t place)
@@ -154,7 +131,7 @@ static enum err add(struct dkim_verifier *v, struct signature_header *header, si
     if (error != ERR_OK || s->fault != SIGNATURE_FINE)
         return error;
     s->is_open = true;
-    error = hash_header(header, place, s);
+    error = signature_digest(&s->field, place, header, s->digest);
     if (error == ERR_OK)
         error = signature_body_want(&v->body, s->field.body, s->field.body_limit,
                                     &s->body_hash);
@@ -337,14 +314,12 @@ void dkim_verifier_verdict(const struct dkim_verifier *v, size_t index,
     must(dkim_verifier_is_done(v) && index < v->count);
     const struct signature *s = &v->signatures[index];
     const struct signature_field *f = &s->field;
-    bool has_algorithm = s->fault == SIGNATURE_FINE;
     *out = (struct dkim_verdict){
         .result = s->result,
         .domain = dns_name_slice(&f->domain), .selector = dns_name_slice(&f->selector),
         .identity = f->identity,
         .signature_start = slice_part(f->signature_text, 0, START_OCTETS),
-        .algorithm = !has_algorithm ? NULL
-                     : f->algorithm == KEY_RSA ? "rsa-sha256" : "ed25519-sha256",
+        .algorithm = s->fault == SIGNATURE_FINE ? signature_algorithm_text(f->algorithm) : NULL,
         .key_bits = s->check.key_bits, .is_testing = s->check.is_testing,
         .is_secure = s->check.is_secure,
         .signed_at_s = f->signed_at_s, .expires_at_s = f->expires_at_s,

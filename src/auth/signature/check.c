@@ -1,10 +1,30 @@
-/* check.c: RFC 6376 6.1.2 (the key), 6.1.3 (the signature); RFC 8301 3.2 (sizes). */
+/* check.c: RFC 6376 3.7 (the hash), 6.1.2 (the key), 6.1.3 (the signature); RFC 8301 3.2 (sizes). */
 #include "auth/signature/check.h"
 
 #include "auth/signature/record.h"
 #include "wire/dns/text.h"
 
 enum { RECORD_BYTES_MAX = 8 * 1024 };
+
+enum err signature_digest(const struct signature_field *field, size_t place,
+                          struct signature_header *header, uint8_t out[DIGEST_BYTES])
+{
+    struct signature_choice choice = {
+        .names = field->names, .form = field->header, .without = place,
+    };
+    struct digest *digest;
+    enum err error = digest_new(&digest);
+    if (error != ERR_OK)
+        return error;
+    error = signature_header_hash(header, &choice, digest);
+    if (error == ERR_OK)
+        error = signature_header_hash_last(header, field->header, &field->field,
+                                           field->signature_raw, digest);
+    if (error == ERR_OK)
+        error = digest_finish(digest, out);
+    digest_free(&digest);
+    return error;
+}
 
 static enum signature_check_result size_of_key(const struct public_key *key,
                                                const struct signature_field *field)

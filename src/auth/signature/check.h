@@ -5,6 +5,7 @@
 #define GODWIT_AUTH_SIGNATURE_CHECK_H
 
 #include "auth/signature/field.h"
+#include "auth/signature/header.h"
 #include "auth/signature/steps.h"
 #include "mail/lookup.h"
 
@@ -30,7 +31,12 @@ struct signature_check {
 
 enum { SIGNATURE_RECORDS_MAX = 4 }; /* of one name that are looked at */
 
-/* `digest` is the hash over the header. Tells each step. */
+/* The hash over the header that the signature is made of: what it covers, in its form, and
+ * its own field, which has the given place among the others (RFC 6376 3.7). ERR_MEMORY. */
+enum err signature_digest(const struct signature_field *field, size_t place,
+                          struct signature_header *header, uint8_t out[DIGEST_BYTES]);
+
+/* `digest` is that hash. Tells each step. */
 struct signature_check signature_check(const struct signature_field *field,
                                        const uint8_t digest[DIGEST_BYTES],
                                        const struct lookup_answer *answer,

@@ -29,6 +29,11 @@ const char *signature_fault_text(enum signature_fault fault)
     return "";
 }
 
+const char *signature_algorithm_text(enum key_kind kind)
+{
+    return kind == KEY_RSA ? "rsa-sha256" : "ed25519-sha256";
+}
+
 bool signature_name_read(struct slice text, struct dns_name *out)
 {
     struct buffer canonical;
@@ -282,22 +287,18 @@ static enum signature_fault read_tags(unsigned in, const struct tag_list *list,
     return fault;
 }
 
-/* The domain of i= is d= or below it (RFC 6376 3.5). */
-static enum signature_fault check_identity(struct signature_field *out)
+bool signature_identity_is_of(struct slice identity, const struct dns_name *domain,
+                              bool *out_is_below)
 {
-    struct dns_name domain;
-    size_t at = slice_find_last(out->identity, '@');
-    struct slice own = dns_name_slice(&out->domain);
-    if (out->identity.len == 0)
-        return SIGNATURE_FINE;
-    if (!signature_name_read(slice_from(out->identity, at + 1), &domain))
-        return SIGNATURE_VALUE;
-    struct slice text = dns_name_slice(&domain);
-    if (slice_equal(text, own))
-        return SIGNATURE_FINE;
-    out->identity_is_below = text.len > own.len + 1 && slice_ends_with_nocase(text, own) &&
-                             text.data[text.len - own.len - 1] == '.';
-    return out->identity_is_below ? SIGNATURE_FINE : SIGNATURE_IDENTITY_FOREIGN;
+    struct dns_name own;
+    size_t at = slice_find_last(identity, '@');
+    if (at == SLICE_NOT_FOUND || !signature_name_read(slice_from(identity, at + 1), &own))
+        return false;
+    struct slice text = dns_name_slice(&own);
+    struct slice above = dns_name_slice(domain);
+    *out_is_below = text.len > above.len && slice_ends_with_nocase(text, above) &&
+                    text.data[text.len - above.len - 1] == '.';
+    return *out_is_below || slice_equal(text, above);
 }
 
 static enum signature_fault check(enum signature_kind kind, struct signature_field *out)
@@ -306,9 +307,9 @@ static enum signature_fault check(enum signature_kind kind, struct signature_fie
     if (!signature_key_name(&out->selector, &out->domain, &out->key_name))
         return SIGNATURE_VALUE;
     out->about = "i";
-    enum signature_fault fault = check_identity(out);
-    if (fault != SIGNATURE_FINE)
-        return fault;
+    if (out->identity.len > 0 &&
+        !signature_identity_is_of(out->identity, &out->domain, &out->identity_is_below))
+        return SIGNATURE_IDENTITY_FOREIGN;
     out->about = NULL;
     if (kind == SIGNATURE_DKIM && !tag_word_is_in(out->names, SLICE("from")))
         return SIGNATURE_FROM_UNSIGNED;

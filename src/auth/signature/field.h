@@ -35,6 +35,9 @@ enum signature_fault {
 /* In words; static text that the name of a tag may follow. */
 const char *signature_fault_text(enum signature_fault fault);
 
+/* "rsa-sha256"; static text. */
+const char *signature_algorithm_text(enum key_kind kind);
+
 enum signature_chain {             /* the "cv" of a seal */
     SIGNATURE_CHAIN_NONE,
     SIGNATURE_CHAIN_FAIL,
@@ -79,6 +82,11 @@ enum signature_fault signature_field_read(enum signature_kind kind,
 
 /* The canonical form of a domain or a selector. False when it can be none. */
 bool signature_name_read(struct slice text, struct dns_name *out);
+
+/* Whether the domain of "[local]@domain" is `domain` or one below it (RFC 6376 3.5). False
+ * when it is none at all. */
+bool signature_identity_is_of(struct slice identity, const struct dns_name *domain,
+                              bool *out_is_below);
 
 /* The name of the key: selector._domainkey.domain. False when it is too long. */
 bool signature_key_name(const struct dns_name *selector, const struct dns_name *domain,

@@ -11,11 +11,6 @@ struct writer {
     size_t column;
 };
 
-const char *signature_algorithm_text(enum key_kind kind)
-{
-    return kind == KEY_RSA ? "rsa-sha256" : "ed25519-sha256";
-}
-
 static void put(struct writer *w, struct slice text)
 {
     buffer_append(w->out, text);

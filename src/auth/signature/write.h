@@ -24,9 +24,6 @@ struct signature_plan {
     enum signature_chain chain;
 };
 
-/* "rsa-sha256". */
-const char *signature_algorithm_text(enum key_kind kind);
-
 /* The signed field is appended, with its CRLF. `digest` has taken what stands before the
  * field itself in the hash; it is finished here. `body_hash` is NULL for a seal.
  * ERR_MEMORY. */
