@@ -3,6 +3,7 @@
 
 #include "base/ascii.h"
 #include "base/base64.h"
+#include "base/utf8.h"
 #include "wire/message/tag_list.h"
 #include "wire/smtp/address.h"
 
@@ -34,9 +35,13 @@ const char *signature_algorithm_text(enum key_kind kind)
     return kind == KEY_RSA ? "rsa-sha256" : "ed25519-sha256";
 }
 
+/* ASCII is what the DNS is asked for, be it right by IDNA or not (RFC 8616 4): there are
+ * domains of emoji. */
 bool signature_name_read(struct slice text, struct dns_name *out)
 {
     struct buffer canonical;
+    if (slice_is_ascii(text))
+        return text.len > 0 && text.data[text.len - 1] != '.' && dns_name_parse(text, out);
     buffer_init(&canonical, SMTP_DOMAIN_MAX);
     bool good = smtp_domain_is_valid(text) && smtp_domain_canonical(text, &canonical) &&
                 dns_name_parse(buffer_slice(&canonical), out);

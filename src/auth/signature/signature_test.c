@@ -107,6 +107,27 @@ static void what_a_field_says(void **state)
     assert_true(f.body_limit == UINT64_MAX && f.signed_at_s == -1 && f.expires_at_s == -1);
 }
 
+static void names_of_domains_and_selectors(void **state)
+{
+    (void)state;
+    static const struct { const char *text; const char *want; } rows[] = {
+        { "Example.COM", "example.com" }, { "512", "512" }, { "a_b.c", "a_b.c" },
+        { "B\xc3\xbc" "cher.example", "xn--bcher-kva.example" },
+        { "xn--i-7iq.ws", "xn--i-7iq.ws" },
+        { "", NULL }, { ".", NULL }, { "a.", NULL }, { ".a", NULL }, { "a..b", NULL },
+        { "a b", NULL }, { "*.a", NULL }, { "[192.0.2.1]", NULL }, { "\xff.a", NULL },
+        { "\xef\xbc\xa1.a", NULL }, { "a\xe3\x80\x82" "b", NULL },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct dns_name name;
+        bool good = signature_name_read(slice_from_string(rows[i].text), &name);
+        if (good != (rows[i].want != NULL))
+            fail_msg("%d: %s", good, rows[i].text);
+        if (good)
+            assert_string_equal(name.text, rows[i].want);
+    }
+}
+
 static void fields_of_arc(void **state)
 {
     (void)state;
@@ -351,6 +372,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_fault_of_a_field),
         cmocka_unit_test(what_a_field_says),
+        cmocka_unit_test(names_of_domains_and_selectors),
         cmocka_unit_test(fields_of_arc),
         cmocka_unit_test(names_and_fields_have_limits),
         cmocka_unit_test(every_fault_of_a_record),
