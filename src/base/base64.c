@@ -1,8 +1,11 @@
 #include "base/base64.h"
 
+#include "base/ascii.h"
+#include "base/cursor.h"
+
 enum { NO_DIGIT = 64 };
 
-static const char letters[] =
+static const char alphabet[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 void base64_append(struct buffer *out, struct slice s)
@@ -14,10 +17,10 @@ void base64_append(struct buffer *out, struct slice s)
             bits |= (uint32_t)(unsigned char)s.data[i + 1] << 8;
         if (left > 2)
             bits |= (uint32_t)(unsigned char)s.data[i + 2];
-        buffer_append_byte(out, letters[bits >> 18]);
-        buffer_append_byte(out, letters[bits >> 12 & 63]);
-        buffer_append_byte(out, left > 1 ? letters[bits >> 6 & 63] : '=');
-        buffer_append_byte(out, left > 2 ? letters[bits & 63] : '=');
+        buffer_append_byte(out, alphabet[bits >> 18]);
+        buffer_append_byte(out, alphabet[bits >> 12 & 63]);
+        buffer_append_byte(out, left > 1 ? alphabet[bits >> 6 & 63] : '=');
+        buffer_append_byte(out, left > 2 ? alphabet[bits & 63] : '=');
     }
 }
 
@@ -62,4 +65,38 @@ bool base64_decode(struct slice text, struct buffer *out)
         if (!decode_group(text.data + i, i + 4 == text.len, out))
             return false;
     return true;
+}
+
+static bool is_space(char c)
+{
+    return ascii_is_blank(c) || c == '\r' || c == '\n';
+}
+
+bool base64_read(struct slice text, struct buffer *out)
+{
+    struct cursor c = cursor_over(text);
+    uint32_t bits = 0;
+    size_t held = 0;    /* how many of `bits` are meant */
+    size_t letters = 0;
+    size_t padding = 0;
+    while (!cursor_at_end(&c)) {
+        char letter = (char)cursor_take(&c);
+        uint32_t value = digit(letter);
+        if (is_space(letter))
+            continue;
+        if (letter == '=' ? ++padding > 2 : value == NO_DIGIT || padding > 0)
+            return false;
+        if (letter == '=')
+            continue;
+        letters++;
+        bits = bits << 6 | value;
+        held += 6;
+        if (held >= 8) {
+            held -= 8;
+            buffer_append_byte(out, (char)(bits >> held & 0xffu));
+            bits &= (1u << held) - 1u;
+        }
+    }
+    bool whole = padding == 0 || (letters + padding) % 4 == 0;
+    return whole && letters % 4 != 1 && bits == 0 && !out->overflow;
 }

@@ -285,6 +285,39 @@ static void test_base64(void **state)
     }
 }
 
+static void base64_there_and_back(void **state)
+{
+    (void)state;
+    static const struct { const char *text; const char *octets; } rows[] = {
+        { "", "" }, { "Zg==", "f" }, { "Zm8=", "fo" }, { "Zm9v", "foo" },
+        { "Zm9vYg==", "foob" }, { "Zm9vYmE=", "fooba" }, { "Zm9vYmFy", "foobar" },
+        { " Zm\t9\r\nvYg = =", NULL }, { "Zg", NULL }, { "Zm8", NULL },
+    };
+    static const char *const bad[] = {
+        "Z", "Zg=", "Zg===", "=", "Zm9v=", "Z g=x", "Zm-v", "Zm9v\x01", "Zh==", "Zm9",
+    };
+    struct buffer b;
+    buffer_init(&b, 16);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        buffer_clear(&b);
+        assert_true(base64_read(slice_from_string(rows[i].text), &b));
+        if (rows[i].octets == NULL)
+            continue;
+        assert_true(slice_equal(buffer_slice(&b), slice_from_string(rows[i].octets)));
+        buffer_clear(&b);
+        base64_append(&b, slice_from_string(rows[i].octets));
+        assert_true(slice_equal(buffer_slice(&b), slice_from_string(rows[i].text)));
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        buffer_clear(&b);
+        if (base64_read(slice_from_string(bad[i]), &b))
+            fail_msg("taken: %s", bad[i]);
+    }
+    buffer_clear(&b);
+    assert_false(base64_read(SLICE("Zm9vYmFyZm9vYmFyZm9vYmFy"), &b));
+    buffer_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +333,7 @@ int main(void)
         cmocka_unit_test(table_finds_and_forgets),
         cmocka_unit_test(records_round_trip_and_fail_once),
         cmocka_unit_test(crc32c_known_values),
+        cmocka_unit_test(base64_there_and_back),
         cmocka_unit_test(utf8_refuses_overlong_and_surrogates),
         cmocka_unit_test(list_links_once),
     };

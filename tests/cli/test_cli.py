@@ -14,7 +14,7 @@ from godwit import PROGRAM, Godwit, Sink, wait_for
 EX_USAGE, EX_DATAERR, EX_NOUSER, EX_NOHOST, EX_UNAVAILABLE, EX_TEMPFAIL, EX_CONFIG = (
     64, 65, 67, 68, 69, 75, 78)
 COMMANDS = ["serve", "config", "user", "rules", "queue", "status", "cert", "reload", "check",
-            "send", "sendmail", "mailq", "newaliases", "version", "help"]
+            "send", "sign", "sendmail", "mailq", "newaliases", "version", "help"]
 
 
 def run(*arguments, input=None, program=PROGRAM, cwd=None, **environment):
@@ -580,3 +580,76 @@ def test_programs_at_once(data, sink):
     assert results == [0] * 10
     subjects = [re.search(rb"Subject: n(\d)", m.content).group(1) for m in sink.messages]
     assert len(subjects) == len(set(subjects)) == 10
+
+
+# ---- sign
+
+MESSAGE = "From: a@example.com\nSubject: x\n\nbody\n"
+
+
+@pytest.fixture
+def key(tmp_path):
+    path = tmp_path / "key.pem"
+    subprocess.run(["openssl", "genrsa", "-out", path, "1024"], check=True, capture_output=True)
+    return str(path)
+
+
+def sign(key, *arguments, input=MESSAGE, domain="example.com", selector="s"):
+    return run("sign", "--key", key, "--domain", domain, "--selector", selector, *arguments,
+               input=input)
+
+
+def test_sign_prints_the_message_with_its_field(key, tmp_path):
+    done = sign(key, "--time", "1800000000")
+    assert done.returncode == 0, done.stderr
+    field, body = done.stdout.replace("\r\n", "\n").split("\nFrom: ", 1)
+    assert field.startswith("DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=example.com;")
+    assert "s=s;" in field and "t=1800000000;" in field
+    assert "From: " + body == MESSAGE
+    path = tmp_path / "mail"
+    path.write_text(MESSAGE)
+    assert sign(key, "--time", "1800000000", str(path)).stdout == done.stdout
+
+
+def test_sign_prints_json(key):
+    done = sign(key, "--json", "--headers", "from,to,from", "--canonicalization", "simple",
+                "--algorithm", "rsa-sha256")
+    said = json.loads(done.stdout)
+    assert said["field"].startswith("DKIM-Signature: ") and not said["field"].endswith("\n")
+    assert "h=from:to:from;" in said["field"] and "c=simple/simple;" in said["field"]
+    assert said["domain"] == "example.com" and said["selector"] == "s"
+    assert said["algorithm"] == "rsa-sha256"
+    assert said["record"].startswith("v=DKIM1; k=rsa; p=MI")
+
+
+@pytest.mark.parametrize("arguments, code, words", [
+    (["--canonicalization", "nofws"], EX_USAGE, "simple or relaxed"),
+    (["--time", "now"], EX_USAGE, "seconds since 1970"),
+    (["--algorithm", "ed25519-sha256"], EX_USAGE, "the key is for rsa-sha256"),
+    (["--headers", "to"], EX_USAGE, "From among them"),
+    (["--headers", ""], EX_USAGE, "names of header fields"),
+    (["/nowhere"], 66, "cannot open /nowhere"),
+    (["a", "b"], EX_USAGE, "one message"),
+])
+def test_sign_says_what_is_wrong(key, arguments, code, words):
+    done = sign(key, *arguments)
+    assert done.returncode == code and not done.stdout
+    assert words in done.stderr
+
+
+def test_sign_refuses_names_and_keys(key):
+    for done, code, words in (
+            (sign(key, domain="com"), EX_USAGE, "no domain"),
+            (sign(key, selector="a b"), EX_USAGE, "no selector"),
+            (sign("/nowhere"), 66, "cannot open"),
+            (sign("/dev/null"), EX_DATAERR, "no private key")):
+        assert (done.returncode, done.stdout) == (code, "") and words in done.stderr
+
+
+def test_sign_needs_a_key():
+    assert run("sign", "--domain", "example.com", "--selector", "s").returncode == EX_USAGE
+
+
+def test_sign_wants_an_author(key):
+    done = sign(key, input="Subject: x\n\nbody\n")
+    assert done.returncode == EX_DATAERR and "From" in done.stderr

@@ -1,0 +1,12 @@
+/* key_private.h: what both halves of a key share. */
+#ifndef GODWIT_CRYPTO_KEY_PRIVATE_H
+#define GODWIT_CRYPTO_KEY_PRIVATE_H
+
+#include "crypto/key.h"
+
+#include <openssl/evp.h>
+
+/* A context that is ready for RSASSA-PKCS1-v1_5 over SHA-256 after `begin`, or NULL. */
+EVP_PKEY_CTX *key_rsa_context(EVP_PKEY *key, int (*begin)(EVP_PKEY_CTX *));
+
+#endif
