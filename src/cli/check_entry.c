@@ -2,6 +2,8 @@
  * alone. */
 #include "cli/check_private.h"
 
+#include "wire/message/header.h"
+
 static struct slice text_or(const json_t *entry, const char *key, const char *otherwise)
 {
     const json_t *value = json_object_get(entry, key);
@@ -132,13 +134,22 @@ json_t *check_message(struct check_source *source, const struct check_settings *
     bool has_client;
     if (!read_spf_request(settings, entry, &spf, &has_client))
         return wrong("\"ip\" is no address");
-    struct auth_request request = { .spf = has_client ? &spf : NULL, .header = message };
+    struct slice body = message;
+    struct header_scan scan;
+    header_scan_init(&scan, NULL);
+    header_scan_feed(&scan, &body);
+    struct auth_request request = {
+        .spf = has_client ? &spf : NULL, .now_s = spf.now_s,
+        .header = slice_part(message, 0, message.len - body.len),
+    };
     struct lookup_question question;
     struct auth *auth;
     json_t *result = NULL;
     bool answered = true;
     if (auth_begin(&request, &auth) != ERR_OK)
         return NULL;
+    auth_body(auth, body);
+    answered = auth_body_end(auth) == ERR_OK;
     while (answered && auth_next(auth, &question))
         answered = check_ask(source, &question, take_for_message, auth);
     if (answered)

@@ -38,6 +38,40 @@ json_t *check_print_spf(const struct spf *spf)
                      "reason", check_reasons(verdict.reasons));
 }
 
+static json_t *print_steps(const struct signature_steps *steps)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list != NULL && i < steps->count; i++)
+        json_array_append_new(list, check_text(slice_from_string(steps->text[i])));
+    return list;
+}
+
+static json_t *print_signature(const struct dkim_verifier *dkim, size_t index)
+{
+    struct dkim_verdict v;
+    dkim_verifier_verdict(dkim, index, &v);
+    return json_pack("{s:s, s:o, s:o, s:s, s:o}", "result", dkim_result_text(v.result),
+                     "domain", check_text(v.domain), "selector", check_text(v.selector),
+                     "algorithm", v.algorithm == NULL ? "" : v.algorithm,
+                     "reason", print_steps(v.steps));
+}
+
+static json_t *print_dkim(const struct dkim_verifier *dkim)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < dkim_verifier_count(dkim); i++)
+        json_array_append_new(list, print_signature(dkim, i));
+    return list;
+}
+
+static json_t *print_arc(const struct arc_validator *arc)
+{
+    struct arc_verdict v;
+    arc_validator_verdict(arc, &v);
+    return json_pack("{s:s, s:i, s:o}", "result", arc_result_text(v.result), "instance",
+                     (int)v.sets, "reason", print_steps(v.steps));
+}
+
 json_t *check_print_dmarc(const struct dmarc *dmarc)
 {
     struct dmarc_verdict v = dmarc_verdict(dmarc);
@@ -73,6 +107,8 @@ json_t *check_print_message(const struct auth *auth, struct slice authserv_id)
     json_t *result = json_object();
     if (auth_spf(auth) != NULL)
         json_object_set_new(result, "spf", check_print_spf(auth_spf(auth)));
+    json_object_set_new(result, "dkim", print_dkim(auth_dkim(auth)));
+    json_object_set_new(result, "arc", print_arc(auth_arc(auth)));
     if (auth_dmarc(auth) != NULL)
         json_object_set_new(result, "dmarc", check_print_dmarc(auth_dmarc(auth)));
     json_object_set_new(result, "headers", json_pack("[o]", print_field(auth, authserv_id)));

@@ -76,7 +76,7 @@ def test_a_file_and_our_name(server, tmp_path):
     path.write_bytes(MESSAGE.replace(b"\n", b"\r\n"))
     answer = ask(server, "--authserv-id", "mx.test", str(path), message=b"")
     assert answer["headers"] == ["Authentication-Results: mx.test; "
-                                 "dmarc=fail header.from=ex.test policy.dmarc=quarantine"]
+                                 "dkim=none; dmarc=fail header.from=ex.test policy.dmarc=quarantine"]
     entry = {"id": 7, "file": str(path), "zone": {}}
     assert one(entry)["dmarc"]["result"] == "none"
 

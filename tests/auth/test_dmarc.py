@@ -191,7 +191,7 @@ def test_a_message_passes():
     assert answer["dmarc"]["disposition"] == "none"
     assert answer["headers"] == [
         "Authentication-Results: localhost; spf=pass smtp.mailfrom=a@ex.test; "
-        "dmarc=pass header.from=ex.test policy.dmarc=none"]
+        "dkim=none; dmarc=pass header.from=ex.test policy.dmarc=none"]
 
 
 def test_no_header_out_of_a_sender():
@@ -202,7 +202,7 @@ def test_no_header_out_of_a_sender():
     assert answer["spf"]["result"] == "none"
     assert answer["headers"] == [
         'Authentication-Results: localhost; spf=none smtp.mailfrom="any@ex.test(;dkim=pass??X: y"; '
-        "dmarc=fail header.from=ex.test policy.dmarc=reject"]
+        "dkim=none; dmarc=fail header.from=ex.test policy.dmarc=reject"]
 
 
 def test_a_sender_that_does_not_exist():

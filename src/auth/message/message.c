@@ -5,10 +5,14 @@
 #include "base/must.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct auth {
     size_t stage;
     struct spf *spf;
+    struct dkim_verifier *dkim;
+    struct arc_validator *arc;
+    size_t asked;            /* which of its questions a stage has open */
     struct dmarc *dmarc;
     struct dmarc_from from;
 };
@@ -29,6 +33,109 @@ static void append_spf(const struct auth *auth, struct buffer *out)
         spf_append_result(auth->spf, out);
 }
 
+static const struct slice fold = SLICE_INIT(";\r\n ");
+
+static bool next_of_dkim(struct auth *auth, struct lookup_question *out_question)
+{
+    for (size_t i = 0; i < dkim_verifier_count(auth->dkim); i++)
+        if (dkim_verifier_question(auth->dkim, i, out_question)) {
+            auth->asked = i;
+            return true;
+        }
+    return false;
+}
+
+static void answer_dkim(struct auth *auth, const struct lookup_answer *answer)
+{
+    dkim_verifier_answer(auth->dkim, auth->asked, answer);
+}
+
+/* What an i= may hold and stand in a field without quotes. */
+static bool is_plain_identity(struct slice identity)
+{
+    for (size_t i = 0; i < identity.len; i++)
+        if (!ascii_is_alnum(identity.data[i]) && strchr("@.-_+=", identity.data[i]) == NULL)
+            return false;
+    return identity.len > 0;
+}
+
+/* RFC 8601 2.7.1, RFC 6008 */
+static void append_signature(const struct dkim_verdict *v, struct buffer *out)
+{
+    buffer_append_string(out, "dkim=");
+    buffer_append_string(out, dkim_result_text(v->result));
+    if (v->domain.len > 0) {
+        buffer_append_string(out, " header.d=");
+        buffer_append_escaped(out, v->domain);
+    }
+    if (is_plain_identity(v->identity)) {
+        buffer_append_string(out, " header.i=");
+        buffer_append(out, v->identity);
+    }
+    if (v->selector.len > 0) {
+        buffer_append_string(out, " header.s=");
+        buffer_append_escaped(out, v->selector);
+    }
+    if (v->algorithm != NULL) {
+        buffer_append_string(out, " header.a=");
+        buffer_append_string(out, v->algorithm);
+    }
+    if (v->signature_start.len > 0) {
+        buffer_append_string(out, " header.b=\"");
+        buffer_append(out, v->signature_start); /* letters of base64 */
+        buffer_append_byte(out, '"');
+    }
+}
+
+static void append_dkim(const struct auth *auth, struct buffer *out)
+{
+    size_t count = dkim_verifier_count(auth->dkim);
+    if (count == 0)
+        buffer_append_string(out, "dkim=none");
+    for (size_t i = 0; i < count; i++) {
+        struct dkim_verdict verdict;
+        dkim_verifier_verdict(auth->dkim, i, &verdict);
+        if (i > 0)
+            buffer_append(out, fold);
+        append_signature(&verdict, out);
+    }
+}
+
+static bool next_of_arc(struct auth *auth, struct lookup_question *out_question)
+{
+    for (size_t i = 0; i < arc_validator_questions(auth->arc); i++)
+        if (arc_validator_question(auth->arc, i, out_question)) {
+            auth->asked = i;
+            return true;
+        }
+    return false;
+}
+
+static void answer_arc(struct auth *auth, const struct lookup_answer *answer)
+{
+    arc_validator_answer(auth->arc, auth->asked, answer);
+}
+
+/* RFC 8617 10.2 */
+static void append_arc(const struct auth *auth, struct buffer *out)
+{
+    struct arc_verdict verdict;
+    arc_validator_verdict(auth->arc, &verdict);
+    if (verdict.result == ARC_NONE)
+        return; /* most mail has none, and it means nothing */
+    buffer_append_string(out, "arc=");
+    buffer_append_string(out, arc_result_text(verdict.result));
+    if (verdict.result == ARC_PASS)
+        buffer_append_format(out, " header.oldest-pass=%u", verdict.oldest_pass);
+}
+
+static enum dmarc_evidence evidence_of_dkim(enum dkim_result result)
+{
+    return result == DKIM_PASS        ? DMARC_CONFIRMED
+           : result == DKIM_TEMPERROR ? DMARC_UNDECIDED
+                                      : DMARC_REFUTED;
+}
+
 static enum dmarc_evidence evidence_of(enum spf_result result)
 {
     return result == SPF_PASS        ? DMARC_CONFIRMED
@@ -38,11 +145,18 @@ static enum dmarc_evidence evidence_of(enum spf_result result)
 
 static void begin_dmarc(struct auth *auth)
 {
-    struct dmarc_request request = { .from = &auth->from };
+    struct dmarc_identifier signatures[DKIM_SIGNATURES_MAX];
+    struct dmarc_request request = { .from = &auth->from, .dkim = signatures };
     if (auth->spf != NULL) {
         struct spf_verdict verdict = spf_verdict(auth->spf);
         request.spf = (struct dmarc_identifier){ verdict.domain,
                                                  evidence_of(verdict.result) };
+    }
+    for (size_t i = 0; i < dkim_verifier_count(auth->dkim); i++) {
+        struct dkim_verdict verdict;
+        dkim_verifier_verdict(auth->dkim, i, &verdict);
+        signatures[request.dkim_count++] = (struct dmarc_identifier){
+            verdict.domain, evidence_of_dkim(verdict.result) };
     }
     dmarc_begin(&request, &auth->dmarc);
 }
@@ -72,6 +186,8 @@ static const struct {
     void (*append)(const struct auth *auth, struct buffer *out);
 } stages[] = {
     { NULL, next_of_spf, answer_spf, append_spf },
+    { NULL, next_of_dkim, answer_dkim, append_dkim },
+    { NULL, next_of_arc, answer_arc, append_arc },
     { begin_dmarc, next_of_dmarc, answer_dmarc, append_dmarc },
 };
 
@@ -82,7 +198,10 @@ enum err auth_begin(const struct auth_request *request, struct auth **out)
     struct auth *auth = calloc(1, sizeof *auth);
     if (auth == NULL)
         return ERR_MEMORY;
-    if (request->spf != NULL && spf_begin(request->spf, &auth->spf) != ERR_OK) {
+    struct dkim_options options = { .now_s = request->now_s };
+    if ((request->spf != NULL && spf_begin(request->spf, &auth->spf) != ERR_OK) ||
+        dkim_verifier_new(&options, request->header, &auth->dkim) != ERR_OK ||
+        arc_validator_new(request->now_s, request->header, &auth->arc) != ERR_OK) {
         auth_free(&auth);
         return ERR_MEMORY;
     }
@@ -98,8 +217,23 @@ void auth_free(struct auth **auth)
     if (a == NULL)
         return;
     spf_free(&a->spf);
+    dkim_verifier_free(&a->dkim);
+    arc_validator_free(&a->arc);
     dmarc_free(&a->dmarc);
     free(a);
+}
+
+void auth_body(struct auth *auth, struct slice piece)
+{
+    dkim_verifier_body(auth->dkim, piece);
+    arc_validator_body(auth->arc, piece);
+}
+
+enum err auth_body_end(struct auth *auth)
+{
+    enum err error = dkim_verifier_body_end(auth->dkim);
+    enum err of_arc = arc_validator_body_end(auth->arc);
+    return error == ERR_OK ? of_arc : error;
 }
 
 bool auth_next(struct auth *auth, struct lookup_question *out_question)
@@ -123,6 +257,18 @@ const struct spf *auth_spf(const struct auth *auth)
 {
     must(auth->stage == STAGES);
     return auth->spf;
+}
+
+const struct dkim_verifier *auth_dkim(const struct auth *auth)
+{
+    must(auth->stage == STAGES);
+    return auth->dkim;
+}
+
+const struct arc_validator *auth_arc(const struct auth *auth)
+{
+    must(auth->stage == STAGES);
+    return auth->arc;
 }
 
 const struct dmarc *auth_dmarc(const struct auth *auth)
@@ -155,7 +301,6 @@ static void append_value(struct buffer *out, struct slice value)
 void auth_append_results_field(const struct auth *auth, struct slice authserv_id,
                                struct buffer *out)
 {
-    static const struct slice fold = SLICE_INIT(";\r\n ");
     must(auth->stage == STAGES);
     buffer_append_string(out, "Authentication-Results: ");
     append_value(out, authserv_id);

@@ -52,6 +52,8 @@ static void assert_says(const char *ip, const char *mail_from, const char *from,
     if (ip != NULL)
         assert_true(spf_client_parse(slice_from_string(ip), &spf.client));
     assert_int_equal(auth_begin(&request, &auth), ERR_OK);
+    auth_body(auth, SLICE("body\r\n"));
+    assert_int_equal(auth_body_end(auth), ERR_OK);
     while (auth_next(auth, &question))
         answer(auth, &question);
     assert_int_equal(auth_spf(auth) != NULL, ip != NULL);
@@ -69,17 +71,17 @@ static void test_joined(void **state)
     (void)state;
     assert_says("192.0.2.1", "a@ex.test", "From: a@ex.test\r\n\r\n", "mx.test",
                 "Authentication-Results: mx.test;\r\n spf=pass smtp.mailfrom=a@ex.test;"
-                "\r\n dmarc=pass header.from=ex.test policy.dmarc=none\r\n");
+                "\r\n dkim=none;\r\n dmarc=pass header.from=ex.test policy.dmarc=none\r\n");
     assert_says("192.0.2.2", "a@ex.test", "From: a@ex.test\r\n\r\n", "mx.test",
                 "Authentication-Results: mx.test;\r\n spf=fail smtp.mailfrom=a@ex.test;"
-                "\r\n dmarc=fail header.from=ex.test policy.dmarc=reject\r\n");
+                "\r\n dkim=none;\r\n dmarc=fail header.from=ex.test policy.dmarc=reject\r\n");
     assert_says("192.0.2.1", "a@fails.ex.test", "From: a@ex.test\r\n\r\n", "mx.test",
                 "Authentication-Results: mx.test;\r\n spf=temperror "
                 "reason=\"the record could not be looked up\" "
                 "smtp.mailfrom=a@fails.ex.test;"
-                "\r\n dmarc=temperror header.from=ex.test policy.dmarc=none\r\n");
+                "\r\n dkim=none;\r\n dmarc=temperror header.from=ex.test policy.dmarc=none\r\n");
     assert_says(NULL, "", "From: a@ex.test\r\nFrom: b@ex.test\r\n\r\n", "mx\"\r\n;x",
-                "Authentication-Results: \"mx\\\"??;x\";\r\n dmarc=permerror "
+                "Authentication-Results: \"mx\\\"??;x\";\r\n dkim=none;\r\n dmarc=permerror "
                 "reason=\"the message has more than one From field\"\r\n");
 }
 

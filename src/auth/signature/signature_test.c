@@ -5,7 +5,7 @@
 #include "auth/signature/record.h"
 #include "base/base64.h"
 #include "crypto/example_keys.h"
-#include "wire/dns/text.h"
+#include "wire/dns/message.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -226,9 +226,9 @@ static void text_records_are_joined(void **state)
     (void)state;
     struct buffer text;
     buffer_init(&text, 64);
-    assert_true(dns_text_append(&text, SLICE("\3v=D\0\4KIM1")));
+    assert_true(dns_txt_append(SLICE("\3v=D\0\4KIM1"), &text));
     assert_true(slice_equal(buffer_slice(&text), SLICE("v=DKIM1")));
-    assert_false(dns_text_append(&text, SLICE("\5abc")));
+    assert_false(dns_txt_append(SLICE("\5abc"), &text));
     buffer_free(&text);
 }
 

@@ -1,0 +1,50 @@
+"""`godwit check` says of signatures and chains what their verifiers say."""
+import pytest
+
+import check_tool
+import test_arc_vectors
+import test_dkim_vectors
+from verifiers import arc, crlf, dkim
+
+NOW = test_dkim_vectors.NOW
+
+
+def zone_of(zone):
+    made = {}
+    for name, records in zone.items():
+        records = [records] if isinstance(records, str) else records
+        if records == ["!failed"]:
+            made[name] = "TIMEOUT"
+        else:
+            made[name] = {"TXT": [r for r in records if r != "!nodata"]}
+    return made
+
+
+def ask(message, zone):
+    return check_tool.one({"id": 1, "message": message.decode("latin-1"), "now": NOW,
+                           "zone": zone_of(zone)})
+
+
+@pytest.mark.parametrize("name", test_dkim_vectors.CHASQUID)
+def test_chasquid(name, tmp_path):
+    message = crlf(test_dkim_vectors.chasquid(name, "msg"))
+    if not message.isascii():
+        pytest.skip("its octets are no text for JSON")
+    zone = test_dkim_vectors.chasquid_zone(name)
+    _, verdicts = dkim(tmp_path, message, zone, NOW)
+    found = ask(message, zone)["dkim"]
+    assert [(f["result"], f["domain"], f["selector"], f["reason"]) for f in found] \
+        == [(v.result, v.domain.replace("-", "", v.domain == "-"),
+             v.selector.replace("-", "", v.selector == "-"), v.steps) for v in verdicts]
+
+
+@pytest.mark.parametrize("message, zone, want", test_arc_vectors.CASES)
+def test_arc(message, zone, want, tmp_path):
+    if not message.isascii():
+        pytest.skip("its octets are no text for JSON")
+    result, sets, _, steps = arc(tmp_path, crlf(message), zone, NOW)
+    found = ask(crlf(message), zone)
+    assert (found["arc"]["result"], found["arc"]["instance"], found["arc"]["reason"]) \
+        == (result, sets, steps)
+    assert want in ("", found["arc"]["result"])
+    assert (" arc=" in found["headers"][0]) == (result != "none")
