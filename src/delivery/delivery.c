@@ -276,11 +276,19 @@ static bool hostname_is_sendable(struct slice name)
     return name.len > 0 && name.len <= 255;
 }
 
+static void on_forgotten(struct shown_listener *listener, struct slice host)
+{
+    struct delivery *d = container_of(listener, struct delivery, forgotten);
+    if (d->options.keeper != NULL)
+        d->options.keeper->keep(d->options.keeper, host, slice_make(NULL, 0));
+}
+
 enum { SESSIONS_MAX = 256 };
 
 static enum err open_memories(struct delivery *d)
 {
-    enum err error = shown_open(SHOWN_HOSTS_MAX, &d->shown);
+    d->forgotten.forgotten = on_forgotten;
+    enum err error = shown_open(SHOWN_HOSTS_MAX, &d->forgotten, &d->shown);
     for (uint32_t i = 0; error == ERR_OK && i < d->options.loops_count; i++)
         error = tls_sessions_open(SESSIONS_MAX, &d->threads[i].sessions);
     return error;
@@ -322,15 +330,10 @@ enum err delivery_open(const struct delivery_options *options, struct delivery *
     return error;
 }
 
-void delivery_recall(struct delivery *d, struct slice host, struct slice text)
+bool delivery_recall(struct delivery *d, struct slice host, struct slice text,
+                     int64_t now_wall_ms)
 {
-    shown_recall(d->shown, host, text);
-}
-
-void delivery_describe_shown(enum transport_level level, int64_t wall_ms,
-                             struct buffer *out)
-{
-    shown_describe(level, wall_ms, out);
+    return shown_recall(d->shown, host, text, now_wall_ms);
 }
 
 struct attempt *delivery_attempt(struct delivery *d)

@@ -19,10 +19,10 @@
 
 struct delivery;
 
-/* Where is kept, over a start, what level of TLS hosts have shown. Any thread. */
+/* Where is kept, over a start, what level of TLS hosts have shown: a short text for each;
+ * an empty one: no more. Any thread. */
 struct delivery_keeper {
-    void (*keep)(struct delivery_keeper *keeper, struct slice host,
-                 enum transport_level level, int64_t wall_ms);
+    void (*keep)(struct delivery_keeper *keeper, struct slice host, struct slice text);
 };
 
 /* Milliseconds; 0: the default. */
@@ -66,12 +66,9 @@ struct delivery_change {
     bool refuse_downgrade;
 };
 
-/* Before the first job: what the keeper was given for a host, as text. What cannot be
- * read is passed over. */
-void delivery_recall(struct delivery *delivery, struct slice host, struct slice text);
-/* That text. */
-void delivery_describe_shown(enum transport_level level, int64_t wall_ms,
-                             struct buffer *out);
+/* Before the first job: what the keeper was given for a host. False: it counts no more. */
+bool delivery_recall(struct delivery *delivery, struct slice host, struct slice text,
+                     int64_t now_wall_ms);
 
 /* One thread at a time: jobs from now on use these routes and limits, waits that begin
  * from now on these times. False, with nothing changed, when memory is out. */

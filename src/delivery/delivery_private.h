@@ -47,6 +47,7 @@ struct delivery {
     atomic_uint turn;              /* spreads new connections over the threads */
     atomic_bool stopped;
     struct dns_mx_rules any_host;  /* for hosts that the operator named */
+    struct shown_listener forgotten;
     struct shown *shown;
     atomic_bool refuse_downgrade;
     struct delivery_thread threads[];

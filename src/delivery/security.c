@@ -184,6 +184,16 @@ const char *security_fall_back(const struct security *s, const struct smtp_clien
     return s->failure != NULL && s->may_fall_back ? s->failure : NULL;
 }
 
+static void keep(struct security *s, int64_t wall_ms)
+{
+    char bytes[64];
+    struct buffer text = { .memory = bytes, .capacity = sizeof bytes, .max = sizeof bytes };
+    struct delivery_keeper *keeper = s->thread->delivery->options.keeper;
+    shown_describe(s->facts.had, wall_ms, &text);
+    if (keeper != NULL)
+        keeper->keep(keeper, slice_make(s->place, s->place_len), buffer_slice(&text));
+}
+
 /* TLS, or less of it than the host has shown before. */
 void security_judge(struct security *s)
 {
@@ -200,8 +210,8 @@ void security_judge(struct security *s)
     enum transport_level before = shown_find(d->shown, place, now);
     s->facts.before = before > s->facts.had ? before : TRANSPORT_UNSAID;
     if (s->facts.had >= TRANSPORT_REQUIRED &&
-        shown_note(d->shown, place, s->facts.had, now) && d->options.keeper != NULL)
-        d->options.keeper->keep(d->options.keeper, place, s->facts.had, now);
+        shown_note(d->shown, place, s->facts.had, now))
+        keep(s, now);
 }
 
 /* ---- who we are ---- */

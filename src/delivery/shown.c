@@ -24,9 +24,10 @@ struct shown {
     struct table hosts;
     struct list order; /* the one unseen longest first */
     size_t max;
+    struct shown_listener *listener;
 };
 
-enum err shown_open(size_t max, struct shown **out)
+enum err shown_open(size_t max, struct shown_listener *listener, struct shown **out)
 {
     struct shown *s = calloc(1, sizeof *s);
     if (s == NULL)
@@ -34,6 +35,7 @@ enum err shown_open(size_t max, struct shown **out)
     pthread_mutex_init(&s->lock, NULL);
     list_init(&s->order);
     s->max = max;
+    s->listener = listener;
     *out = s;
     return ERR_OK;
 }
@@ -70,8 +72,12 @@ static struct host *add(struct shown *s, struct slice name)
 {
     if (s->max == 0 || name.len == 0)
         return NULL;
-    while (s->hosts.count >= s->max)
-        forget(s, container_of(list_first(&s->order), struct host, node));
+    while (s->hosts.count >= s->max) {
+        struct host *first = container_of(list_first(&s->order), struct host, node);
+        if (s->listener != NULL)
+            s->listener->forgotten(s->listener, first->entry.key);
+        forget(s, first);
+    }
     struct host *h = calloc(1, sizeof *h + name.len);
     if (h == NULL)
         return NULL;
@@ -135,13 +141,16 @@ void shown_describe(enum transport_level level, int64_t wall_ms, struct buffer *
     buffer_append_number(out, (uint64_t)wall_ms);
 }
 
-void shown_recall(struct shown *s, struct slice name, struct slice text)
+bool shown_recall(struct shown *s, struct slice name, struct slice text,
+                  int64_t now_wall_ms)
 {
     struct slice word;
     uint64_t wall_ms;
-    if (!slice_split(&text, ' ', &word) || !slice_to_number(text, INT64_MAX, &wall_ms))
-        return;
+    if (!slice_split(&text, ' ', &word) || !slice_to_number(text, INT64_MAX, &wall_ms) ||
+        now_wall_ms - (int64_t)wall_ms > KEPT_DAYS * DAY_MS)
+        return false;
     for (int level = TRANSPORT_REQUIRED; level <= TRANSPORT_VERIFIED; level++)
         if (slice_equal(word, slice_from_string(transport_level_text(level))))
-            shown_note(s, name, (enum transport_level)level, (int64_t)wall_ms);
+            return shown_note(s, name, (enum transport_level)level, (int64_t)wall_ms);
+    return false;
 }

@@ -18,7 +18,14 @@ enum { SHOWN_HOSTS_MAX = 10000 };
 
 struct shown;
 
-enum err shown_open(size_t max, struct shown **out);
+/* Of the hosts that are forgotten for others `forgotten` is told, unless NULL, from
+ * inside a call that remembers one. */
+struct shown_listener {
+    void (*forgotten)(struct shown_listener *listener, struct slice host);
+};
+
+/* The listener may be NULL, and outlives it. */
+enum err shown_open(size_t max, struct shown_listener *listener, struct shown **out);
 /* NULL inside is allowed. */
 void shown_close(struct shown **shown);
 
@@ -31,8 +38,9 @@ enum transport_level shown_find(struct shown *shown, struct slice host, int64_t 
 bool shown_note(struct shown *shown, struct slice host, enum transport_level level,
                 int64_t wall_ms);
 
-/* A note as text that shown_recall() reads; what it cannot read is passed over. */
+/* A note as text that shown_recall() reads. False: it is none, or too old to count. */
 void shown_describe(enum transport_level level, int64_t wall_ms, struct buffer *out);
-void shown_recall(struct shown *shown, struct slice host, struct slice text);
+bool shown_recall(struct shown *shown, struct slice host, struct slice text,
+                  int64_t now_wall_ms);
 
 #endif

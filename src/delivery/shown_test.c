@@ -1,6 +1,7 @@
 /* shown_test.c: what is remembered of hosts, for how long, and of how many. */
 #include "delivery/shown.h"
 
+#include "base/list.h"
 #include "base/moment.h"
 
 #include <setjmp.h>
@@ -17,7 +18,7 @@ static const int64_t now = INT64_C(1795600000000);
 static struct shown *opened(size_t max)
 {
     struct shown *s;
-    assert_int_equal(shown_open(max, &s), ERR_OK);
+    assert_int_equal(shown_open(max, NULL, &s), ERR_OK);
     return s;
 }
 
@@ -49,10 +50,23 @@ static void it_is_kept_once_a_day(void **state)
     shown_close(&s);
 }
 
+struct told {
+    struct shown_listener base;
+    unsigned count;
+};
+
+static void on_forgotten(struct shown_listener *listener, struct slice host)
+{
+    assert_true(slice_equal(host, B));
+    container_of(listener, struct told, base)->count++;
+}
+
 static void the_one_unseen_longest_goes(void **state)
 {
     (void)state;
-    struct shown *s = opened(2);
+    struct shown *s;
+    struct told told = { .base.forgotten = on_forgotten };
+    assert_int_equal(shown_open(2, &told.base, &s), ERR_OK);
     shown_note(s, A, TRANSPORT_REQUIRED, now);
     shown_note(s, B, TRANSPORT_REQUIRED, now);
     shown_note(s, A, TRANSPORT_REQUIRED, now);
@@ -60,6 +74,7 @@ static void the_one_unseen_longest_goes(void **state)
     assert_int_equal(shown_find(s, A, now), TRANSPORT_REQUIRED);
     assert_int_equal(shown_find(s, B, now), TRANSPORT_UNSAID);
     assert_int_equal(shown_find(s, C, now), TRANSPORT_REQUIRED);
+    assert_int_equal(told.count, 1);
     shown_close(&s);
     s = opened(0);
     assert_false(shown_note(s, A, TRANSPORT_REQUIRED, now));
@@ -75,11 +90,13 @@ static void notes_are_read_again(void **state)
     struct shown *s = opened(10);
     struct buffer text;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        shown_recall(s, A, slice_from_string(bad[i]));
+        assert_false(shown_recall(s, A, slice_from_string(bad[i]), now));
     assert_int_equal(shown_find(s, A, now), TRANSPORT_UNSAID);
     buffer_init(&text, 100);
     shown_describe(TRANSPORT_VERIFIED, now, &text);
-    shown_recall(s, A, buffer_slice(&text));
+    assert_false(shown_recall(s, A, buffer_slice(&text), now + 30 * DAY_MS + 1));
+    assert_int_equal(shown_find(s, A, now), TRANSPORT_UNSAID);
+    assert_true(shown_recall(s, A, buffer_slice(&text), now + 30 * DAY_MS));
     assert_int_equal(shown_find(s, A, now), TRANSPORT_VERIFIED);
     buffer_free(&text);
     shown_close(&s);
