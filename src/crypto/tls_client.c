@@ -99,13 +99,26 @@ void tls_trust_drop(struct tls_trust **place)
     free(trust);
 }
 
-/* Comes with the first session of TLS 1.2, and with each ticket of 1.3. */
+/* Comes with the first session of TLS 1.2, and with each ticket of 1.3. What is kept and
+ * what is used are copies: OpenSSL spoils the session of a connection that ends without a
+ * farewell, as many do. */
 static int on_new_session(SSL *ssl, SSL_SESSION *session)
 {
     struct tls_session *s = SSL_get_app_data(ssl);
-    if (s->place.key == NULL || s->failure[0] != '\0')
-        return 0;
-    return tls_sessions_keep(s->place.sessions, s->place.key, session);
+    SSL_SESSION *copy = s->place.key == NULL ? NULL : SSL_SESSION_dup(session);
+    if (copy != NULL && !tls_sessions_keep(s->place.sessions, s->place.key, copy))
+        SSL_SESSION_free(copy);
+    return 0;
+}
+
+static void use_session(struct tls_session *s)
+{
+    SSL_SESSION *kept = s->place.key == NULL
+                            ? NULL : tls_sessions_find(s->place.sessions, s->place.key);
+    SSL_SESSION *copy = kept == NULL ? NULL : SSL_SESSION_dup(kept);
+    if (copy != NULL)
+        SSL_set_session(s->ssl, copy);
+    SSL_SESSION_free(copy);
 }
 
 static SSL_CTX *make_context(struct tls_trust *trust)
@@ -240,10 +253,7 @@ enum err tls_session_connect(struct tls_client *client, int descriptor,
         s->place.key = key_of(client, expected);
     if (!set_names(s->ssl, expected) || !set_strength(s->ssl, expected->insists))
         error = ERR_INVALID;
-    SSL_SESSION *before = s->place.key == NULL
-                              ? NULL : tls_sessions_find(s->place.sessions, s->place.key);
-    if (before != NULL)
-        SSL_set_session(s->ssl, before);
+    use_session(s);
     ERR_clear_error();
     if (error == ERR_OK)
         *out = s;
@@ -262,14 +272,15 @@ const char *tls_peer_trouble(const struct tls_session *s)
 
 bool tls_place_is_good(struct tls_session *s)
 {
-    return !s->place.insists || tls_peer_trouble(s) == NULL;
+    s->place.is_taken = !s->place.insists || tls_peer_trouble(s) == NULL;
+    return s->place.is_taken;
 }
 
-/* A session that led to a failure is not tried again. */
+/* What led to a handshake that failed is not tried again. */
 void tls_place_free(struct tls_session *s)
 {
     struct tls_place *place = &s->place;
-    if (place->key != NULL && s->failure[0] != '\0')
+    if (place->key != NULL && !place->is_taken)
         tls_sessions_forget(place->sessions, place->key);
     free(place->key);
     tls_client_drop(&place->client);

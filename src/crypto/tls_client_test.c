@@ -190,6 +190,10 @@ static bool resumes(struct tls_server *server, struct tls_client *client,
     assert_int_equal(shake(&l), TLS_DONE);
     hear(&l);
     tls_describe(l.ours, &facts);
+    char into[TLS_RECORD_MAX];
+    size_t len;
+    shutdown(l.fds[1], SHUT_RDWR); /* without a farewell */
+    assert_int_equal(tls_read(l.ours, into, sizeof into, &len), TLS_FAILED);
     link_close(&l);
     return facts.resumed;
 }

@@ -36,6 +36,7 @@ struct tls_place {
     char *key;                 /* of the sessions; NULL: none are kept */
     bool insists;
     bool is_named;             /* some name was expected */
+    bool is_taken;             /* the handshake was good */
 };
 
 struct tls_session {

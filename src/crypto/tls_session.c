@@ -50,10 +50,6 @@ void tls_session_free(struct tls_session **session)
     *session = NULL;
     if (s == NULL)
         return;
-    /* What is freed without a farewell OpenSSL would not let be resumed; but whether the
-     * other side may is decided by it. */
-    if (s->place.client != NULL && s->failure[0] == '\0')
-        SSL_set_shutdown(s->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(s->ssl);
     tls_server_drop(&s->server);
     tls_place_free(s);
