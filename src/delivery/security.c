@@ -116,8 +116,6 @@ void security_plan(struct security *s, struct delivery_thread *thread,
     if (peer->clear_because != NULL && s->policy.level == TRANSPORT_OPPORTUNISTIC) {
         s->facts.trouble = peer->clear_because;
         s->policy.level = TRANSPORT_CLEAR;
-    } else if (s->policy.level >= TRANSPORT_OPPORTUNISTIC) {
-        s->facts.trouble = "STARTTLS was not offered";
     }
 }
 
@@ -207,6 +205,8 @@ void security_judge(struct security *s)
     sasl_client_close(&s->sasl);
     if (s->facts.wanted <= TRANSPORT_CLEAR || place.len == 0)
         return;
+    if (s->facts.had == TRANSPORT_CLEAR && s->facts.trouble == NULL)
+        s->facts.trouble = "STARTTLS was not offered";
     enum transport_level before = shown_find(d->shown, place, now);
     s->facts.before = before > s->facts.had ? before : TRANSPORT_UNSAID;
     if (s->facts.had >= TRANSPORT_REQUIRED &&

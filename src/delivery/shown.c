@@ -149,8 +149,9 @@ bool shown_recall(struct shown *s, struct slice name, struct slice text,
     if (!slice_split(&text, ' ', &word) || !slice_to_number(text, INT64_MAX, &wall_ms) ||
         now_wall_ms - (int64_t)wall_ms > KEPT_DAYS * DAY_MS)
         return false;
-    for (int level = TRANSPORT_REQUIRED; level <= TRANSPORT_VERIFIED; level++)
-        if (slice_equal(word, slice_from_string(transport_level_text(level))))
-            return shown_note(s, name, (enum transport_level)level, (int64_t)wall_ms);
+    static const enum transport_level levels[] = { TRANSPORT_REQUIRED, TRANSPORT_VERIFIED };
+    for (size_t i = 0; i < 2; i++)
+        if (slice_equal(word, slice_from_string(transport_level_text(levels[i]))))
+            return shown_note(s, name, levels[i], (int64_t)wall_ms);
     return false;
 }
