@@ -1,10 +1,18 @@
 """Certificates of the tests' own, as PEM files."""
 import datetime
+import ipaddress
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
+
+
+def general(name):
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def make(folder, name, *others, begins=-100, days=90, kind="ec", stem=None):
@@ -18,7 +26,7 @@ def make(folder, name, *others, begins=-100, days=90, kind="ec", stem=None):
         .public_key(key.public_key()).serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=-begins))
         .not_valid_after(now + datetime.timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(n) for n in (name, *others)]),
+        .add_extension(x509.SubjectAlternativeName([general(n) for n in (name, *others)]),
                        critical=False)
         .sign(key, hashes.SHA256()))
     stem = folder / (stem or name)

@@ -2,9 +2,12 @@
 
 Nothing here sleeps for luck: everything waits for a condition, with a deadline.
 """
+import base64
 import contextlib
 import collections
 import glob
+import hashlib
+import hmac
 import os
 import re
 import select
@@ -181,6 +184,18 @@ def tls_context(version=None):
     return context
 
 
+def server_context(cert, key, version=None, clients=None):
+    """A server with this pair, which may want certificates that `clients` vouch for."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    if version is not None:
+        context.minimum_version = context.maximum_version = version
+    if clients is not None:
+        context.load_verify_locations(clients)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
 class Client:
     """A bare SMTP client: what is sent is what was given, byte by byte."""
 
@@ -273,11 +288,23 @@ class Sink:
 
     `script(verb, argument, count)` may return a reply (bytes), None for the usual one,
     or "drop" to close the connection.
+
+    `tls` is a server's ssl.SSLContext: STARTTLS is offered, or with `implicit` the
+    connection begins with it; `under_tls` are the extensions that are offered then.
+    `handshakes` tells of each one. `auth` maps users to passwords: AUTH is offered by
+    `mechanisms`, and MAIL refused without it.
     """
 
     def __init__(self, extensions=("PIPELINING", "8BITMIME", "SMTPUTF8", "DSN",
                                    "ENHANCEDSTATUSCODES"), script=None, lmtp=False,
-                 host="127.0.0.1"):
+                 host="127.0.0.1", tls=None, implicit=False, under_tls=None, auth=None,
+                 mechanisms=("PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256")):
+        self.tls = tls
+        self.implicit = implicit
+        self.under_tls = under_tls
+        self.auth = auth
+        self.mechanisms = mechanisms
+        self.handshakes = []
         self.extensions = list(extensions)
         self.script = script or (lambda verb, argument, count: None)
         self.lmtp = lmtp
@@ -329,14 +356,17 @@ class Sink:
             threading.Thread(target=self._session, args=(connection,), daemon=True).start()
 
     def _session(self, connection):
+        session = SinkSession(self, connection)
         try:
-            SinkSession(self, connection).run()
+            if self.implicit:
+                session.secure()
+            session.run()
         except (OSError, EOFError):
             pass
         finally:
             with self.lock:
                 self.connections.discard(connection)
-            connection.close()
+            session.connection.close()
 
     def wait(self, count, patience=PATIENCE):
         wait_for(lambda: len(self.messages) >= count, f"{count} messages", patience)
@@ -350,7 +380,21 @@ class SinkSession:
         self.file = connection.makefile("rb")
         self.counts = collections.Counter()
         self.helo = ""
+        self.secured = False
+        self.user = None
         self.reset()
+
+    def secure(self):
+        asked = []
+        self.sink.tls.sni_callback = lambda _, name, __: asked.append(name)
+        self.connection = self.sink.tls.wrap_socket(self.connection, server_side=True)
+        self.file = self.connection.makefile("rb")
+        self.secured = True
+        with self.sink.lock:
+            self.sink.handshakes.append({
+                "version": self.connection.version(), "name": asked[0] if asked else None,
+                "resumed": self.connection.session_reused,
+                "client": self.connection.getpeercert(binary_form=True)})
 
     def reset(self):
         self.sender = None
@@ -377,8 +421,8 @@ class SinkSession:
             return
         while True:
             line = self.file.readline()
-            if not line.endswith(b"\n"):
-                return                      # the other side is gone, in a line perhaps
+            if not line.endswith(b"\n") or line.startswith(b"\x16\x03"):
+                return                      # gone, in a line perhaps; or TLS, to us in clear
             assert line.endswith(b"\r\n") and b"\r" not in line[:-2], line
             verb, _, argument = line[:-2].decode("utf-8", "replace").partition(" ")
             if not self.command(verb.upper(), argument):
@@ -387,11 +431,19 @@ class SinkSession:
     def command(self, verb, argument):
         if verb in ("EHLO", "LHLO", "HELO"):
             self.helo = argument
-            lines = ["sink.test"] + (self.sink.extensions if verb != "HELO" else [])
+            lines = ["sink.test"] + (self.offers() if verb != "HELO" else [])
             text = "".join(f"250{'-' if i + 1 < len(lines) else ' '}{line}\r\n"
                            for i, line in enumerate(lines))
             self.decide(verb, argument, text.encode())
             self.reset()
+        elif verb == "STARTTLS" and self.sink.tls and not self.secured:
+            if self.decide(verb, argument, b"220 2.0.0 go\r\n"):
+                self.secure()
+                self.reset()
+        elif verb == "AUTH" and self.sink.auth:
+            self.authenticate(argument)
+        elif verb == "MAIL" and self.sink.auth and self.user is None:
+            self.decide(verb, argument, b"530 5.7.0 who are you?\r\n")
         elif verb == "MAIL":
             if self.decide(verb, argument, b"250 2.1.0 ok\r\n"):
                 self.sender = re.match(r"FROM:<(.*?)>", argument, re.I).group(1)
@@ -416,6 +468,73 @@ class SinkSession:
         else:
             self.decide(verb, argument, b"500 5.5.2 what?\r\n")
         return True
+
+    def offers(self):
+        lines = list(self.sink.extensions)
+        if self.secured and self.sink.under_tls is not None:
+            lines = list(self.sink.under_tls)
+        if self.sink.tls and not self.secured:
+            lines.append("STARTTLS")
+        if self.sink.auth:
+            lines.append("AUTH " + " ".join(self.sink.mechanisms))
+        return lines
+
+    def challenge(self, text):
+        self.say(b"334 " + base64.b64encode(text) + b"\r\n")
+        line = self.file.readline()
+        if not line:
+            raise EOFError
+        assert line.endswith(b"\r\n"), line
+        return base64.b64decode(line[:-2], validate=True)
+
+    def authenticate(self, argument):
+        mechanism, _, first = argument.partition(" ")
+        assert len(argument) <= 505, argument
+        first = base64.b64decode(first) if first not in ("", "=") else b""
+        user = None
+        if mechanism == "PLAIN":
+            _, name, password = (first or self.challenge(b"")).split(b"\0")
+            user = self.known(name, password)
+        elif mechanism == "LOGIN":
+            name = self.challenge(b"Username:")
+            user = self.known(name, self.challenge(b"Password:"))
+        elif mechanism.startswith("SCRAM-"):
+            user = self.scram("sha1" if mechanism.endswith("-1") else "sha256", first)
+        else:
+            user = self.known(*re.search(b"a?=([^,\1]+),?\1auth=Bearer ([^\1]+)\1\1$",
+                                         first).groups())
+            if user is None:
+                self.challenge(b'{"status":"401"}')
+        if self.decide("AUTH", mechanism, b"235 2.7.0 in\r\n" if user else
+                       b"535 5.7.8 no\r\n"):
+            self.user = user
+
+    def known(self, name, password):
+        good = self.sink.auth.get(name.decode()) == password.decode()
+        return name.decode() if good else None
+
+    def scram(self, digest, first):
+        """RFC 5802 5: the server's side."""
+        bare = first[len(b"n,,"):]
+        name, nonce = re.fullmatch(rb"n=([^,]*),r=(.+)", bare).groups()
+        salt, nonce = os.urandom(12), nonce + b"server"
+        says = b"r=%s,s=%s,i=4096" % (nonce, base64.b64encode(salt))
+        final = self.challenge(says)
+        without, proof = final.rsplit(b",p=", 1)
+        salted = hashlib.pbkdf2_hmac(digest, self.sink.auth[name.decode()].encode(), salt, 4096)
+        mac = lambda key, text: hmac.digest(key, text, digest)  # noqa: E731
+        message = bare + b"," + says + b"," + without
+        key = bytes(a ^ b for a, b in zip(
+            base64.b64decode(proof),
+            mac(hashlib.new(digest, mac(salted, b"Client Key")).digest(), message)))
+        if hashlib.new(digest, key).digest() != \
+                hashlib.new(digest, mac(salted, b"Client Key")).digest():
+            return None
+        signature = mac(mac(salted, b"Server Key"), message)
+        if self.sink.script("SIGNATURE", "", 1) == "forge":
+            signature = bytes(len(signature))
+        assert self.challenge(b"v=" + base64.b64encode(signature)) == b""
+        return name.decode()
 
     def data(self):
         lines = []

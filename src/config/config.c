@@ -184,7 +184,9 @@ static bool route_takes(const struct config_route *route, struct slice canonical
 const struct config_deliver *config_route(const struct config *config,
                                           struct slice canonical)
 {
-    static const struct config_deliver mx = { .way = CONFIG_WAY_MX };
+    static const struct config_deliver mx = {
+        .way = CONFIG_WAY_MX, .hop.tls = CONFIG_HOP_OPPORTUNISTIC,
+    };
     const struct config_domain *domain = config_domain(config, canonical);
     if (domain != NULL && domain->has_deliver)
         return &domain->deliver;

@@ -27,7 +27,7 @@ enum config_tls {
     CONFIG_TLS_NONE,
 };
 
-enum config_auth {
+enum config_auth_level {
     CONFIG_AUTH_REQUIRED,   /* without it no mail, but from clients that may relay */
     CONFIG_AUTH_OFFERED,
     CONFIG_AUTH_NONE,
@@ -45,9 +45,56 @@ struct config_listener {
     enum line_end_rule bare_line_end; /* default: reject on relay, convert on submission */
     bool proxy;             /* expects a PROXY header; only from `proxy_from` networks */
     enum config_tls tls;
-    enum config_auth auth;  /* default: required on submission, none on relay; none where
+    enum config_auth_level auth;  /* default: required on submission, none on relay; none where
                                nobody can log in */
     bool auth_in_clear;     /* also without TLS */
+};
+
+/* A file that somebody else opens, in the order in which they are named. */
+struct config_file {
+    struct slice path;
+    const char *key;        /* "auth.password_file"; static */
+    struct config_file *next;
+};
+
+enum { CONFIG_FILES_MAX = 100 };
+
+/* TLS with a next hop. */
+enum config_hop_tls {
+    CONFIG_HOP_CLEAR,
+    CONFIG_HOP_OPPORTUNISTIC, /* where it can be had, whoever it is */
+    CONFIG_HOP_REQUIRED,      /* whoever it is; else the mail waits */
+    CONFIG_HOP_VERIFIED,      /* and with a certificate that is the host's */
+    CONFIG_HOP_IMPLICIT,      /* verified, from the first byte: RFC 8314 3 */
+};
+
+enum config_mechanism {
+    CONFIG_AUTH_ANY,          /* that proves a password */
+    CONFIG_AUTH_SCRAM_SHA_256,
+    CONFIG_AUTH_SCRAM_SHA_1,
+    CONFIG_AUTH_PLAIN,
+    CONFIG_AUTH_LOGIN,
+    CONFIG_AUTH_OAUTHBEARER,
+    CONFIG_AUTH_XOAUTH2,
+};
+
+/* Who we are, to a next hop. */
+struct config_auth {
+    struct slice user;        /* empty: nothing is said of us */
+    struct slice password_file;
+    enum config_mechanism mechanism;
+    enum config_hop_tls over; /* the least that it is said over: CLEAR, REQUIRED, VERIFIED */
+};
+
+struct config_hop {
+    enum config_hop_tls tls;
+    struct slice name;        /* that its certificate has; empty: the host's */
+    struct config_auth auth;
+    /* Places in config.files, from 1; 0: none. */
+    uint32_t ca_file;         /* who is believed; none: the machine's */
+    uint32_t cert_file;       /* what is shown of us */
+    uint32_t key_file;
+    uint32_t password_file;
 };
 
 /* Where mail for some recipients goes. */
@@ -68,6 +115,7 @@ struct config_deliver {
     struct slice path;      /* Maildir: may hold {user} and {domain}; capture */
     uint64_t quota_bytes;   /* Maildir: 0 is none */
     bool downgrade;         /* 8-bit to a 7-bit hop: quoted-printable, not a bounce */
+    struct config_hop hop;  /* MX, SMTP, LMTP */
 };
 
 struct config_route {
@@ -216,6 +264,7 @@ struct config_site {                /* the default for every site */
     uint32_t connections;
     uint32_t messages_per_connection;
     uint32_t recipients_per_message;
+    bool refuse_downgrade;          /* a host gives less TLS than it has shown before */
 };
 
 struct config_dns {
@@ -242,6 +291,8 @@ struct config {
     size_t listeners_count;
     struct config_certificate *certificates; /* none: the server makes one itself */
     size_t certificates_count;
+    struct config_file *files;      /* of next hops */
+    uint32_t files_count;
     struct network *relay_clients;  /* may send anywhere */
     size_t relay_clients_count;
     struct network *xclient_from;

@@ -4,13 +4,15 @@
 #include "base/ascii.h"
 #include "wire/smtp/address.h"
 
-enum { SMTP_PORT = 25 };
+enum { SMTP_PORT = 25, SUBMISSIONS_PORT = 465 };
 
 struct deliver_said {
+    bool mx;
     struct slice smtp;
     struct slice lmtp;
     struct slice maildir;
     bool downgrade;
+    struct hop_said hop;
 };
 
 static const struct choice downgrades[] = {
@@ -18,6 +20,8 @@ static const struct choice downgrades[] = {
 };
 
 static const struct key deliver_keys[] = {
+    { .name = "mx", .type = &type_bool, .offset = offsetof(struct deliver_said, mx),
+      .help = "true: the mail hosts of the domain" },
     { .name = "smtp", .type = &type_text, .offset = offsetof(struct deliver_said, smtp),
       .min = 1, .max = 300, .help = "a host, or host:port" },
     { .name = "lmtp", .type = &type_text, .offset = offsetof(struct deliver_said, lmtp),
@@ -28,6 +32,21 @@ static const struct key deliver_keys[] = {
     { .name = "downgrade", .type = &type_either, .choices = downgrades,
       .offset = offsetof(struct deliver_said, downgrade),
       .help = "8-bit mail to a hop that takes 7 bits only" },
+    { .name = "tls", .type = &type_choice, .choices = hop_levels,
+      .offset = offsetof(struct deliver_said, hop.tls),
+      .help = "required: from anybody; verified, implicit: from the host itself" },
+    { .name = "ca", .type = &type_path, .min = 1, .max = 4000,
+      .offset = offsetof(struct deliver_said, hop.ca),
+      .help = "a PEM file with the issuers to believe; none: the machine's" },
+    { .name = "name", .type = &type_text, .min = 1, .max = 255,
+      .offset = offsetof(struct deliver_said, hop.name),
+      .help = "the name in its certificate; .example.com: any below" },
+    { .name = "certificate", .type = &type_section, .keys = hop_certificate_keys,
+      .offset = offsetof(struct deliver_said, hop.certificate),
+      .help = "what is shown of us" },
+    { .name = "auth", .type = &type_section, .keys = hop_auth_keys,
+      .offset = offsetof(struct deliver_said, hop.auth),
+      .help = "who we are" },
     { .name = NULL },
 };
 
@@ -79,10 +98,11 @@ static bool placeholders_are_known(struct slice path)
 }
 
 static bool take_smtp(struct reader *r, const struct node *node, struct slice text,
-                      struct config_deliver *out)
+                      const struct hop_said *hop, struct config_deliver *out)
 {
     out->way = CONFIG_WAY_SMTP;
-    return split_hop(text, SMTP_PORT, out) ||
+    bool is_implicit = hop->tls == CONFIG_HOP_IMPLICIT;
+    return split_hop(text, is_implicit ? SUBMISSIONS_PORT : SMTP_PORT, out) ||
            reader_fail(r, node, "'%.*s' is not a host such as mail.example.com, "
                        "192.0.2.1:2525 or [2001:db8::1]:25", (int)text.len, text.data);
 }
@@ -114,37 +134,47 @@ static bool take_maildir(struct reader *r, const struct node *node, struct slice
            reader_fail(r, node, "only {user} and {domain} may stand in braces");
 }
 
-static bool take_map(struct reader *r, const struct key *key, struct node *node,
-                     struct config_deliver *out)
+static bool take_way(struct reader *r, const struct node *node,
+                     const struct deliver_said *said, struct config_deliver *out)
+{
+    if (said->mx)
+        return true;
+    if (!slice_is_empty(said->smtp))
+        return take_smtp(r, node_find(node, SLICE("smtp")), said->smtp, &said->hop, out);
+    if (!slice_is_empty(said->lmtp))
+        return take_lmtp(r, node_find(node, SLICE("lmtp")), said->lmtp, out);
+    return take_maildir(r, node_find(node, SLICE("maildir")), said->maildir, out);
+}
+
+static bool take_map(struct reader *r, struct node *node, struct config_deliver *out)
 {
     struct deliver_said said = { .downgrade = false };
     if (!reader_map(r, node, deliver_keys, &said))
         return false;
-    int ways = !slice_is_empty(said.smtp) + !slice_is_empty(said.lmtp) +
+    const struct node *mx = node_find(node, SLICE("mx"));
+    if (mx != NULL && !said.mx)
+        return reader_fail(r, mx, "only 'mx: true' says anything");
+    int ways = said.mx + !slice_is_empty(said.smtp) + !slice_is_empty(said.lmtp) +
                !slice_is_empty(said.maildir);
     if (ways != 1)
-        return reader_fail(r, node, "one of smtp, lmtp and maildir is expected, not %d of "
-                           "them", ways);
+        return reader_fail(r, node, "one of mx, smtp, lmtp and maildir is expected, not "
+                           "%d of them", ways);
     const struct node *downgrade = node_find(node, SLICE("downgrade"));
     if (downgrade != NULL && !slice_is_empty(said.maildir))
         return reader_fail_name(r, downgrade, "a Maildir takes 8-bit mail");
     out->downgrade = said.downgrade;
-    (void)key;
-    if (!slice_is_empty(said.smtp))
-        return take_smtp(r, node_find(node, SLICE("smtp")), said.smtp, out);
-    if (!slice_is_empty(said.lmtp))
-        return take_lmtp(r, node_find(node, SLICE("lmtp")), said.lmtp, out);
-    return take_maildir(r, node_find(node, SLICE("maildir")), said.maildir, out);
+    return take_way(r, node, &said, out) && hop_settle(r, node, &said.hop, out);
 }
 
 static bool read_deliver(struct reader *r, const struct key *key, struct node *node,
                          void *place)
 {
-    struct config_deliver deliver = { .way = CONFIG_WAY_MX };
+    struct config_deliver deliver = { .way = CONFIG_WAY_MX,
+                                      .hop.tls = CONFIG_HOP_OPPORTUNISTIC };
     if (node->kind == NODE_LIST)
         return reader_expected(r, key, node);
     if (node->kind == NODE_MAP) {
-        if (!take_map(r, key, node, &deliver))
+        if (!take_map(r, node, &deliver))
             return false;
     } else if (slice_equal(node->text, SLICE("discard"))) {
         deliver.way = CONFIG_WAY_DISCARD;
@@ -166,8 +196,8 @@ static void schema_deliver(const struct key *key, struct buffer *out)
 }
 
 const struct key_type type_deliver = {
-    .expected = "mx, discard, capture, { smtp: host:port }, { lmtp: host:port or path } "
-                "or { maildir: path }",
+    .expected = "mx, discard, capture, { mx: true, tls: level }, { smtp: host:port }, "
+                "{ lmtp: host:port or path } or { maildir: path }",
     .read = read_deliver, .schema = schema_deliver, .kind = NODE_TEXT,
 };
 

@@ -28,6 +28,9 @@ static const struct choice log_forms[] = {
 static const struct choice log_levels[] = {
     { "debug", 0 }, { "info", 1 }, { "warning", 2 }, { "error", 3 }, { NULL, 0 },
 };
+static const struct choice downgrades[] = {
+    { "note", false }, { "refuse", true }, { NULL, 0 },
+};
 static const struct choice early_talkers[] = {
     { "allow", false }, { "refuse", true }, { NULL, 0 },
 };
@@ -326,6 +329,11 @@ static const struct key site_keys[] = {
       .fallback = "100",
       .min = 1, .max = 1000000,
       .help = "more are sent as further copies" },
+    { .name = "tls_downgrade", .type = &type_either,
+      .offset = offsetof(struct config_site, refuse_downgrade),
+      .fallback = "note",
+      .choices = downgrades,
+      .help = "a host that gives less TLS than it has shown before" },
     { .name = NULL },
 };
 

@@ -98,6 +98,21 @@ bool value_size(struct slice text, uint64_t *out_bytes);
 /* Appends the members of an object schema for a table. */
 void schema_of_keys(const struct key *keys, struct buffer *out);
 
+/* hop.c: what `deliver` says beside where mail goes. */
+struct hop_said {
+    enum config_hop_tls tls;
+    struct slice ca;
+    struct slice name;
+    struct config_certificate certificate;
+    struct config_auth auth;
+};
+extern const struct choice hop_levels[];
+extern const struct key hop_certificate_keys[], hop_auth_keys[];
+/* Puts it into `out`, whose way is known, with what follows from it. False after
+ * reader_fail() or reader_memory(). */
+bool hop_settle(struct reader *r, const struct node *map, const struct hop_said *said,
+                struct config_deliver *out);
+
 /* Makes a snapshot from YAML text; `file` names it in messages; NULL data of `yaml`
  * for none. As config_load(), which it serves. */
 enum err config_load_text(struct slice yaml, struct slice file,

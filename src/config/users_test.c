@@ -13,7 +13,7 @@ static void test_auth(const char *users)
              "domains: { a.example: { users: %s, deliver: { maildir: /m },\n"
              "           senders: { sales: [ann, x@b.test], '*': bob } } }", users);
     c = load(yaml, NULL);
-    static const enum config_auth want[] = { CONFIG_AUTH_REQUIRED, CONFIG_AUTH_NONE,
+    static const enum config_auth_level want[] = { CONFIG_AUTH_REQUIRED, CONFIG_AUTH_NONE,
                                              CONFIG_AUTH_OFFERED, CONFIG_AUTH_NONE };
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(c->listeners[i].auth, want[i]);

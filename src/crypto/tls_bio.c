@@ -43,6 +43,10 @@ static int socket_read(BIO *bio, char *into, size_t max, size_t *out_done)
         done = recv(s->descriptor, into, max, 0);
         number = errno;
     }
+    if (done > 0 && !s->has_heard) {
+        s->has_heard = true;
+        s->first = (unsigned char)into[0];
+    }
     if (done > 0)
         s->may_read -= (size_t)done < s->may_read ? (size_t)done : s->may_read;
     int result = answer(bio, done, out_done);

@@ -3,7 +3,7 @@
 #define GODWIT_CRYPTO_TLS_PRIVATE_H
 
 #include "crypto/certificate_private.h"
-#include "crypto/tls.h"
+#include "crypto/tls_client.h"
 
 #include <openssl/ssl.h>
 #include <stdatomic.h>
@@ -25,15 +25,36 @@ struct tls_server {
 struct tls_socket {
     int descriptor;
     size_t may_read;
+    bool has_heard;
+    unsigned char first; /* byte of all that was heard */
+};
+
+/* What a client's session needs beyond the handshake. */
+struct tls_place {
+    struct tls_client *client; /* NULL: this is the server's side */
+    struct tls_sessions *sessions;
+    char *key;                 /* of the sessions; NULL: none are kept */
+    bool insists;
+    bool is_named;             /* some name was expected */
+    bool is_taken;             /* the handshake was good */
 };
 
 struct tls_session {
     SSL *ssl;
-    struct tls_server *server;
+    struct tls_server *server; /* NULL: this is the client's side */
+    struct tls_place place;
     struct tls_socket socket;
     bool end_is_owed; /* it was met behind bytes that were given out */
+    const char *failure_kind;
     char failure[160];
 };
+
+/* One end of a connection over the descriptor, of this context. ERR_MEMORY. */
+enum err tls_session_make(SSL_CTX *context, int descriptor, struct tls_session **out);
+
+/* tls_client.c: the handshake is done: false when it must not count. */
+bool tls_place_is_good(struct tls_session *session);
+void tls_place_free(struct tls_session *session);
 
 /* NULL without memory. The socket outlives it. */
 BIO *tls_bio(struct tls_socket *socket);

@@ -12,14 +12,13 @@
  * input. */
 enum { CALL_BYTES_MAX = 64 * 1024 };
 
-enum err tls_session_accept(struct tls_server *server, int descriptor,
-                            struct tls_session **out)
+enum err tls_session_make(SSL_CTX *context, int descriptor, struct tls_session **out)
 {
     struct tls_session *s = calloc(1, sizeof *s);
     if (s == NULL)
         return ERR_MEMORY;
     s->socket.descriptor = descriptor;
-    s->ssl = SSL_new(server->names[0].context);
+    s->ssl = SSL_new(context);
     BIO *bio = s->ssl == NULL ? NULL : tls_bio(&s->socket);
     if (bio == NULL) {
         SSL_free(s->ssl);
@@ -28,6 +27,17 @@ enum err tls_session_accept(struct tls_server *server, int descriptor,
         return ERR_MEMORY;
     }
     SSL_set_bio(s->ssl, bio, bio);
+    *out = s;
+    return ERR_OK;
+}
+
+enum err tls_session_accept(struct tls_server *server, int descriptor,
+                            struct tls_session **out)
+{
+    struct tls_session *s;
+    enum err error = tls_session_make(server->names[0].context, descriptor, &s);
+    if (error != ERR_OK)
+        return error;
     SSL_set_accept_state(s->ssl);
     s->server = tls_server_hold(server);
     *out = s;
@@ -42,21 +52,33 @@ void tls_session_free(struct tls_session **session)
         return;
     SSL_free(s->ssl);
     tls_server_drop(&s->server);
+    tls_place_free(s);
     free(s);
+}
+
+/* A certificate that was judged and found bad is named by the judgement. */
+static const char *reason_of(const struct tls_session *s, unsigned long error)
+{
+    if (ERR_GET_LIB(error) == ERR_LIB_SSL &&
+        ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED)
+        return X509_verify_cert_error_string(SSL_get_verify_result(s->ssl));
+    return error == 0 ? NULL : ERR_reason_error_string(error);
 }
 
 static void note_failure(struct tls_session *s, int kind, int number)
 {
-    unsigned long error = ERR_peek_error();
     if (s->failure[0] != '\0')
         return;
-    const char *reason = error == 0 ? NULL : ERR_reason_error_string(error);
-    if (reason != NULL)
-        snprintf(s->failure, sizeof s->failure, "%s", reason);
-    else if (kind == SSL_ERROR_SYSCALL && number != 0)
+    s->failure_kind = reason_of(s, ERR_peek_error());
+    if (s->failure_kind != NULL) {
+        snprintf(s->failure, sizeof s->failure, "%s", s->failure_kind);
+    } else if (kind == SSL_ERROR_SYSCALL && number != 0) {
+        s->failure_kind = "the connection failed";
         snprintf(s->failure, sizeof s->failure, "the connection failed: error %d", number);
-    else
-        snprintf(s->failure, sizeof s->failure, "the connection ended without a farewell");
+    } else {
+        s->failure_kind = "the connection ended without a farewell";
+        snprintf(s->failure, sizeof s->failure, "%s", s->failure_kind);
+    }
 }
 
 /* What a call of OpenSSL came to. Its queue of errors is empty afterwards, so that no
@@ -90,7 +112,12 @@ enum tls_result tls_handshake(struct tls_session *s)
 {
     ERR_clear_error();
     s->socket.may_read = CALL_BYTES_MAX;
-    return judge(s, SSL_do_handshake(s->ssl));
+    enum tls_result result = judge(s, SSL_do_handshake(s->ssl));
+    if (result != TLS_DONE || s->place.client == NULL || tls_place_is_good(s))
+        return result;
+    s->failure_kind = tls_peer_trouble(s);
+    snprintf(s->failure, sizeof s->failure, "%s", s->failure_kind);
+    return TLS_FAILED;
 }
 
 enum tls_result tls_read(struct tls_session *s, char *into, size_t max, size_t *out_len)
@@ -132,6 +159,11 @@ void tls_finish(struct tls_session *s)
     ERR_clear_error();
     SSL_shutdown(s->ssl);
     ERR_clear_error();
+}
+
+const char *tls_failure_kind(const struct tls_session *s)
+{
+    return s->failure_kind;
 }
 
 struct slice tls_failure(const struct tls_session *s)

@@ -142,9 +142,19 @@ static int open_dns(struct engine *e)
            : complain_about("cannot start the resolver", c->trust_anchor, error);
 }
 
+static int open_routes(struct engine *e, const struct secrets *secrets)
+{
+    char why[400];
+    e->routes = engine_routes(e->config, secrets, why, sizeof why);
+    if (e->routes == NULL)
+        fprintf(stderr, "godwit: %s\n", why);
+    return e->routes != NULL ? 0 : EX_CONFIG;
+}
+
 static int open_delivery(struct engine *e, struct loop **loops)
 {
     const struct config *c = e->config;
+    engine_shown_open(e);
     if (!engine_find_own_addresses(e))
         return complain("cannot find the addresses of this machine", ERR_MEMORY);
     struct delivery_options options = {
@@ -155,12 +165,12 @@ static int open_delivery(struct engine *e, struct loop **loops)
                    .own_addresses_count = e->own_addresses_count,
                    .allow_loopback = c->dns.allow_private,
                    .allow_private = c->dns.allow_private },
-        .limits = engine_site_limits(c), .times = engine_times(c),
+        .limits = engine_site_limits(c), .times = engine_times(c), .routes = e->routes,
+        .keeper = &e->shown_keeper, .refuse_downgrade = c->site.refuse_downgrade,
     };
-    options.routes = e->routes = engine_routes(c);
-    if (e->routes == NULL)
-        return complain("cannot use the routes", ERR_INVALID);
     enum err error = delivery_open(&options, &e->delivery);
+    if (error == ERR_OK)
+        engine_shown_recall(e);
     return error == ERR_OK ? 0 : complain("cannot open the delivery", error);
 }
 
@@ -267,6 +277,8 @@ int engine_open(struct engine *e, const struct secrets *secrets)
         code = open_spool(e);
     if (code == 0)
         code = open_dns(e);
+    if (code == 0)
+        code = open_routes(e, secrets);
     struct loop **loops = code == 0 ? calloc(e->loops_count, sizeof(struct loop *)) : NULL;
     for (uint32_t i = 0; loops != NULL && i < e->loops_count; i++)
         loops[i] = e->loops[i].loop;

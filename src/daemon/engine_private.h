@@ -52,14 +52,14 @@ struct engine_asked {
 /* Who we are, to those who encrypt. */
 struct engine_tls {
     struct tls_server *server;
-    struct certificate *certificates[SECRETS_MAX / 2];
+    struct certificate *certificates[SECRETS_CERTIFICATES_MAX];
     size_t count;
 };
 
 /* What the operator may see of it: the queue's thread's own. */
 struct engine_shown {
     const struct config *config;
-    struct certificate *certificates[SECRETS_MAX / 2];
+    struct certificate *certificates[SECRETS_CERTIFICATES_MAX];
     size_t count;
 };
 
@@ -95,6 +95,7 @@ struct engine {
     struct gate *quota_gate;
     struct gate *gates[6];       /* in the order in which they are asked */
     struct delivery_routes *routes;
+    struct delivery_keeper shown_keeper;
     struct delivery *delivery;
     struct queue *queue;
     struct control_server *control;
@@ -124,6 +125,11 @@ void engine_tls_free(struct engine_tls *tls);
 /* On the queue's thread, or before it runs: shows these from now on; NULL: none. */
 void engine_tls_show(struct engine *e, const struct config *config,
                      const struct engine_tls *tls);
+/* Reads a file or a pair of them from its start; wipe what has gone through the buffer. */
+bool engine_read_file(int fd, struct buffer *out);
+bool engine_read_pair(int cert, int key, struct certificate **out,
+                      struct certificate_trouble *out_trouble);
+void engine_wipe(struct buffer *buffer);
 /* At the start; an exit code. */
 int engine_tls_open(struct engine *e, const struct secrets *secrets);
 
@@ -145,9 +151,18 @@ void engine_log_reopen(struct engine *e);
 void engine_reload(struct engine *e);
 /* On the queue's thread: the same, and the call is answered at its end. */
 void engine_reload_for(struct engine *e, struct control_call *call);
-struct delivery_routes *engine_routes(const struct config *config);
 struct attempt_limits engine_site_limits(const struct config *config);
 struct delivery_times engine_times(const struct config *config);
+
+/* engine_hops.c: the routes, with what they need of trust, certificates and passwords; NULL,
+ * and `why` set, when a file cannot be used. Blocks on files. */
+struct delivery_routes *engine_routes(const struct config *config,
+                                      const struct secrets *secrets, char *why,
+                                      size_t why_size);
+/* engine_shown.c: keeps what levels of TLS hosts have shown among the spool's notes. The
+ * second when the delivery is open. */
+void engine_shown_open(struct engine *e);
+void engine_shown_recall(struct engine *e);
 
 /* operator.c: the control socket's commands, on the queue's thread. */
 void operator_handle(void *context, struct control_call *call, const json_t *request);

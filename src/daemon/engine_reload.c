@@ -12,47 +12,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-/* The delivery matches names without '@'. */
-static struct slice match_of(struct slice to)
-{
-    return to.len > 0 && to.data[0] == '@' ? slice_from(to, 1) : to;
-}
-
-static struct delivery_route route_of(struct slice match, const struct config_deliver *d)
-{
-    static const enum delivery_way ways[] = {
-        [CONFIG_WAY_MX] = DELIVERY_MX,           [CONFIG_WAY_SMTP] = DELIVERY_SMTP,
-        [CONFIG_WAY_LMTP] = DELIVERY_LMTP,       [CONFIG_WAY_MAILDIR] = DELIVERY_MAILDIR,
-        [CONFIG_WAY_CAPTURE] = DELIVERY_MAILDIR, [CONFIG_WAY_DISCARD] = DELIVERY_DISCARD,
-    };
-    return (struct delivery_route){
-        .match = match, .way = ways[d->way], .host = d->host, .port = d->port,
-        .path = d->path, .quota_bytes = d->quota_bytes, .downgrade = d->downgrade,
-    };
-}
-
-struct delivery_routes *engine_routes(const struct config *config)
-{
-    size_t most = config->domains.count + config->routes_count;
-    struct delivery_route *routes = calloc(most + 1, sizeof *routes);
-    struct delivery_routes *made = NULL;
-    size_t count = 0;
-    if (routes == NULL)
-        return NULL;
-    struct table_entry *entry = NULL;
-    while ((entry = table_next(&config->domains, entry)) != NULL) {
-        const struct config_domain *d = container_of(entry, struct config_domain, entry);
-        if (d->has_deliver)
-            routes[count++] = route_of(d->name, &d->deliver);
-    }
-    for (size_t i = 0; i < config->routes_count; i++)
-        routes[count++] = route_of(match_of(config->routes[i].to),
-                                   &config->routes[i].deliver);
-    enum err error = delivery_routes_make(routes, count, &made);
-    free(routes);
-    return error == ERR_OK ? made : NULL;
-}
-
 struct attempt_limits engine_site_limits(const struct config *config)
 {
     return (struct attempt_limits){
@@ -173,14 +132,25 @@ static void hand_round(struct engine *e, const struct config *next)
     hand_to(&e->queue_loop);
 }
 
-/* A new context, from the files as they are now. The supervisor is asked also when there
- * are none: it keeps what it has read for the next engine. */
-static bool renew_tls(struct engine *e, const struct config *next, char *error, size_t size)
+/* A new context and new routes, from the files as they are now. The supervisor is asked
+ * also when there are none: it keeps what it has read for the next engine. */
+static bool read_secrets(struct engine *e, const struct config *next,
+                         struct delivery_routes **out_routes, char *error, size_t size)
 {
     struct secrets secrets;
     if (!secrets_ask(e->supervisor, &secrets, error, size))
         return false;
-    bool good = engine_tls_make(next, &secrets, e->tickets, &e->next_tls, error, size);
+    bool good = secrets_fit(&secrets, next);
+    if (!good)
+        snprintf(error, size, "the configuration changed while it was read: try again");
+    if (good) {
+        *out_routes = engine_routes(next, &secrets, error, size);
+        good = *out_routes != NULL;
+    }
+    if (good && !engine_tls_make(next, &secrets, e->tickets, &e->next_tls, error, size)) {
+        delivery_routes_drop(out_routes);
+        good = false;
+    }
     secrets_close(&secrets);
     return good;
 }
@@ -188,15 +158,15 @@ static bool renew_tls(struct engine *e, const struct config *next, char *error, 
 /* Takes the snapshot where it returns true. */
 static bool use(struct engine *e, const struct config *next, char *error, size_t size)
 {
-    if (!daemon_same_start(e->config, next, error, size) ||
-        !renew_tls(e, next, error, size))
-        return false;
     struct delivery_change change = {
-        .routes = engine_routes(next), .limits = engine_site_limits(next),
-        .times = engine_times(next),
+        .limits = engine_site_limits(next), .times = engine_times(next),
+        .refuse_downgrade = next->site.refuse_downgrade,
     };
-    if (change.routes == NULL || !delivery_configure(e->delivery, &change)) {
-        snprintf(error, size, "the routes cannot be used");
+    if (!daemon_same_start(e->config, next, error, size) ||
+        !read_secrets(e, next, &change.routes, error, size))
+        return false;
+    if (!delivery_configure(e->delivery, &change)) {
+        snprintf(error, size, "there is no memory for it");
         delivery_routes_drop(&change.routes);
         engine_tls_free(&e->next_tls);
         return false;

@@ -25,7 +25,7 @@ enum {
 };
 
 /* Private keys pass through it. */
-static void wipe(struct buffer *b)
+void engine_wipe(struct buffer *b)
 {
     if (b->memory != NULL)
         explicit_bzero(b->memory, b->capacity);
@@ -33,7 +33,7 @@ static void wipe(struct buffer *b)
 }
 
 /* Into one piece of memory: when a buffer grows, what it held stays behind unwiped. */
-static bool read_file(int fd, struct buffer *out)
+bool engine_read_file(int fd, struct buffer *out)
 {
     char *room = buffer_reserve(out, PEM_MAX);
     size_t at = 0;
@@ -45,22 +45,22 @@ static bool read_file(int fd, struct buffer *out)
     return got == 0;
 }
 
-static bool read_pair(int cert, int key, struct certificate **out,
+bool engine_read_pair(int cert, int key, struct certificate **out,
                       struct certificate_trouble *trouble)
 {
     struct buffer chain_pem, key_pem;
     buffer_init(&chain_pem, PEM_MAX);
     buffer_init(&key_pem, PEM_MAX);
     enum err error = ERR_INVALID;
-    if (!read_file(cert, &chain_pem) || !read_file(key, &key_pem))
+    if (!engine_read_file(cert, &chain_pem) || !engine_read_file(key, &key_pem))
         snprintf(trouble->text, sizeof trouble->text, "it cannot be read");
     else
         error = certificate_read(buffer_slice(&chain_pem), buffer_slice(&key_pem), out,
                                  trouble);
     if (error == ERR_MEMORY)
         snprintf(trouble->text, sizeof trouble->text, "no memory");
-    wipe(&chain_pem);
-    wipe(&key_pem);
+    engine_wipe(&chain_pem);
+    engine_wipe(&key_pem);
     return error == ERR_OK;
 }
 
@@ -80,14 +80,10 @@ static void warn_of_end(const struct certificate *c, struct slice path)
 static bool read_configured(const struct config *config, const struct secrets *secrets,
                             struct engine_tls *out, char *why, size_t size)
 {
-    if (secrets->count != config->certificates_count * 2) {
-        snprintf(why, size, "tls.certificates changed while they were read: try again");
-        return false;
-    }
     for (size_t i = 0; i < config->certificates_count; i++) {
         const struct config_certificate *c = &config->certificates[i];
         struct certificate_trouble trouble;
-        if (!read_pair(secrets->fds[i * 2], secrets->fds[i * 2 + 1],
+        if (!engine_read_pair(secrets->fds[i * 2], secrets->fds[i * 2 + 1],
                        &out->certificates[out->count], &trouble)) {
             snprintf(why, size, "tls.certificates[%zu]: %.*s: %s", i + 1, (int)c->cert.len,
                      c->cert.data, trouble.text);
@@ -129,8 +125,8 @@ static bool make_self(int folder, struct slice hostname, struct certificate **ou
     if (good && !write_self(folder, buffer_slice(&chain_pem), buffer_slice(&key_pem)))
         log_note(LOG_WARNING, "certificate", "our own cannot be kept in the data folder: "
                                              "each start and reload makes another");
-    wipe(&chain_pem);
-    wipe(&key_pem);
+    engine_wipe(&chain_pem);
+    engine_wipe(&key_pem);
     return good;
 }
 
@@ -145,7 +141,7 @@ static bool read_self(int folder, struct slice hostname, struct certificate **ou
                                       O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return false;
-    bool good = read_pair(fd, fd, &c, &trouble) && certificate_is_for(c, hostname) &&
+    bool good = engine_read_pair(fd, fd, &c, &trouble) && certificate_is_for(c, hostname) &&
                 certificate_begins_wall_ms(c) <= now &&
                 certificate_expires_wall_ms(c) > now + WARN_DAYS * DAY_MS;
     close(fd);

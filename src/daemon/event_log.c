@@ -43,6 +43,14 @@ static enum log_level level_of(enum mail_event_kind kind)
     return LOG_INFO;
 }
 
+/* A host that gives less than it has shown before is worth a look. */
+static enum log_level level_for(const struct mail_event *e)
+{
+    enum log_level level = level_of(e->kind);
+    bool is_less = e->outcome != NULL && e->outcome->transport.before != TRANSPORT_UNSAID;
+    return is_less && level < LOG_WARNING ? LOG_WARNING : level;
+}
+
 static void text_if(struct log_line *line, const char *key, struct slice value)
 {
     if (value.len > 0)
@@ -59,6 +67,28 @@ static void put_outcome(struct log_line *line, const struct outcome *o)
     smtp_status_append(&status, o->status);
     text_if(line, "status", buffer_slice(&status));
     text_if(line, "reply", o->text);
+}
+
+/* What was wanted of the way out, and what was had. */
+static void put_transport(struct log_line *line, const struct transport_facts *t)
+{
+    if (t->wanted == TRANSPORT_UNSAID)
+        return;
+    log_string(line, "tls_wanted", transport_level_text(t->wanted));
+    if (t->why != NULL && t->wanted != TRANSPORT_OPPORTUNISTIC)
+        log_string(line, "tls_wanted_by", t->why);
+    log_string(line, "tls", t->version == NULL ? "none" : t->version);
+    if (t->version != NULL) {
+        log_string(line, "cipher", t->cipher);
+        log_flag(line, "tls_verified", t->had == TRANSPORT_VERIFIED);
+        log_flag(line, "tls_resumed", t->is_resumed);
+    }
+    if (t->trouble != NULL)
+        log_string(line, "tls_trouble", t->trouble);
+    if (t->before != TRANSPORT_UNSAID)
+        log_string(line, "tls_before", transport_level_text(t->before));
+    if (t->is_authenticated)
+        log_flag(line, "authenticated", true);
 }
 
 static void put_delivery(struct log_line *line, const struct mail_event *e)
@@ -114,7 +144,7 @@ static void on_event(struct event_sink *sink, const struct mail_event *e)
     char id[MAIL_ID_CHARACTERS + 1];
     if (log->tells_console && e->kind == MAIL_DELIVERED && e->outcome != NULL)
         tell_console(e);
-    log_begin(&line, level_of(e->kind), names[e->kind]);
+    log_begin(&line, level_for(e), names[e->kind]);
     if (!line.wanted)
         return;
     if (e->id.value != 0)
@@ -144,8 +174,10 @@ static void on_event(struct event_sink *sink, const struct mail_event *e)
     else if (e->kind == MAIL_LOGIN || e->kind == MAIL_LOGIN_FAILED)
         text_if(&line, "mechanism", e->text);
     put_delivery(&line, e);
-    if (e->outcome != NULL)
+    if (e->outcome != NULL) {
         put_outcome(&line, e->outcome);
+        put_transport(&line, &e->outcome->transport);
+    }
     log_end(&line);
 }
 

@@ -1,6 +1,8 @@
 /* secrets.c: opening them, and handing them over (SCM_RIGHTS). */
 #include "daemon/secrets.h"
 
+#include "base/crc32c.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,45 +15,93 @@
 
 enum { WAIT_S = 5, WHY_MAX = 400 };
 
-static bool fail(char *why, size_t size, size_t number, const char *key, struct slice path,
-                 const char *reason)
+/* One file that is named, and what it is called in complaints. */
+struct named {
+    struct slice path;
+    char key[64];
+};
+
+static bool fail(char *why, size_t size, const struct named *file, const char *reason)
 {
-    snprintf(why, size, "tls.certificates[%zu].%s: %.*s: %s", number, key, (int)path.len,
-             path.data, reason);
+    snprintf(why, size, "%s: %.*s: %s", file->key, (int)file->path.len, file->path.data,
+             reason);
     return false;
 }
 
-static bool open_one(struct secrets *s, size_t number, const char *key, struct slice path,
-                     char *why, size_t size)
+static bool open_one(struct secrets *s, const struct named *file, char *why, size_t size)
 {
     struct stat facts;
-    char *name = slice_to_string(path);
+    char *name = slice_to_string(file->path);
     if (name == NULL)
-        return fail(why, size, number, key, path, "no memory");
+        return fail(why, size, file, "no memory");
     int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     int error = errno;
     free(name);
     if (fd < 0)
-        return fail(why, size, number, key, path, strerror(error));
+        return fail(why, size, file, strerror(error));
     if (fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode)) {
         close(fd);
-        return fail(why, size, number, key, path, "this is not a file");
+        return fail(why, size, file, "this is not a file");
     }
     s->fds[s->count++] = fd;
     return true;
 }
 
+/* Goes through all that a configuration names: the file after `*at`; false at the end. */
+struct walk {
+    const struct config *config;
+    size_t done;
+    const struct config_file *hop;
+};
+
+static bool next_file(struct walk *at, struct named *out)
+{
+    const struct config *c = at->config;
+    size_t number = at->done++;
+    if (number < c->certificates_count * 2) {
+        const struct config_certificate *one = &c->certificates[number / 2];
+        bool is_key = number % 2 == 1;
+        out->path = is_key && one->key.len > 0 ? one->key : one->cert;
+        snprintf(out->key, sizeof out->key, "tls.certificates[%zu].%s", number / 2 + 1,
+                 is_key ? "key" : "cert");
+        return true;
+    }
+    at->hop = number == c->certificates_count * 2 ? c->files : at->hop->next;
+    if (at->hop == NULL)
+        return false;
+    out->path = at->hop->path;
+    snprintf(out->key, sizeof out->key, "deliver.%s", at->hop->key);
+    return true;
+}
+
+static uint32_t sum_names(const struct config *config)
+{
+    struct walk at = { .config = config };
+    struct named file;
+    uint32_t sum = 0;
+    while (next_file(&at, &file))
+        sum = crc32c(crc32c(sum, file.path), SLICE("\n"));
+    return sum;
+}
+
+bool secrets_fit(const struct secrets *s, const struct config *config)
+{
+    return s->count == config->certificates_count * 2 + config->files_count &&
+           s->names == sum_names(config);
+}
+
 bool secrets_open(const struct config *config, struct secrets *out, char *why, size_t size)
 {
-    struct secrets s = { .count = 0 };
-    bool good = config->certificates_count * 2 <= SECRETS_MAX;
+    struct secrets s = { .names = sum_names(config) };
+    struct walk at = { .config = config };
+    struct named file;
+    bool good = config->certificates_count <= SECRETS_CERTIFICATES_MAX &&
+                config->certificates_count * 2 + config->files_count <= SECRETS_MAX;
     if (!good)
-        snprintf(why, size, "tls.certificates: at most %d", SECRETS_MAX / 2);
-    for (size_t i = 0; good && i < config->certificates_count; i++) {
-        const struct config_certificate *c = &config->certificates[i];
-        good = open_one(&s, i + 1, "cert", c->cert, why, size) &&
-               open_one(&s, i + 1, "key", c->key.len > 0 ? c->key : c->cert, why, size);
-    }
+        snprintf(why, size, "tls.certificates: at most %d, and at most %d files in all",
+                 SECRETS_CERTIFICATES_MAX, SECRETS_MAX);
+    while (good && next_file(&at, &file))
+        good = open_one(&s, &file, why, size);
     if (good)
         *out = s;
     else
@@ -72,14 +122,16 @@ union attachment {
     char bytes[CMSG_SPACE(sizeof(int) * SECRETS_MAX)];
 };
 
-/* A packet is never empty: a reason, or "+". */
+/* A packet is never empty: a reason, or "+" and the checksum of the names. */
 void secrets_send(int socket, const struct secrets *s, const char *why)
 {
     union attachment room;
     memset(&room, 0, sizeof room);
     bool good = s != NULL;
-    struct iovec text = { .iov_base = (char *)(uintptr_t)(good ? "+" : why),
-                          .iov_len = good ? 1 : strlen(why) };
+    char names[16];
+    snprintf(names, sizeof names, "+%08x", good ? s->names : 0);
+    struct iovec text = { .iov_base = good ? names : (char *)(uintptr_t)why };
+    text.iov_len = strlen(text.iov_base);
     struct msghdr message = { .msg_iov = &text, .msg_iovlen = 1 };
     if (good && s->count > 0) {
         message.msg_control = &room;
@@ -133,6 +185,15 @@ static void forget_old_answers(int socket)
         secrets_close(&old);
 }
 
+static bool take_names(struct slice text, struct secrets *out)
+{
+    char digits[9] = { 0 };
+    char *end;
+    memcpy(digits, text.data, 8);
+    out->names = (uint32_t)strtoul(digits, &end, 16);
+    return *end == '\0';
+}
+
 bool secrets_ask(int socket, struct secrets *out, char *why, size_t size)
 {
     char text[WHY_MAX];
@@ -146,7 +207,7 @@ bool secrets_ask(int socket, struct secrets *out, char *why, size_t size)
         snprintf(why, size, "the supervisor did not open the certificates");
         return false;
     }
-    if (got == 1 && text[0] == '+')
+    if (got == 9 && text[0] == '+' && take_names(slice_make(text + 1, 8), out))
         return true;
     snprintf(why, size, "%.*s", (int)got, text);
     secrets_close(out);

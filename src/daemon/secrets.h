@@ -11,13 +11,21 @@
 
 #include "config/config.h"
 
-enum { SECRETS_MAX = 200 };
+enum {
+    SECRETS_CERTIFICATES_MAX = 100,
+    SECRETS_MAX = 250, /* the kernel hands over 253 at once */
+};
 
-/* For each certificate of the configuration its file, then that of its key. */
+/* For each certificate of the configuration its file, then that of its key; then the
+ * files that are named for next hops, in order. */
 struct secrets {
+    uint32_t names;    /* the paths' checksum: whether two mean the same files */
     size_t count;
     int fds[SECRETS_MAX];
 };
+
+/* Whether they are what the configuration names. */
+bool secrets_fit(const struct secrets *secrets, const struct config *config);
 
 /* False, nothing open, and `why` set, naming key and file, when one cannot be read. */
 bool secrets_open(const struct config *config, struct secrets *out, char *why,

@@ -4,6 +4,7 @@
  * addresses one after the other, in order, those that were dead lately last. What the
  * first host of several says for good is not believed while another may take it: the
  * site has failed when all have, and for good only when all said so.
+ * Where TLS failed and clear text will do, the same address is tried once more in clear.
  * RFC 5321 5.1 (the order, more than one address).
  */
 #include "base/must.h"
@@ -26,6 +27,9 @@ struct hop_search {
     uint32_t address;
     bool late;                     /* the second round: those that were dead lately */
     uint8_t tried[DNS_HOSTS_MAX];  /* a bit for each address of a host */
+    struct net_address last;       /* the candidate being tried */
+    struct slice last_host;
+    const char *clear_because;     /* it is tried again, in clear */
     struct outcome failure;        /* the mildest so far; NONE at first */
     size_t failure_text_len;
     size_t failure_remote_len;
@@ -161,13 +165,30 @@ static bool may_try(const struct smtp_job *job)
            loop_now(job->thread->loop).mono_ms < job->deadline_mono_ms;
 }
 
+/* The last one in clear, or the next. */
+static bool take_candidate(struct smtp_job *job, struct security_peer *out)
+{
+    struct hop_search *s = job->search;
+    const char *clear_because = s->clear_because;
+    s->clear_because = NULL;
+    if (clear_because == NULL && !next_candidate(job, &s->last, &s->last_host))
+        return false;
+    bool is_mx = job->route->way == DELIVERY_MX;
+    *out = (struct security_peer){
+        .host = s->last_host,
+        .domain = is_mx ? buffer_slice(&s->domain) : slice_make(NULL, 0),
+        .is_secure = s->hosts != NULL && s->hosts->secure,
+        .address = &s->last, .clear_because = clear_because,
+    };
+    return true;
+}
+
 static void try_next(struct smtp_job *job)
 {
     struct hop_search *s = job->search;
-    struct net_address address;
-    struct slice host;
-    while (may_try(job) && next_candidate(job, &address, &host)) {
-        enum err error = connection_open(job, &address, host);
+    struct security_peer peer;
+    while (may_try(job) && take_candidate(job, &peer)) {
+        enum err error = connection_open(job, &peer);
         if (error == ERR_OK)
             return;
         struct outcome failure =
@@ -317,11 +338,12 @@ void smtp_job_done(struct smtp_job *job, const struct connection *c, bool kept)
     struct smtp_client_transaction *t = &job->transaction;
     struct slice remote = slice_part(buffer_slice(&run->texts), 0, job->remote_len);
     if (t->end == SMTP_CLIENT_NOT_STARTED) {
-        smtp_job_failed(job, &t->failure, slice_make(c->remote, c->remote_len));
+        smtp_job_failed(job, &t->failure, c);
         return;
     }
     for (size_t i = 0; i < run->recipients_count; i++) {
         run->recipients[i].outcome = job->recipients[i].outcome;
+        run->recipients[i].outcome.transport = c->security.facts;
         if (run->recipients[i].outcome.kind != OUTCOME_NONE)
             run->recipients[i].outcome.remote = remote;
     }
@@ -333,18 +355,22 @@ void smtp_job_done(struct smtp_job *job, const struct connection *c, bool kept)
     job_end(job);
 }
 
-void smtp_job_failed(struct smtp_job *job, const struct outcome *failure,
-                     struct slice remote)
+void smtp_job_failed(struct smtp_job *job, const struct outcome *why,
+                     const struct connection *c)
 {
+    struct slice remote = slice_make(c->remote, c->remote_len);
+    struct outcome failure = *why;
+    failure.transport = c->security.facts;
     if (job->search == NULL && !job->thread->stopped) {
         search(job); /* a connection of before died: that says nothing of the site */
         return;
     }
     if (job->search == NULL) {
-        end_no_site(job, failure, remote);
+        end_no_site(job, &failure, remote);
         return;
     }
-    note_failure(job->search, failure, remote);
+    note_failure(job->search, &failure, remote);
+    job->search->clear_because = security_fall_back(&c->security, c->client);
     try_next(job);
 }
 

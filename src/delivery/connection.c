@@ -11,14 +11,10 @@
 #include "base/must.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static void on_event(struct stream_owner *owner, enum stream_event event);
-
-static struct slice remote_of(const struct connection *c)
-{
-    return slice_make(c->remote, c->remote_len);
-}
 
 static int64_t now_ms(const struct connection *c)
 {
@@ -29,6 +25,7 @@ static void connection_free(struct deferred *deferred)
 {
     struct connection *c = container_of(deferred, struct connection, end);
     smtp_client_close(&c->client);
+    security_free(&c->security);
     free(c);
 }
 
@@ -45,8 +42,7 @@ static void set_remote(struct connection *c, struct slice host)
     buffer_free(&text);
 }
 
-enum err connection_open(struct smtp_job *job, const struct net_address *address,
-                         struct slice host)
+enum err connection_open(struct smtp_job *job, const struct security_peer *peer)
 {
     struct delivery_thread *t = job->thread;
     struct connection *c = calloc(1, sizeof *c);
@@ -56,11 +52,11 @@ enum err connection_open(struct smtp_job *job, const struct net_address *address
     c->end.run = connection_free;
     c->thread = t;
     c->id = ++t->last_id;
-    c->address = *address;
+    c->address = *peer->address;
     c->job_deadline_mono_ms = job->deadline_mono_ms;
     list_init(&c->waiting);
-    set_remote(c, host);
-    enum err error = stream_connect(t->loop, address, NULL, &c->owner, &c->stream);
+    set_remote(c, peer->host);
+    enum err error = stream_connect(t->loop, peer->address, NULL, &c->owner, &c->stream);
     if (error == ERR_OK && !table_insert(&t->connections, &c->entry,
                                          slice_make(&c->id, sizeof c->id))) {
         stream_close(&c->stream);
@@ -70,6 +66,7 @@ enum err connection_open(struct smtp_job *job, const struct net_address *address
         free(c);
         return error;
     }
+    security_plan(&c->security, t, job->routes, job->route, peer);
     list_append(&c->waiting, &job->node);
     stream_deadline(c->stream, now_ms(c) + t->times.connect_ms);
     return ERR_OK;
@@ -126,14 +123,22 @@ static void leave(struct connection *c, const struct outcome *failure, bool poli
     loop_defer(c->thread->loop, &c->end);
     struct list_node *node;
     while ((node = list_take(&c->waiting)) != NULL)
-        smtp_job_failed(container_of(node, struct smtp_job, node), failure,
-                        remote_of(c));
+        smtp_job_failed(container_of(node, struct smtp_job, node), failure, c);
 }
 
 static void fail_connect(struct connection *c, const char *why)
 {
     struct outcome failure = outcome_local(OUTCOME_DEFERRED, 4, 1, why);
     dead_host_note(c->thread, &c->address);
+    leave(c, &failure, false);
+}
+
+/* TLS from the first byte cannot be begun. */
+static void fail_handshake(struct connection *c, const char *why)
+{
+    char text[200];
+    snprintf(text, sizeof text, "TLS cannot be begun: %s", why);
+    struct outcome failure = outcome_local(OUTCOME_DEFERRED, 7, 5, text);
     leave(c, &failure, false);
 }
 
@@ -208,6 +213,26 @@ static bool take_done(struct connection *c)
     return any;
 }
 
+/* Where STARTTLS was accepted the handshake begins; true when it could not. */
+static bool begin_tls(struct connection *c)
+{
+    if (smtp_client_state(c->client) != SMTP_CLIENT_SECURING ||
+        stream_tls(c->stream) != NULL)
+        return false;
+    const char *why = security_begin(&c->security, c->stream);
+    if (why != NULL)
+        smtp_client_not_secured(c->client, slice_from_string(why));
+    return why != NULL;
+}
+
+/* Past the greeting it is known what was had. */
+static void judge(struct connection *c)
+{
+    enum smtp_client_state state = smtp_client_state(c->client);
+    if (state == SMTP_CLIENT_READY || state == SMTP_CLIENT_BUSY)
+        security_judge(&c->security);
+}
+
 static void set_deadline(struct connection *c)
 {
     int64_t now = now_ms(c);
@@ -236,9 +261,10 @@ static void say_quit(struct connection *c, bool politely)
 
 static void pump(struct connection *c)
 {
+    judge(c);
     do {
         submit_waiting(c);
-    } while ((int)send_some(c) | (int)take_done(c));
+    } while ((int)send_some(c) | (int)take_done(c) | (int)begin_tls(c));
     enum smtp_client_state state = smtp_client_state(c->client);
     if (state == SMTP_CLIENT_CLOSED) {
         struct outcome failure =
@@ -250,8 +276,7 @@ static void pump(struct connection *c)
             outcome_local(OUTCOME_DEFERRED, 4, 2, "the connection takes no more");
         struct list_node *node;
         while ((node = list_take(&c->waiting)) != NULL)
-            smtp_job_failed(container_of(node, struct smtp_job, node), &failure,
-                            remote_of(c));
+            smtp_job_failed(container_of(node, struct smtp_job, node), &failure, c);
         say_quit(c, true);
     } else {
         set_deadline(c);
@@ -274,7 +299,7 @@ void connection_quit(struct connection *c)
         pump(c);
 }
 
-static void on_connected(struct connection *c)
+static void begin_session(struct connection *c)
 {
     struct delivery *d = c->thread->delivery;
     struct smtp_job *job = container_of(list_first(&c->waiting), struct smtp_job, node);
@@ -282,7 +307,7 @@ static void on_connected(struct connection *c)
     if (job->route->way == DELIVERY_LMTP)
         options.protocol = SMTP_CLIENT_LMTP;
     memcpy(options.waits_ms, c->thread->times.waits_ms, sizeof options.waits_ms);
-    dead_host_forget(c->thread, &c->address);
+    security_options(&c->security, &options);
     if (smtp_client_open(&options, &c->client) != ERR_OK) {
         fail_connect(c, "no memory for the connection");
         return;
@@ -290,6 +315,29 @@ static void on_connected(struct connection *c)
     c->progress_mono_ms = now_ms(c);
     stream_reading(c->stream, true);
     pump(c);
+}
+
+static void on_connected(struct connection *c)
+{
+    dead_host_forget(c->thread, &c->address);
+    if (!c->security.policy.is_implicit) {
+        begin_session(c);
+        return;
+    }
+    const char *why = security_begin(&c->security, c->stream);
+    if (why != NULL)
+        fail_handshake(c, why);
+}
+
+static void on_secured(struct connection *c)
+{
+    security_done(&c->security, c->stream);
+    if (c->client == NULL) {
+        begin_session(c);
+    } else {
+        smtp_client_secured(c->client);
+        pump(c);
+    }
 }
 
 static void on_input(struct connection *c)
@@ -312,9 +360,28 @@ static void on_input(struct connection *c)
     pump(c);
 }
 
+static bool is_shaking(const struct connection *c)
+{
+    return stream_tls(c->stream) != NULL &&
+           (c->client == NULL || smtp_client_state(c->client) == SMTP_CLIENT_SECURING);
+}
+
+static void on_shake_failed(struct connection *c, const struct stream *stream)
+{
+    const char *why = security_failed(&c->security, stream);
+    if (c->client == NULL) {
+        fail_handshake(c, why);
+        return;
+    }
+    smtp_client_not_secured(c->client, slice_from_string(why));
+    pump(c);
+}
+
 static void on_timeout(struct connection *c)
 {
-    if (c->client == NULL) {
+    if (is_shaking(c)) {
+        on_shake_failed(c, NULL);
+    } else if (c->client == NULL) {
         fail_connect(c, connect_error_text(ETIMEDOUT));
     } else if (smtp_client_timeout_ms(c->client) == 0) {
         say_quit(c, true);
@@ -326,6 +393,10 @@ static void on_timeout(struct connection *c)
 
 static void on_failed(struct connection *c)
 {
+    if (is_shaking(c)) {
+        on_shake_failed(c, c->stream);
+        return;
+    }
     if (c->client == NULL) {
         fail_connect(c, connect_error_text(stream_error(c->stream)));
         return;
@@ -355,6 +426,7 @@ static void on_event(struct stream_owner *owner, enum stream_event event)
         on_timeout(c);
         return;
     case STREAM_SECURED:
+        on_secured(c);
         return;
     }
 }

@@ -6,7 +6,7 @@
 #ifndef GODWIT_DELIVERY_CONNECTION_H
 #define GODWIT_DELIVERY_CONNECTION_H
 
-#include "delivery/delivery_private.h"
+#include "delivery/security.h"
 
 enum { REMOTE_MAX = 400 };
 
@@ -47,14 +47,14 @@ struct connection {
     int64_t progress_mono_ms;        /* when it last made a step or wrote */
     int64_t job_deadline_mono_ms;    /* of the newest job */
     struct net_address address;
+    struct security security;
     size_t remote_len;
     char remote[REMOTE_MAX];         /* "host[192.0.2.1]:25" */
 };
 
-/* Begins to connect for a job, which is then its first. `host` is a name or empty.
- * Not ERR_OK: nothing happened, the job is still the caller's. */
-enum err connection_open(struct smtp_job *job, const struct net_address *address,
-                         struct slice host);
+/* Begins to connect for a job, which is then its first. Not ERR_OK: nothing happened,
+ * the job is still the caller's. */
+enum err connection_open(struct smtp_job *job, const struct security_peer *peer);
 
 /* Does another job on it: at once, or behind those it has. */
 void connection_take(struct connection *c, struct smtp_job *job);
@@ -80,6 +80,6 @@ void smtp_job_done(struct smtp_job *job, const struct connection *c, bool kept);
 
 /* Its connection failed before it was submitted, or before MAIL was answered. */
 void smtp_job_failed(struct smtp_job *job, const struct outcome *failure,
-                     struct slice remote);
+                     const struct connection *c);
 
 #endif

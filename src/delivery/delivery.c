@@ -165,6 +165,7 @@ bool delivery_configure(struct delivery *d, const struct delivery_change *change
     d->limits = change->limits;
     pthread_mutex_unlock(&d->lock);
     delivery_routes_drop(&old);
+    atomic_store(&d->refuse_downgrade, change->refuse_downgrade);
     return true;
 }
 
@@ -275,6 +276,24 @@ static bool hostname_is_sendable(struct slice name)
     return name.len > 0 && name.len <= 255;
 }
 
+static void on_forgotten(struct shown_listener *listener, struct slice host)
+{
+    struct delivery *d = container_of(listener, struct delivery, forgotten);
+    if (d->options.keeper != NULL)
+        d->options.keeper->keep(d->options.keeper, host, slice_make(NULL, 0));
+}
+
+enum { SESSIONS_MAX = 256 };
+
+static enum err open_memories(struct delivery *d)
+{
+    d->forgotten.forgotten = on_forgotten;
+    enum err error = shown_open(SHOWN_HOSTS_MAX, &d->forgotten, &d->shown);
+    for (uint32_t i = 0; error == ERR_OK && i < d->options.loops_count; i++)
+        error = tls_sessions_open(SESSIONS_MAX, &d->threads[i].sessions);
+    return error;
+}
+
 enum err delivery_open(const struct delivery_options *options, struct delivery **out)
 {
     must(options->loops_count > 0);
@@ -302,8 +321,19 @@ enum err delivery_open(const struct delivery_options *options, struct delivery *
         t->drain.run = run_drain;
         buffer_init(&t->out, SMTP_CLIENT_OUTPUT_MAX);
     }
-    *out = d;
-    return ERR_OK;
+    atomic_init(&d->refuse_downgrade, options->refuse_downgrade);
+    enum err error = open_memories(d);
+    if (error != ERR_OK)
+        delivery_close(&d);
+    else
+        *out = d;
+    return error;
+}
+
+bool delivery_recall(struct delivery *d, struct slice host, struct slice text,
+                     int64_t now_wall_ms)
+{
+    return shown_recall(d->shown, host, text, now_wall_ms);
 }
 
 struct attempt *delivery_attempt(struct delivery *d)
@@ -334,7 +364,9 @@ void delivery_close(struct delivery **delivery)
         must(d->threads[i].connections.count == 0);
         table_free(&d->threads[i].connections);
         buffer_free(&d->threads[i].out);
+        tls_sessions_close(&d->threads[i].sessions);
     }
+    shown_close(&d->shown);
     delivery_routes_drop(&d->routes);
     pthread_mutex_destroy(&d->lock);
     free(d);

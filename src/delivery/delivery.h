@@ -19,6 +19,12 @@
 
 struct delivery;
 
+/* Where is kept, over a start, what level of TLS hosts have shown: a short text for each;
+ * an empty one: no more. Any thread. */
+struct delivery_keeper {
+    void (*keep)(struct delivery_keeper *keeper, struct slice host, struct slice text);
+};
+
 /* Milliseconds; 0: the default. */
 struct delivery_times {
     uint32_t connect_ms; /* 30 s, for each address */
@@ -42,6 +48,9 @@ struct delivery_options {
     uint16_t smtp_port;               /* of mail hosts; 0: 25 */
     struct attempt_limits limits;     /* of every site */
     struct delivery_times times;
+    struct delivery_keeper *keeper;   /* or NULL */
+    bool refuse_downgrade;            /* hosts that give less TLS than they have shown
+                                         before get nothing; else it is only told */
 };
 
 /* ERR_MEMORY; ERR_INVALID: a hostname that cannot be sent. */
@@ -54,7 +63,12 @@ struct delivery_change {
     struct delivery_routes *routes;   /* a reference is taken */
     struct attempt_limits limits;
     struct delivery_times times;
+    bool refuse_downgrade;
 };
+
+/* Before the first job: what the keeper was given for a host. False: it counts no more. */
+bool delivery_recall(struct delivery *delivery, struct slice host, struct slice text,
+                     int64_t now_wall_ms);
 
 /* One thread at a time: jobs from now on use these routes and limits, waits that begin
  * from now on these times. False, with nothing changed, when memory is out. */

@@ -8,6 +8,7 @@
 
 #include "base/table.h"
 #include "delivery/delivery.h"
+#include "delivery/shown.h"
 #include "net/stream.h"
 
 #include <pthread.h>
@@ -29,6 +30,7 @@ struct delivery_thread {
     struct delivery_times times;
     struct table connections;      /* by id */
     struct buffer out;             /* what is about to be written, of any connection */
+    struct tls_sessions *sessions;
     struct dead_host dead[DEAD_HOSTS_MAX];
     uint32_t dead_next;
     bool stopped;              /* nothing is begun any more */
@@ -45,6 +47,9 @@ struct delivery {
     atomic_uint turn;              /* spreads new connections over the threads */
     atomic_bool stopped;
     struct dns_mx_rules any_host;  /* for hosts that the operator named */
+    struct shown_listener forgotten;
+    struct shown *shown;
+    atomic_bool refuse_downgrade;
     struct delivery_thread threads[];
 };
 
@@ -76,8 +81,8 @@ struct outcome outcome_unreadable(enum err error);
 /* site.c: keys. */
 void site_of_route(const struct delivery_route *route, struct slice domain,
                    struct site_key *out);
-void site_of_hosts(const struct dns_hosts *hosts, struct slice domain, bool downgrade,
-                   struct site_key *out);
+void site_of_hosts(const struct delivery_route *route, const struct dns_hosts *hosts,
+                   struct slice domain, struct site_key *out);
 
 /* Whether the route leads the job's domain to the site that it was made for. */
 bool site_fits_route(const struct site_key *site, const struct delivery_route *route,

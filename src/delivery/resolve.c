@@ -15,7 +15,8 @@ struct resolving {
     struct task task;
     struct delivery_thread *thread;
     struct attempt_resolve *job;
-    bool downgrade;              /* of the route */
+    struct delivery_routes *routes;
+    const struct delivery_route *route;
     struct buffer domain;        /* as the DNS knows it */
     struct dns_mx_lookup lookup;
 };
@@ -47,6 +48,13 @@ static int64_t valid_ms(uint32_t ttl_s)
     return ms > VALID_MAX_MS ? VALID_MAX_MS : ms;
 }
 
+static void resolving_free(struct resolving *r)
+{
+    delivery_routes_drop(&r->routes);
+    buffer_free(&r->domain);
+    free(r);
+}
+
 static void on_hosts(struct dns_mx_lookup *lookup)
 {
     struct resolving *r = container_of(lookup, struct resolving, lookup);
@@ -54,14 +62,13 @@ static void on_hosts(struct dns_mx_lookup *lookup)
     if (lookup->hosts == NULL) {
         answer_failed(job, lookup->outcome);
     } else {
-        site_of_hosts(lookup->hosts, job->domain, r->downgrade, &job->site);
+        site_of_hosts(r->route, lookup->hosts, job->domain, &job->site);
         job->resolved = true;
         job->valid_ms = valid_ms(lookup->hosts->ttl_s);
         answer(job);
     }
     free(lookup->hosts);
-    buffer_free(&r->domain);
-    free(r);
+    resolving_free(r);
 }
 
 /* On a loop thread: the answers of the DNS come there. */
@@ -79,21 +86,23 @@ static void run_lookup(struct task *task)
     dns_mx_lookup(d->options.dns, &r->lookup);
 }
 
-static void look_up(struct delivery *d, struct attempt_resolve *job, bool downgrade)
+static void look_up(struct delivery *d, struct attempt_resolve *job,
+                    struct delivery_routes *routes, const struct delivery_route *route)
 {
     struct resolving *r = malloc(sizeof *r);
     if (r == NULL) {
+        delivery_routes_drop(&routes);
         answer_failed(job, outcome_local(OUTCOME_DEFERRED, 3, 0, "no memory"));
         return;
     }
     r->job = job;
-    r->downgrade = downgrade;
+    r->routes = routes;
+    r->route = route;
     r->thread = delivery_next_thread(d);
     r->task.run = run_lookup;
     buffer_init(&r->domain, 512);
     if (!smtp_domain_canonical(job->domain, &r->domain)) {
-        buffer_free(&r->domain);
-        free(r);
+        resolving_free(r);
         answer_failed(job, outcome_local(OUTCOME_FAILED, 1, 2,
                                          "this is not a name of a domain"));
         return;
@@ -104,17 +113,14 @@ static void look_up(struct delivery *d, struct attempt_resolve *job, bool downgr
 void resolve_start(struct delivery *d, struct attempt_resolve *job,
                    struct delivery_routes *routes, const struct delivery_route *route)
 {
-    enum delivery_way way = route->way;
-    bool downgrade = route->downgrade;
     job->outcome = (struct outcome){ .kind = OUTCOME_NONE };
-    if (way != DELIVERY_MX) {
-        site_of_route(route, job->domain, &job->site);
-        job->resolved = true;
-        job->valid_ms = VALID_MAX_MS;
+    if (route->way == DELIVERY_MX) {
+        look_up(d, job, routes, route);
+        return;
     }
+    site_of_route(route, job->domain, &job->site);
+    job->resolved = true;
+    job->valid_ms = VALID_MAX_MS;
     delivery_routes_drop(&routes);
-    if (way == DELIVERY_MX)
-        look_up(d, job, downgrade);
-    else
-        answer(job);
+    answer(job);
 }

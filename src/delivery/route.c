@@ -25,6 +25,7 @@ struct delivery_routes {
     size_t patterns_count;
     size_t count;
     char *bytes;             /* of all slices */
+    size_t bytes_len;
     struct entry entries[];
 };
 
@@ -43,6 +44,11 @@ static bool has_nul(struct slice s)
 static bool is_usable(const struct delivery_route *r)
 {
     bool is_path = r->host.len > 0 && r->host.data[0] == '/';
+    if ((r->security.level >= TRANSPORT_OPPORTUNISTIC || r->security.is_implicit) &&
+        r->security.tls == NULL)
+        return false;
+    if (r->security.is_implicit && r->security.level < TRANSPORT_REQUIRED)
+        return false;
     if (is_pattern(r->match) && r->match.len > 0 &&
         (r->match.len < 3 || r->match.data[1] != '.'))
         return false;
@@ -77,12 +83,15 @@ static struct delivery_routes *allocate(const struct delivery_route *routes, siz
         calloc(1, sizeof *made + count * sizeof made->entries[0]);
     size_t bytes = 1;
     for (size_t i = 0; i < count; i++)
-        bytes += routes[i].match.len + routes[i].host.len + routes[i].path.len;
+        bytes += routes[i].match.len + routes[i].host.len + routes[i].path.len +
+                 routes[i].security.name.len + routes[i].auth.user.len +
+                 routes[i].auth.secret.len;
     if (made == NULL)
         return NULL;
     atomic_init(&made->references, 1);
     made->count = count;
     made->bytes = malloc(bytes);
+    made->bytes_len = bytes;
     made->patterns = calloc(count + 1, sizeof made->patterns[0]);
     if (made->bytes == NULL || made->patterns == NULL)
         delivery_routes_drop(&made);
@@ -98,6 +107,11 @@ static bool add(struct delivery_routes *table, const struct delivery_route *rout
     e->route.match = copy(at, route->match);
     e->route.host = copy(at, route->host);
     e->route.path = copy(at, route->path);
+    e->route.security.name = copy(at, route->security.name);
+    e->route.auth.user = copy(at, route->auth.user);
+    e->route.auth.secret = copy(at, route->auth.secret);
+    if (route->security.tls != NULL)
+        e->route.security.tls = tls_client_hold(route->security.tls);
     if (is_pattern(route->match)) {
         table->patterns[table->patterns_count++] = place;
         return true;
@@ -137,8 +151,12 @@ void delivery_routes_drop(struct delivery_routes **place)
     *place = NULL;
     if (routes == NULL || atomic_fetch_sub(&routes->references, 1) > 1)
         return;
+    for (size_t i = 0; i < routes->count; i++)
+        tls_client_drop(&routes->entries[i].route.security.tls);
     table_free(&routes->names);
     free(routes->patterns);
+    if (routes->bytes != NULL)
+        explicit_bzero(routes->bytes, routes->bytes_len);
     free(routes->bytes);
     free(routes);
 }

@@ -8,6 +8,8 @@
 
 #include "base/err.h"
 #include "base/slice.h"
+#include "crypto/tls_client.h"
+#include "mail/transport.h"
 
 enum delivery_way {
     DELIVERY_MX,      /* the hosts that the DNS names for the domain */
@@ -15,6 +17,23 @@ enum delivery_way {
     DELIVERY_LMTP,    /* one host or Unix socket, by LMTP */
     DELIVERY_MAILDIR,
     DELIVERY_DISCARD,
+};
+
+/* What is asked of the TLS of the hosts. */
+struct delivery_security {
+    enum transport_level level;
+    bool is_implicit;        /* TLS from the first byte */
+    struct tls_client *tls;  /* from TRANSPORT_OPPORTUNISTIC on; a reference is taken */
+    struct slice name;       /* that the certificate must have; empty: the host's own */
+    uint32_t files;          /* two routes with other trust or certificates differ in it */
+};
+
+/* Who we are, to the hosts. */
+struct delivery_auth {
+    struct slice user;
+    struct slice secret;     /* a password or a token; empty: we say nothing */
+    uint32_t mechanisms;     /* SASL_* that may be used */
+    enum transport_level over; /* the least level under which it is said */
 };
 
 struct delivery_route {
@@ -25,6 +44,8 @@ struct delivery_route {
     uint16_t port;
     bool downgrade;          /* MX, SMTP, LMTP: 8-bit content is converted for a hop that
                                 does not offer 8BITMIME; else it fails */
+    struct delivery_security security; /* MX, SMTP, LMTP */
+    struct delivery_auth auth;         /* likewise */
     struct slice path;       /* Maildir: absolute, may hold {user} and {domain}; what
                                 stands before the first of them, or the parent, must
                                 exist */
@@ -34,7 +55,7 @@ struct delivery_route {
 
 struct delivery_routes;
 
-/* Copies all of it; the caller gets the first reference. ERR_INVALID: a route that
+/* Copies all of it, and wipes the secrets in the end; the caller gets the first reference. ERR_INVALID: a route that
  * cannot be used; ERR_MEMORY. */
 enum err delivery_routes_make(const struct delivery_route *routes, size_t count,
                               struct delivery_routes **out);

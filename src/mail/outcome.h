@@ -3,6 +3,7 @@
 #define GODWIT_MAIL_OUTCOME_H
 
 #include "mail/id.h"
+#include "mail/transport.h"
 #include "wire/smtp/reply.h"
 
 enum outcome_kind {
@@ -24,6 +25,7 @@ struct outcome {
     struct slice remote;       /* "host[address]:port", a path, or empty */
     bool reply_is_remote;      /* code and text were said by the other side */
     bool dsn_carried;          /* the next hop offers DSN and was given NOTIFY */
+    struct transport_facts transport; /* of the connection; all zero where there is none */
 };
 
 /* The state of one recipient as the spool keeps it: absolute, so that applying a

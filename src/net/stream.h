@@ -8,7 +8,7 @@
 #ifndef GODWIT_NET_STREAM_H
 #define GODWIT_NET_STREAM_H
 
-#include "crypto/tls.h"
+#include "crypto/tls_client.h"
 #include "event/loop.h"
 #include "net/address.h"
 
@@ -16,7 +16,7 @@
 
 enum stream_event {
     STREAM_CONNECTED, /* of stream_connect() */
-    STREAM_SECURED,   /* of stream_secure() */
+    STREAM_SECURED,   /* of stream_secure() and stream_secure_to() */
     STREAM_INPUT,     /* stream_read() has something to give, perhaps the end */
     STREAM_DRAINED,   /* all that was queued has been written */
     STREAM_FAILED,    /* reset, unreachable, refused: stream_error() says */
@@ -51,6 +51,10 @@ enum err stream_connect(struct loop *loop, const struct net_address *to,
  * or STREAM_FAILED follows, never from inside this call; nothing is read or written
  * until then, whatever stream_reading() was told. ERR_MEMORY: the stream is as it was. */
 enum err stream_secure(struct stream *stream, struct tls_server *server);
+
+/* The same as the client. ERR_INVALID: a name that is expected cannot be one. */
+enum err stream_secure_to(struct stream *stream, struct tls_client *client,
+                          const struct tls_expected *expected);
 
 /* The TLS session of a secured stream, for its facts; NULL in clear. Of a stream that
  * failed it tells why. Lives as long as the stream. */

@@ -100,17 +100,31 @@ void stream_shake(struct stream *s)
     s->owner->event(s->owner, STREAM_SECURED);
 }
 
-enum err stream_secure(struct stream *s, struct tls_server *server)
+/* `error` of making the session; the first part of the handshake comes with an event. */
+static enum err begin(struct stream *s, enum err error, bool writes)
 {
-    must(s->tls == NULL && stream_queued(s) == 0);
-    enum err error = tls_session_accept(server, s->watch.fd, &s->tls);
     if (error != ERR_OK)
         return error;
-    error = watch_read(&s->watch, true);
+    error = watch_read(&s->watch, !writes);
+    if (error == ERR_OK && writes)
+        error = watch_write(&s->watch, true);
     if (error != ERR_OK)
         tls_session_free(&s->tls);
     s->shaking = error == ERR_OK;
     return error;
+}
+
+enum err stream_secure(struct stream *s, struct tls_server *server)
+{
+    must(s->tls == NULL && stream_queued(s) == 0);
+    return begin(s, tls_session_accept(server, s->watch.fd, &s->tls), false);
+}
+
+enum err stream_secure_to(struct stream *s, struct tls_client *client,
+                          const struct tls_expected *expected)
+{
+    must(s->tls == NULL && stream_queued(s) == 0);
+    return begin(s, tls_session_connect(client, s->watch.fd, expected, &s->tls), true);
 }
 
 const struct tls_session *stream_tls(const struct stream *s)

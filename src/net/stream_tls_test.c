@@ -339,9 +339,94 @@ static void input_that_waits_for_output_keeps_nobody_busy(void **state)
     assert_true(e.nothings < 50);
 }
 
+/* Our own client to our own server, on one loop: sends, compares, and says farewell. */
+struct caller {
+    struct stream_owner owner;
+    struct stream *stream;
+    char sent[100 * 1000];
+    size_t good;
+    bool secured;
+    bool failed;
+};
+
+static void caller_event(struct stream_owner *owner, enum stream_event event)
+{
+    struct caller *c = container_of(owner, struct caller, owner);
+    size_t len = 0;
+    char got[TLS_RECORD_MAX];
+    if (event == STREAM_SECURED) {
+        c->secured = true;
+        assert_int_equal(stream_write(c->stream, slice_make(c->sent, sizeof c->sent)),
+                         ERR_OK);
+    } else if (event == STREAM_FAILED) {
+        c->failed = true;
+        stream_close(&c->stream);
+    } else if (event == STREAM_INPUT &&
+               stream_read(c->stream, got, sizeof got, &len) == STREAM_READ_SOME) {
+        assert_memory_equal(got, c->sent + c->good, len);
+        c->good += len;
+        if (c->good == sizeof c->sent)
+            stream_finish(&c->stream);
+    }
+}
+
+static void call(struct caller *c, struct echo *e, bool insists)
+{
+    int fds[2];
+    struct tls_tickets *tickets;
+    struct tls_client *client;
+    struct slice name = SLICE("mx.test");
+    struct tls_expected expected = { .server_name = name, .names = &name, .names_count = 1,
+                                     .insists = insists };
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    assert_int_equal(loop_open(&e->loop), ERR_OK);
+    assert_int_equal(tls_tickets_open(&tickets), ERR_OK);
+    assert_int_equal(tls_client_open(NULL, NULL, &client), ERR_OK);
+    e->server = server_make(tickets);
+    e->owner.event = echo_event;
+    c->owner.event = caller_event;
+    timer_init(&e->pause, e->loop, on_pause);
+    assert_int_equal(stream_adopt(e->loop, fds[0], &e->owner, &e->stream), ERR_OK);
+    assert_int_equal(stream_adopt(e->loop, fds[1], &c->owner, &c->stream), ERR_OK);
+    stream_reading(e->stream, true);
+    stream_reading(c->stream, true);
+    assert_int_equal(stream_secure(e->stream, e->server), ERR_OK);
+    assert_int_equal(stream_secure_to(c->stream, client, &expected), ERR_OK);
+    loop_run(e->loop);
+    loop_close(&e->loop);
+    tls_client_drop(&client);
+    tls_server_drop(&e->server);
+    tls_tickets_close(&tickets);
+}
+
+static void our_client_speaks_to_our_server(void **state)
+{
+    (void)state;
+    static struct caller c;
+    struct echo e = { 0 };
+    for (size_t i = 0; i < sizeof c.sent; i++)
+        c.sent[i] = (char)(i * 11 >> 3);
+    call(&c, &e, false);
+    assert_true(c.secured && e.secured && e.ended && !c.failed);
+    assert_int_equal(c.good, sizeof c.sent);
+}
+
+static void our_client_that_insists_goes_away(void **state)
+{
+    (void)state;
+    static struct caller c;
+    struct echo e = { 0 };
+    call(&c, &e, true);
+    assert_true(c.failed && !c.secured);
+    assert_int_equal(c.good, 0);
+    assert_int_equal(e.error, EPROTO);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(our_client_speaks_to_our_server),
+        cmocka_unit_test(our_client_that_insists_goes_away),
         cmocka_unit_test(bytes_come_back_as_they_were),
         cmocka_unit_test(every_byte_may_come_alone),
         cmocka_unit_test(an_end_without_a_farewell_fails),

@@ -176,10 +176,32 @@ class Peer:
         return found
 
 
-def postfix(folder, lines=""):
-    """smtpd, cleanup, qmgr and virtual: *@far.test into Maildirs box/<user>."""
+def readable(p, pair):
+    """Copies of a certificate and its key that the peer may read."""
+    copies = []
+    for name, path in zip(("cert.pem", "key.pem"), pair):
+        with open(path) as f:
+            copies.append(p.write(name, f.read()))
+    return copies
+
+
+def postfix(folder, lines="", tls=None, implicit=False, sasl=None):
+    """smtpd, cleanup, qmgr and virtual: *@far.test into Maildirs box/<user>.
+    `sasl` is Dovecot's socket for authentication, without which nothing is taken then."""
     need("postfix")
     p = Peer(folder)
+    if tls is not None:
+        cert, key = readable(p, tls)
+        lines += (f"smtpd_tls_cert_file = {cert}\nsmtpd_tls_key_file = {key}\n"
+                  "smtpd_tls_security_level = may\nsmtpd_tls_loglevel = 1\n"
+                  f"smtpd_tls_wrappermode = {'yes' if implicit else 'no'}\n"
+                  "smtpd_tls_session_cache_database =\n")
+    if sasl is not None:
+        lines += (f"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\n"
+                  f"smtpd_sasl_path = {sasl}\nsmtpd_tls_auth_only = yes\n"
+                  "smtpd_sasl_security_options = noanonymous\n"
+                  "smtpd_relay_restrictions = permit_sasl_authenticated, reject\n"
+                  "smtpd_recipient_restrictions = permit_sasl_authenticated, reject\n")
     p.make("conf")
     p.make("queue")
     for name in ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming",
@@ -235,6 +257,7 @@ defer unix - - n - 0 bounce
 trace unix - - n - 0 bounce
 verify unix - - n - 1 verify
 proxymap unix - - n - - proxymap
+tlsmgr unix - - n 1000? 1 tlsmgr
 smtp unix - - n - - smtp
 error unix - - n - - error
 retry unix - - n - - error
@@ -248,10 +271,16 @@ postlog unix-dgram n - n - 1 postlogd
                    environment={"MAIL_CONFIG": p.path("conf")})
 
 
-def exim(folder):
+def exim(folder, tls=None, implicit=False):
     """*@far.test into Maildirs box/<user>; unknown users are refused at RCPT."""
     need("exim4-daemon-light")
     p = Peer(folder)
+    lines = "tls_advertise_hosts ="
+    if tls is not None:
+        cert, key = readable(p, tls)
+        lines = f"tls_advertise_hosts = *\ntls_certificate = {cert}\ntls_privatekey = {key}"
+        if implicit:
+            lines += f"\ntls_on_connect_ports = {p.port}"
     p.make("spool", "Debian-exim", 0o750)
     p.make("log", "Debian-exim", 0o750)
     p.make("box", "Debian-exim")
@@ -267,7 +296,7 @@ daemon_smtp_ports = {p.port}
 keep_environment =
 chunking_advertise_hosts = *
 dsn_advertise_hosts = *
-tls_advertise_hosts =
+{lines}
 accept_8bitmime = true
 acl_smtp_rcpt = check_rcpt
 acl_smtp_data = check_data
@@ -317,10 +346,23 @@ match from any for domain "far.test" action "box"
     return p.start("/usr/sbin/smtpd", "-d", "-f", config, var="var")
 
 
-def dovecot(folder):
-    """LMTP: anna and bert have Maildirs box/<user>/Maildir."""
+def dovecot(folder, tls=None, sasl=False):
+    """LMTP: anna and bert have Maildirs box/<user>/Maildir. With `sasl` it authenticates
+    for Postfix too, at run/sasl."""
     need("dovecot-core", "dovecot-lmtpd")
     p = Peer(folder)
+    ssl, more = "ssl = no", ""
+    if tls is not None:
+        cert, key = readable(p, tls)
+        ssl = f"ssl = yes\nssl_cert = <{cert}\nssl_key = <{key}"
+    if sasl:
+        more = f"""auth_mechanisms = plain login scram-sha-1 scram-sha-256
+service auth {{
+  unix_listener {p.path('run')}/sasl {{
+    mode = 0666
+  }}
+}}
+"""
     p.make("run")
     p.make("state")
     for user in ("anna", "bert", "full"):
@@ -337,7 +379,7 @@ import_environment = LD_LIBRARY_PATH
 log_path = {p.path('log')}
 protocols = lmtp
 listen = 127.0.0.1
-ssl = no
+{ssl}
 default_internal_user = dovecot
 default_internal_group = dovecot
 default_login_user = dovenull
@@ -371,7 +413,7 @@ userdb {{
   driver = passwd-file
   args = {p.path('users')}
 }}
-""")
+{more}""")
     return p.start(program("usr/sbin/dovecot"), "-F", "-c", config)
 
 

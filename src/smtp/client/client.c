@@ -1,6 +1,7 @@
 /* client.c: the dialogue: what may be sent now, and which reply belongs to what.
  *
- * RFC 5321 3.1 to 3.3 and 4.3, RFC 2920 (pipelining), RFC 2033 (LMTP). Owns the queue
+ * RFC 5321 3.1 to 3.3 and 4.3, RFC 2920 (pipelining), RFC 2033 (LMTP), RFC 3207 4.2 (what
+ * was known before TLS is forgotten). Owns the queue
  * of awaited replies. A reply that nobody awaits is a fault of the protocol: the
  * connection ends, whatever the reply says.
  */
@@ -33,6 +34,7 @@ enum err smtp_client_open(const struct smtp_client_options *options,
     c->options = *options;
     c->state = SMTP_CLIENT_OPENING;
     c->greeting = STEP_NONE;
+    c->is_secured = options->is_secured;
     smtp_reply_reader_init(&c->reader);
     list_init(&c->under_way);
     list_init(&c->done);
@@ -45,6 +47,7 @@ void smtp_client_close(struct smtp_client **client)
 {
     if (*client == NULL)
         return;
+    auth_forget(*client);
     smtp_reply_reader_free(&(*client)->reader);
     free(*client);
     *client = NULL;
@@ -97,8 +100,8 @@ static struct awaited awaited_take(struct smtp_client *c)
 bool smtp_client_is_reusable(const struct smtp_client *c)
 {
     uint32_t most = c->extensions.mails_max;
-    return (c->state == SMTP_CLIENT_OPENING || c->state == SMTP_CLIENT_READY ||
-            c->state == SMTP_CLIENT_BUSY) &&
+    return (c->state == SMTP_CLIENT_OPENING || c->state == SMTP_CLIENT_SECURING ||
+            c->state == SMTP_CLIENT_READY || c->state == SMTP_CLIENT_BUSY) &&
            !c->quit_due && (most == 0 || c->mails_begun < most);
 }
 
@@ -240,7 +243,7 @@ static enum client_step_id step_to_send(struct smtp_client *c,
         return STEP_NONE;
     if (c->greeting != STEP_NONE)
         return c->greeting;
-    if (c->state == SMTP_CLIENT_OPENING)
+    if (c->state == SMTP_CLIENT_OPENING || c->state == SMTP_CLIENT_SECURING)
         return STEP_NONE;
     if (t != NULL)
         return step_of_transaction(c, t);
@@ -316,9 +319,49 @@ static void take_reply(struct smtp_client *c, const struct smtp_reply *reply)
         transaction_settle(c, a.transaction);
 }
 
+/* HOSTILE 114: what stands in clear behind the reply to STARTTLS answers nothing. */
+static bool is_injected(struct smtp_client *c, struct slice bytes)
+{
+    if (c->state != SMTP_CLIENT_SECURING)
+        return false;
+    if (bytes.len > 0)
+        client_fail_protocol(c, "the other side spoke in clear behind its reply to "
+                                "STARTTLS");
+    return true;
+}
+
+void smtp_client_secured(struct smtp_client *c)
+{
+    must(c->state == SMTP_CLIENT_SECURING);
+    smtp_reply_reader_free(&c->reader);
+    smtp_reply_reader_init(&c->reader);
+    c->extensions = (struct smtp_extensions){ 0 };
+    c->is_secured = true;
+    c->steps++;
+    c->greeting = STEP_EHLO;
+    client_enter(c, SMTP_CLIENT_OPENING);
+}
+
+void smtp_client_not_secured(struct smtp_client *c, struct slice why)
+{
+    struct buffer text;
+    must(c->state == SMTP_CLIENT_SECURING);
+    buffer_init(&text, 256);
+    buffer_append(&text, SLICE("TLS cannot be begun: "));
+    buffer_append(&text, slice_part(why, 0, 200));
+    struct smtp_reply reason = smtp_reply_make(0, 4, 7, 5, buffer_slice(&text));
+    client_fail(c, &reason, false);
+    buffer_free(&text);
+}
+
+bool smtp_client_was_refused_tls(const struct smtp_client *c)
+{
+    return c->refused_tls;
+}
+
 void smtp_client_input(struct smtp_client *c, struct slice bytes)
 {
-    while (c->state != SMTP_CLIENT_CLOSED) {
+    while (c->state != SMTP_CLIENT_CLOSED && !is_injected(c, bytes)) {
         struct smtp_reply reply;
         switch (smtp_reply_reader_next(&c->reader, &bytes, &reply)) {
         case SMTP_REPLY_TAKEN:
@@ -352,6 +395,8 @@ uint32_t smtp_client_timeout_ms(const struct smtp_client *c)
         return 0;
     if (c->awaited_count > 0)
         return wait_ms(c, client_step_of(c->awaited[c->awaited_first].step)->wait);
+    if (c->state == SMTP_CLIENT_SECURING)
+        return wait_ms(c, SMTP_CLIENT_WAIT_GREETING);
     return c->state == SMTP_CLIENT_BUSY ? wait_ms(c, SMTP_CLIENT_WAIT_DATA_SEND) : 0;
 }
 
@@ -369,5 +414,7 @@ const char *smtp_client_step_name(const struct smtp_client *c)
 {
     if (c->awaited_count > 0)
         return client_step_of(c->awaited[c->awaited_first].step)->name;
+    if (c->state == SMTP_CLIENT_SECURING)
+        return "the handshake of TLS";
     return c->state == SMTP_CLIENT_BUSY ? "room for the content" : "";
 }

@@ -9,9 +9,12 @@
  *
  *   submit -> output -> (write) -> (read) -> input -> ... -> take_done
  *
+ * Where STARTTLS is wanted and accepted it waits in a state of its own until the caller
+ * has made the handshake; all that was known before is forgotten then.
+ *
  * RFC 5321, RFC 2033 (LMTP), RFC 2920, RFC 3030, RFC 1870, RFC 6152, RFC 6531,
- * RFC 3461, RFC 2034, RFC 9422. One owner, one thread. No call calls back, but for
- * reading the content.
+ * RFC 3461, RFC 2034, RFC 9422, RFC 3207, RFC 4954. One owner, one thread. No call calls
+ * back, but for reading the content and for authentication.
  */
 #ifndef GODWIT_SMTP_CLIENT_CLIENT_H
 #define GODWIT_SMTP_CLIENT_CLIENT_H
@@ -40,8 +43,33 @@ enum smtp_client_wait {
     SMTP_CLIENT_WAITS,
 };
 
+/* STARTTLS, where it was not begun with. */
+enum smtp_client_tls {
+    SMTP_CLIENT_TLS_NEVER,
+    SMTP_CLIENT_TLS_IF_OFFERED,
+    SMTP_CLIENT_TLS_REQUIRED, /* without it nothing is sent: deferred */
+};
+
+/* How the client says who it is, in octets; the engine knows lines and base64. Called
+ * when the greeting is over, under TLS where that was wanted. */
+struct smtp_client_auth {
+    /* Begins anew by one of the mechanisms offered (SMTP_AUTH_*): its name, and what is
+     * said at once where *out_says. NULL, or why it cannot be done; both static. */
+    const char *(*begin)(struct smtp_client_auth *auth, uint32_t offered,
+                         const char **out_mechanism, struct buffer *out_first,
+                         bool *out_says);
+    /* The answer to a challenge; false: give up. */
+    bool (*answer)(struct smtp_client_auth *auth, struct slice challenge,
+                   struct buffer *out);
+    /* Whether the server may say now that it was good. */
+    bool (*is_done)(struct smtp_client_auth *auth);
+};
+
 struct smtp_client_options {
     enum smtp_client_protocol protocol;
+    enum smtp_client_tls tls;
+    bool is_secured;               /* TLS stands already: RFC 8314 3 */
+    struct smtp_client_auth *auth; /* outlives the client; NULL: nothing is said of us */
     struct slice helo;       /* our name or address literal; outlives the client */
     bool without_pipelining; /* do not use what the server offers */
     bool without_chunking;
@@ -49,7 +77,8 @@ struct smtp_client_options {
 };
 
 enum smtp_client_state {
-    SMTP_CLIENT_OPENING,  /* banner and greeting */
+    SMTP_CLIENT_OPENING,  /* banner, greeting, authentication */
+    SMTP_CLIENT_SECURING, /* the handshake of TLS is the caller's now */
     SMTP_CLIENT_READY,    /* nothing under way */
     SMTP_CLIENT_BUSY,     /* a transaction is */
     SMTP_CLIENT_QUITTING, /* QUIT was said, its reply has not come */
@@ -139,8 +168,17 @@ bool smtp_client_is_reusable(const struct smtp_client *client);
 void smtp_client_submit(struct smtp_client *client,
                         struct smtp_client_transaction *transaction);
 
-/* Bytes of the server, in pieces of any size; they are all taken. */
+/* Bytes of the server, in pieces of any size; they are all taken. While SECURING there
+ * must be none: they came in clear, behind the reply to STARTTLS, and end it all. */
 void smtp_client_input(struct smtp_client *client, struct slice bytes);
+
+/* While SECURING: the handshake is done, or, with words that live until the return, it
+ * is not. */
+void smtp_client_secured(struct smtp_client *client);
+void smtp_client_not_secured(struct smtp_client *client, struct slice why);
+
+/* Whether it has ended because the server refused the STARTTLS that it had offered. */
+bool smtp_client_was_refused_tls(const struct smtp_client *client);
 
 /* Appends what may be sent now; true when it appended anything. It stops once `out`
  * holds SMTP_CLIENT_OUTPUT_BYTES or more, so call it again when they have left. `out`

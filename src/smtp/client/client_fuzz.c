@@ -1,9 +1,10 @@
 /* client_fuzz.c: the client's side of a dialogue against a hostile server.
  *
- * The first byte picks the protocol and the message; the second how the server's
- * bytes, all the rest, are cut. Whatever the server says: every transaction comes
- * back once, a failed connection decides everything, only whole lines leave, and
- * nobody is delivered without a 2yz of the server.
+ * The first byte picks the protocol, the message, TLS and AUTH; the second how the
+ * server's bytes, all the rest, are cut. A handshake is taken for done. Whatever the
+ * server says: every transaction comes back once, a failed connection decides
+ * everything, only whole lines leave, nobody is delivered without a 2yz of the server,
+ * and where TLS is required no mail and no password leaves before it.
  */
 #include "base/must.h"
 #include "smtp/client/client.h"
@@ -24,6 +25,9 @@ static enum err content_read(struct smtp_client_content *content, uint64_t offse
 
 struct world {
     struct smtp_client *client;
+    struct smtp_client_auth auth;
+    bool requires_tls;
+    bool is_secured;
     struct envelope envelope;
     struct envelope_recipient to[RECIPIENTS];
     struct smtp_client_content content;
@@ -70,12 +74,40 @@ static void check_done(struct world *w)
     }
 }
 
+static const char *auth_begin(struct smtp_client_auth *auth, uint32_t offered,
+                              const char **out_mechanism, struct buffer *out_first,
+                              bool *out_says)
+{
+    struct world *w = container_of(auth, struct world, auth);
+    must(w->is_secured);
+    *out_mechanism = "X";
+    *out_says = (offered & SMTP_AUTH_PLAIN) != 0;
+    if (*out_says)
+        buffer_append(out_first, SLICE("secret"));
+    return offered == 0 ? "nothing fits" : NULL;
+}
+
+static bool auth_answer(struct smtp_client_auth *auth, struct slice challenge,
+                        struct buffer *out)
+{
+    (void)auth;
+    buffer_append(out, challenge);
+    return challenge.len < 20;
+}
+
+static bool auth_is_done(struct smtp_client_auth *auth)
+{
+    (void)auth;
+    return true;
+}
+
 static void go(struct world *w)
 {
     while (w->submitted < MESSAGES && smtp_client_may_submit(w->client))
         submit(w);
     while (smtp_client_output(w->client, &w->out)) {
         struct slice s = buffer_slice(&w->out);
+        must(!w->requires_tls || w->is_secured || !slice_starts_with_nocase(s, SLICE("M")));
         for (size_t i = 0; i < s.len; i++) {
             must((s.data[i] == '\n') == (w->last == '\r'));
             w->last = s.data[i];
@@ -100,7 +132,13 @@ static void world_init(struct world *w, uint8_t flags)
         .helo = SLICE("me"),
         .without_chunking = (flags & 8) != 0,
         .without_pipelining = (flags & 16) != 0,
+        .tls = (flags & 64) != 0 ? SMTP_CLIENT_TLS_REQUIRED : SMTP_CLIENT_TLS_NEVER,
+        .is_secured = (flags & 192) == 128,
+        .auth = (flags & 128) != 0 ? &w->auth : NULL,
     };
+    w->auth = (struct smtp_client_auth){ auth_begin, auth_answer, auth_is_done };
+    w->requires_tls = (flags & 64) != 0;
+    w->is_secured = options.is_secured;
     must(smtp_client_open(&options, &w->client) == ERR_OK);
 }
 
@@ -113,6 +151,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct slice says = slice_make(data + 2, size - 2);
     size_t step = data[1] == 0 ? size : data[1];
     for (size_t at = 0; at < says.len; at += step) {
+        if (smtp_client_state(w.client) == SMTP_CLIENT_SECURING) {
+            w.is_secured = true;
+            smtp_client_secured(w.client);
+            go(&w);
+        }
         smtp_client_input(w.client, slice_part(says, at, step));
         go(&w);
     }

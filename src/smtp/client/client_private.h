@@ -16,6 +16,9 @@ enum client_step_id {
     STEP_BANNER,
     STEP_EHLO,
     STEP_HELO,
+    STEP_STARTTLS,
+    STEP_AUTH,
+    STEP_ANSWER,
     STEP_RSET,
     STEP_MAIL,
     STEP_RCPT,
@@ -58,6 +61,11 @@ struct smtp_client {
     struct smtp_client_options options;
     enum smtp_client_state state;
     enum client_step_id greeting; /* to be sent next, or STEP_NONE */
+    bool is_secured;
+    bool refused_tls;
+    struct buffer auth_line;      /* to be sent next by STEP_AUTH and STEP_ANSWER */
+    struct buffer auth_first;     /* too long for the command: the first answer */
+    bool auth_first_due;
     struct smtp_extensions extensions;
     struct smtp_reply_reader reader;
     struct awaited awaited[AWAITED_MAX];
@@ -116,6 +124,19 @@ void client_fail(struct smtp_client *c, const struct smtp_reply *reply, bool is_
 
 /* Ends the connection: the other side does not keep to the protocol. */
 void client_fail_protocol(struct smtp_client *c, const char *what);
+
+/* step.c: the greeting is over, and what was wanted before a transaction is done. */
+void client_greeted(struct smtp_client *c);
+
+/* auth.c */
+void auth_start(struct smtp_client *c);
+void auth_forget(struct smtp_client *c);
+bool auth_build(struct smtp_client *c, struct smtp_client_transaction *t,
+                struct buffer *out);
+bool answer_build(struct smtp_client *c, struct smtp_client_transaction *t,
+                  struct buffer *out);
+void auth_on_reply(struct smtp_client *c, struct smtp_client_transaction *t,
+                   const struct smtp_reply *reply);
 
 /* transaction.c */
 

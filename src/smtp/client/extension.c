@@ -1,6 +1,6 @@
 /* extension.c: the lines of the reply to EHLO. Pure.
  *
- * RFC 5321 4.1.1.1, RFC 1870 section 4, RFC 9422 section 3. Keywords match in any
+ * RFC 5321 4.1.1.1, RFC 1870 section 4, RFC 9422 section 3, RFC 4954 3. Keywords match in any
  * case. Whatever is not understood is skipped: a server may say anything here.
  */
 #include "smtp/client/extension.h"
@@ -20,14 +20,30 @@ static const struct keyword keywords[] = {
     { SLICE_INIT("DSN"), SMTP_EXTENSION_DSN },
     { SLICE_INIT("ENHANCEDSTATUSCODES"), SMTP_EXTENSION_ENHANCED_STATUS },
     { SLICE_INIT("LIMITS"), SMTP_EXTENSION_LIMITS },
+    { SLICE_INIT("STARTTLS"), SMTP_EXTENSION_STARTTLS },
+    { SLICE_INIT("AUTH"), SMTP_EXTENSION_AUTH },
 };
+
+static const struct keyword mechanisms[] = {
+    { SLICE_INIT("SCRAM-SHA-256"), SMTP_AUTH_SCRAM_SHA_256 },
+    { SLICE_INIT("SCRAM-SHA-1"), SMTP_AUTH_SCRAM_SHA_1 },
+    { SLICE_INIT("PLAIN"), SMTP_AUTH_PLAIN },
+    { SLICE_INIT("LOGIN"), SMTP_AUTH_LOGIN },
+    { SLICE_INIT("OAUTHBEARER"), SMTP_AUTH_OAUTHBEARER },
+    { SLICE_INIT("XOAUTH2"), SMTP_AUTH_XOAUTH2 },
+};
+
+static uint32_t find(const struct keyword *among, size_t count, struct slice name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (slice_equal_nocase(among[i].name, name))
+            return among[i].extension;
+    return 0;
+}
 
 static uint32_t keyword_find(struct slice name)
 {
-    for (size_t i = 0; i < sizeof keywords / sizeof keywords[0]; i++)
-        if (slice_equal_nocase(keywords[i].name, name))
-            return keywords[i].extension;
-    return 0;
+    return find(keywords, sizeof keywords / sizeof *keywords, name);
 }
 
 /* size-value = 1*20DIGIT, where 0 states no limit (RFC 1870 section 4) */
@@ -56,6 +72,14 @@ static void read_limits(struct slice value, struct smtp_extensions *e)
     }
 }
 
+/* mechanisms = sasl-mech *( SP sasl-mech ) (RFC 4954 3) */
+static void read_mechanisms(struct slice value, struct smtp_extensions *e)
+{
+    struct slice name;
+    while (slice_split(&value, ' ', &name))
+        e->auth |= find(mechanisms, sizeof mechanisms / sizeof *mechanisms, name);
+}
+
 /* ehlo-line = ehlo-keyword *( SP ehlo-param ) */
 static void read_line(struct slice line, struct smtp_extensions *e)
 {
@@ -69,6 +93,8 @@ static void read_line(struct slice line, struct smtp_extensions *e)
         read_size(slice_trim(line), e);
     else if (extension == SMTP_EXTENSION_LIMITS)
         read_limits(line, e);
+    else if (extension == SMTP_EXTENSION_AUTH)
+        read_mechanisms(line, e);
 }
 
 struct smtp_extensions smtp_extensions_read(struct slice text)

@@ -15,6 +15,18 @@ enum {
     SMTP_EXTENSION_DSN = 1 << 6,             /* RFC 3461 */
     SMTP_EXTENSION_ENHANCED_STATUS = 1 << 7, /* RFC 2034 */
     SMTP_EXTENSION_LIMITS = 1 << 8,          /* RFC 9422 */
+    SMTP_EXTENSION_STARTTLS = 1 << 9,        /* RFC 3207 */
+    SMTP_EXTENSION_AUTH = 1 << 10,           /* RFC 4954 */
+};
+
+/* Mechanisms of AUTH that are known here. */
+enum {
+    SMTP_AUTH_SCRAM_SHA_256 = 1 << 0, /* RFC 7677 */
+    SMTP_AUTH_SCRAM_SHA_1 = 1 << 1,   /* RFC 5802 */
+    SMTP_AUTH_PLAIN = 1 << 2,         /* RFC 4616 */
+    SMTP_AUTH_LOGIN = 1 << 3,
+    SMTP_AUTH_OAUTHBEARER = 1 << 4,   /* RFC 7628 */
+    SMTP_AUTH_XOAUTH2 = 1 << 5,
 };
 
 struct smtp_extensions {
@@ -22,6 +34,7 @@ struct smtp_extensions {
     uint64_t size_max;       /* in bytes; 0: none said */
     uint32_t recipients_max; /* RCPT commands in a transaction; 0: none said */
     uint32_t mails_max;      /* MAIL commands in a session; 0: none said */
+    uint32_t auth;           /* SMTP_AUTH_* */
 };
 
 /* Reads the lines of the reply's text; the first is the greeting and is skipped.

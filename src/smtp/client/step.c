@@ -1,7 +1,7 @@
 /* step.c: the steps of a session as a table, and those outside of a transaction.
  *
  * RFC 5321 4.1.1.1 (EHLO, HELO), 4.1.1.5 (RSET), 4.1.1.10 (QUIT), 4.5.3.2 (how long
- * to wait for each); RFC 2033 section 4.1 (LHLO, never HELO).
+ * to wait for each); RFC 2033 section 4.1 (LHLO, never HELO); RFC 3207 4 (STARTTLS).
  */
 #include "smtp/client/client_private.h"
 
@@ -60,10 +60,64 @@ static bool build_helo(struct smtp_client *c, struct smtp_client_transaction *t,
     return send_greeting(c, out, "HELO ", STEP_HELO);
 }
 
-static void greeted(struct smtp_client *c)
+void client_greeted(struct smtp_client *c)
 {
     client_enter(c, list_is_empty(&c->under_way) ? SMTP_CLIENT_READY
                                                  : SMTP_CLIENT_BUSY);
+}
+
+static void fail_for_now(struct smtp_client *c, uint16_t detail, struct slice text)
+{
+    struct smtp_reply reason = smtp_reply_make(0, 4, 7, detail, text);
+    client_fail(c, &reason, false);
+}
+
+/* What the server offers is known: first TLS, then who we are, then mail. */
+static void greeted(struct smtp_client *c)
+{
+    bool wanted = !c->is_secured && c->options.tls != SMTP_CLIENT_TLS_NEVER;
+    if (wanted && client_offers(c, SMTP_EXTENSION_STARTTLS))
+        c->greeting = STEP_STARTTLS;
+    else if (wanted && c->options.tls == SMTP_CLIENT_TLS_REQUIRED)
+        fail_for_now(c, 4, SLICE("TLS is required, and the other side does not offer it"));
+    else if (c->options.auth != NULL)
+        auth_start(c);
+    else
+        client_greeted(c);
+}
+
+/* starttls = "STARTTLS" CRLF (RFC 3207 4) */
+static bool build_starttls(struct smtp_client *c, struct smtp_client_transaction *t,
+                           struct buffer *out)
+{
+    (void)t;
+    buffer_append(out, SLICE("STARTTLS\r\n"));
+    client_await(c, STEP_STARTTLS, NULL, 1);
+    c->greeting = STEP_NONE;
+    return true;
+}
+
+/* A refusal ends the connection in any case: who is content with clear text begins
+ * again with a server that has not been asked. */
+static void on_starttls(struct smtp_client *c, struct smtp_client_transaction *t,
+                        const struct smtp_reply *reply)
+{
+    struct buffer text;
+    (void)t;
+    if (reply_is_done(reply)) {
+        client_enter(c, SMTP_CLIENT_SECURING);
+        return;
+    }
+    if (!reply_is_refusal(reply)) {
+        client_fail_protocol(c, "the reply to STARTTLS does not fit");
+        return;
+    }
+    c->refused_tls = true;
+    buffer_init(&text, 512);
+    buffer_append_format(&text, "STARTTLS was offered and then refused: %u ", reply->code);
+    buffer_append(&text, slice_part(reply->text, 0, 400));
+    fail_for_now(c, 4, buffer_slice(&text));
+    buffer_free(&text);
 }
 
 static void on_ehlo(struct smtp_client *c, struct smtp_client_transaction *t,
@@ -135,6 +189,11 @@ static const struct client_step steps[] = {
                       true },
     [STEP_EHLO] = { "EHLO", build_ehlo, on_ehlo, SMTP_CLIENT_WAIT_GREETING, true },
     [STEP_HELO] = { "HELO", build_helo, on_helo, SMTP_CLIENT_WAIT_GREETING, true },
+    [STEP_STARTTLS] = { "STARTTLS", build_starttls, on_starttls,
+                        SMTP_CLIENT_WAIT_GREETING, true },
+    [STEP_AUTH] = { "AUTH", auth_build, auth_on_reply, SMTP_CLIENT_WAIT_GREETING, true },
+    [STEP_ANSWER] = { "AUTH", answer_build, auth_on_reply, SMTP_CLIENT_WAIT_GREETING,
+                      true },
     [STEP_RSET] = { "RSET", build_rset, on_rset, SMTP_CLIENT_WAIT_GREETING, false },
     [STEP_MAIL] = { "MAIL", mail_build, mail_on_reply, SMTP_CLIENT_WAIT_MAIL, false },
     [STEP_RCPT] = { "RCPT", rcpt_build, rcpt_on_reply, SMTP_CLIENT_WAIT_RCPT, false },

@@ -1,0 +1,63 @@
+/* transport.h: what is asked of the way to one next hop, and what was had.
+ *
+ * A policy is made for one host, by whoever has a say: the route, what the host has shown
+ * before; a standard by which a domain says it itself may take the same place. The
+ * strictest holds. RFC 7435 (opportunistic security), RFC 3207 4.1.
+ */
+#ifndef GODWIT_MAIL_TRANSPORT_H
+#define GODWIT_MAIL_TRANSPORT_H
+
+#include "base/slice.h"
+
+enum transport_level {
+    TRANSPORT_UNSAID,        /* nobody says anything: in clear, and not worth a word */
+    TRANSPORT_CLEAR,
+    TRANSPORT_OPPORTUNISTIC, /* TLS where it can be had, whoever it is; else in clear */
+    TRANSPORT_REQUIRED,      /* TLS, whoever it is; else the mail waits */
+    TRANSPORT_VERIFIED,      /* TLS, with a certificate that is the host's; else it waits */
+};
+
+enum { TRANSPORT_NAMES_MAX = 3 };
+
+struct transport_policy {
+    enum transport_level level;
+    bool is_implicit;         /* TLS from the first byte: RFC 8314 3 */
+    const char *why;          /* who asked for the level: "the route"; static */
+    struct slice names[TRANSPORT_NAMES_MAX]; /* that the certificate may have: a host, an
+                                                address, or ".example.com" */
+    size_t names_count;
+};
+
+/* A value: all texts are static. */
+struct transport_facts {
+    enum transport_level wanted;
+    enum transport_level had;    /* TRANSPORT_CLEAR, _REQUIRED or _VERIFIED */
+    enum transport_level before; /* more than `had`: what the host has shown before; else
+                                    TRANSPORT_UNSAID */
+    const char *why;             /* who asked for the level; NULL: nobody */
+    const char *version;         /* "TLSv1.3"; NULL: in clear */
+    const char *cipher;
+    const char *trouble;         /* why it is in clear, or not verified; NULL: neither */
+    bool is_resumed;
+    bool is_authenticated;       /* we said who we are */
+};
+
+/* "opportunistic"; static. */
+static inline const char *transport_level_text(enum transport_level level)
+{
+    switch (level) {
+    case TRANSPORT_UNSAID:
+        break;
+    case TRANSPORT_CLEAR:
+        return "none";
+    case TRANSPORT_OPPORTUNISTIC:
+        return "opportunistic";
+    case TRANSPORT_REQUIRED:
+        return "required";
+    case TRANSPORT_VERIFIED:
+        return "verified";
+    }
+    return "";
+}
+
+#endif
