@@ -67,7 +67,7 @@ def test_dovecot_by_lmtp_over_tls(tmp_path, data, content, pair):
 
 @pytest.mark.parametrize("mechanism", ["any", "scram-sha-256", "scram-sha-1", "plain", "login"])
 def test_authentication_by_dovecot_for_postfix(tmp_path, data, content, pair, mechanism):
-    (tmp_path / "good").write_text("x")
+    (tmp_path / "good").write_text("pen cil")
     (tmp_path / "bad").write_text("y")
     with peers.dovecot(str(tmp_path / "auth"), sasl=True) as auth, \
             peers.postfix(str(tmp_path / "peer"), tls=pair, sasl=auth.path("run", "sasl")) as peer:
