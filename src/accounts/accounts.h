@@ -37,4 +37,8 @@ enum {
 enum err accounts_expand(const struct config *config, const struct envelope *in,
                          struct arena *arena, struct envelope *out);
 
+/* As account_may_send says; `account` is as login_find() makes it. */
+enum err accounts_may_send(const struct config *config, struct slice account,
+                           struct slice address, bool *out_may);
+
 #endif

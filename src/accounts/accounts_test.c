@@ -28,6 +28,10 @@ static const char yaml[] =
     "  relayed.example: { relay: true }\n"
     "  lone.example: { users: [eve], deliver: { maildir: /m } }\n"
     "  '[192.0.2.1]': { users: [lit], deliver: { maildir: /m } }\n"
+    "  lmtp.example: { users: [ann, 'bob+x', '\"j d\"'], deliver: { lmtp: /run/lmtp },\n"
+    "                  aliases: { list: ann, '+': ann } }\n"
+    "  minus.example: { users: [ann], deliver: { maildir: /m }, subaddress: '-' }\n"
+    "  none.example: { users: [ann], deliver: { maildir: /m }, subaddress: '' }\n"
     "  bücher.example: { users: [zoë], deliver: { maildir: /m } }\n";
 
 static const struct config *config;
@@ -88,6 +92,24 @@ static void test_find(void **state)
         { "far.example!bob@our.example", ACCOUNT_UNKNOWN },
         { "\"bob@our.example\"@our.example", ACCOUNT_UNKNOWN },
         { "\"bob@our.example\"@far.example", ACCOUNT_FOREIGN },
+        /* subaddresses: another's Maildir knows no details, LMTP may */
+        { "bob+news@our.example", ACCOUNT_ALIAS },
+        { "Carl+a+b@our.example", ACCOUNT_ALIAS },
+        { "\"john doe+x\"@our.example", ACCOUNT_ALIAS },
+        { "nobody+bob@our.example", ACCOUNT_UNKNOWN },
+        { "+bob@our.example", ACCOUNT_UNKNOWN },
+        { "bob-news@our.example", ACCOUNT_UNKNOWN },
+        { "ann+x@lmtp.example", ACCOUNT_USER },
+        { "bob+x@lmtp.example", ACCOUNT_USER },
+        { "bob@lmtp.example", ACCOUNT_UNKNOWN },
+        { "bob+x+y@lmtp.example", ACCOUNT_UNKNOWN },
+        { "list+x@lmtp.example", ACCOUNT_ALIAS },
+        { "+@lmtp.example", ACCOUNT_ALIAS },
+        { "ann-x@minus.example", ACCOUNT_ALIAS },
+        { "ann+x@minus.example", ACCOUNT_UNKNOWN },
+        { "ann+x@none.example", ACCOUNT_UNKNOWN },
+        { "x+y@relayed.example", ACCOUNT_RELAY },
+        { "x+y@far.example", ACCOUNT_FOREIGN },
         { "|/bin/sh@our.example", ACCOUNT_UNKNOWN },
         { "/etc/passwd@our.example", ACCOUNT_UNKNOWN },
         { "no address", ACCOUNT_UNKNOWN },
@@ -147,6 +169,14 @@ static void test_expand(void **state)
     static const struct envelope_recipient plus[] = { TO("a+b@all.example") };
     assert_expands(plus, 1, "ann@our.example|rfc822;a+2Bb@all.example|0 "
                             "far@far.example|rfc822;a+2Bb@all.example|0");
+    static const struct envelope_recipient detail[] = {
+        TO("bob+a@our.example"), TO("Bob@our.example"), TO("\"john doe+x\"@our.example"),
+        TO("ann+x@lmtp.example"), TO("ann+x@our.example"),
+    };
+    assert_expands(detail, 5, "bob@our.example|rfc822;bob+2Ba@our.example|0 "
+                   "\"john doe\"@our.example|rfc822;\"john+20doe+2Bx\"@our.example|0 "
+                   "ann+x@lmtp.example||0 ann@our.example|rfc822;ann+2Bx@our.example|0 "
+                   "far@far.example|rfc822;ann+2Bx@our.example|0");
     static const struct envelope_recipient orcpt[] = {
         { .address = SLICE_INIT("both@our.example"), .notify = DSN_NOTIFY_SUCCESS,
           .orcpt = SLICE_INIT("rfc822;first@x.example") } };

@@ -151,7 +151,7 @@ static enum err visit(struct expansion *x, const struct found *found,
     if (table_find(&x->entered, buffer_slice(&x->key)) == NULL)
         return enter_alias(x, found);
     /* "ann: [ann, bob]": the user ann behind the alias of that name. */
-    return found->is_user ? add_final(x, r) : ERR_OK;
+    return found->user != NULL ? add_final(x, r) : ERR_OK;
 }
 
 static enum err follow_steps(struct expansion *x, struct envelope_recipient *r)

@@ -13,17 +13,45 @@ static void stands_for(struct found *f, const struct slice *targets, size_t coun
     f->targets_count = count;
 }
 
+/* local = name [ delimiter detail ]: what a name alone has, its subaddresses have
+ * (RFC 5233 1); of one that stands there as it is this is not asked. */
+static struct slice without_detail(const struct config_domain *domain, struct slice local)
+{
+    size_t at = slice_is_empty(domain->subaddress) || slice_is_empty(local)
+                    ? SLICE_NOT_FOUND : slice_find(local, domain->subaddress.data[0]);
+    return at == SLICE_NOT_FOUND || at == 0 ? local : slice_part(local, 0, at);
+}
+
+/* A Maildir is one person's; whoever else delivers may look at the detail itself. */
+static void is_subaddress(const struct config *config, const struct config_domain *domain,
+                          struct found *f)
+{
+    if (config_route(config, domain->name)->way == CONFIG_WAY_MAILDIR)
+        stands_for(f, &f->user->address, 1);
+    else
+        f->kind = ACCOUNT_USER;
+}
+
 static void find_in_domain(const struct config *config, const struct config_domain *domain,
                            struct slice local, struct slice whole, struct found *f)
 {
     const struct config_alias *alias = config_domain_alias(domain, local);
-    f->is_user = config_domain_has_user(domain, local);
-    if (alias == NULL && !f->is_user)
+    bool is_exact = true;
+    f->user = config_domain_user(domain, local);
+    if (alias == NULL && f->user == NULL) {
+        struct slice base = without_detail(domain, local);
+        is_exact = false;
+        alias = config_domain_alias(domain, base);
+        f->user = config_domain_user(domain, base);
+    }
+    if (alias == NULL && f->user == NULL)
         alias = config_domain_alias(domain, SLICE("*"));
     if (alias != NULL)
         stands_for(f, alias->targets, alias->targets_count);
-    else if (f->is_user)
+    else if (f->user != NULL && is_exact)
         f->kind = ACCOUNT_USER;
+    else if (f->user != NULL)
+        is_subaddress(config, domain, f);
     else if (slice_equal(local, postmaster) && !slice_is_empty(config->postmaster) &&
              !slice_equal_nocase(config->postmaster, whole))
         stands_for(f, &config->postmaster, 1);

@@ -6,7 +6,8 @@
 
 struct found {
     enum account_kind kind;
-    bool is_user;                 /* also when an alias of that name goes before */
+    const struct config_user *user; /* also when an alias of that name goes before; of a
+                                     subaddress, whose it is */
     const struct slice *targets;  /* of ACCOUNT_ALIAS; in the configuration */
     size_t targets_count;
 };

@@ -1,36 +1,70 @@
-/* base64.c: RFC 2045 6.8. */
 #include "base/base64.h"
 
 #include "base/ascii.h"
 #include "base/cursor.h"
 
+enum { NO_DIGIT = 64 };
+
 static const char alphabet[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-void base64_append(struct buffer *out, struct slice bytes)
+void base64_append(struct buffer *out, struct slice s)
 {
-    struct slice group;
-    for (size_t at = 0; at < bytes.len; at += 3) {
-        group = slice_part(bytes, at, 3);
-        uint32_t bits = 0;
-        for (size_t i = 0; i < 3; i++)
-            bits = bits << 8 | (i < group.len ? (uint8_t)group.data[i] : 0u);
-        for (size_t i = 0; i < 4; i++)
-            buffer_append_byte(out, i <= group.len ? alphabet[bits >> (18 - 6 * i) & 63u]
-                                                   : '=');
+    for (size_t i = 0; i < s.len; i += 3) {
+        size_t left = s.len - i;
+        uint32_t bits = (uint32_t)(unsigned char)s.data[i] << 16;
+        if (left > 1)
+            bits |= (uint32_t)(unsigned char)s.data[i + 1] << 8;
+        if (left > 2)
+            bits |= (uint32_t)(unsigned char)s.data[i + 2];
+        buffer_append_byte(out, alphabet[bits >> 18]);
+        buffer_append_byte(out, alphabet[bits >> 12 & 63]);
+        buffer_append_byte(out, left > 1 ? alphabet[bits >> 6 & 63] : '=');
+        buffer_append_byte(out, left > 2 ? alphabet[bits & 63] : '=');
     }
 }
 
-/* The six bits that a character stands for, or -1. */
-static int value_of(char c)
+static uint32_t digit(char c)
 {
     if (c >= 'A' && c <= 'Z')
-        return c - 'A';
+        return (uint32_t)(c - 'A');
     if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (ascii_is_digit(c))
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
+        return (uint32_t)(c - 'a' + 26);
+    if (c >= '0' && c <= '9')
+        return (uint32_t)(c - '0' + 52);
+    if (c == '+')
+        return 62;
+    return c == '/' ? 63 : NO_DIGIT;
+}
+
+/* group = 4DIGIT / 3DIGIT "=" / 2DIGIT "=="; the padded ones at the end only */
+static bool decode_group(const char *group, bool is_last, struct buffer *out)
+{
+    size_t digits = 4;
+    uint32_t bits = 0;
+    if (is_last && group[3] == '=')
+        digits = group[2] == '=' ? 2 : 3;
+    for (size_t i = 0; i < digits; i++) {
+        uint32_t value = digit(group[i]);
+        if (value == NO_DIGIT)
+            return false;
+        bits |= value << (18 - 6 * i);
+    }
+    if ((digits == 2 && (bits & 0xffff) != 0) || (digits == 3 && (bits & 0xff) != 0))
+        return false;
+    for (size_t i = 0; i + 1 < digits; i++)
+        buffer_append_byte(out, (char)(bits >> (16 - 8 * i)));
+    return true;
+}
+
+bool base64_decode(struct slice text, struct buffer *out)
+{
+    if (text.len % 4 != 0)
+        return false;
+    for (size_t i = 0; i < text.len; i += 4)
+        if (!decode_group(text.data + i, i + 4 == text.len, out))
+            return false;
+    return true;
 }
 
 static bool is_space(char c)
@@ -47,15 +81,15 @@ bool base64_read(struct slice text, struct buffer *out)
     size_t padding = 0;
     while (!cursor_at_end(&c)) {
         char letter = (char)cursor_take(&c);
-        int value = value_of(letter);
+        uint32_t value = digit(letter);
         if (is_space(letter))
             continue;
-        if (letter == '=' ? ++padding > 2 : value < 0 || padding > 0)
+        if (letter == '=' ? ++padding > 2 : value == NO_DIGIT || padding > 0)
             return false;
         if (letter == '=')
             continue;
         letters++;
-        bits = bits << 6 | (uint32_t)value;
+        bits = bits << 6 | value;
         held += 6;
         if (held >= 8) {
             held -= 8;

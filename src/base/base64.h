@@ -1,4 +1,4 @@
-/* base64.h: octets as base64 and back (RFC 2045 6.8, RFC 4648 4). Pure; any thread. */
+/* base64.h: octets as letters and back (RFC 4648 4, RFC 2045 6.8). Pure; any thread. */
 #ifndef GODWIT_BASE_BASE64_H
 #define GODWIT_BASE_BASE64_H
 
@@ -7,9 +7,13 @@
 /* Padded, without line breaks. */
 void base64_append(struct buffer *out, struct slice bytes);
 
-/* Appends what `text` means. Spaces, tabs, CR and LF may stand anywhere in it, the
- * padding may be missing; anything else that is not of the alphabet makes it false, as
- * do bits behind the last octet that are not zero. What *out then holds is of no use. */
+/* Appends what the text stands for; false, and part of it may be there, when it is not
+ * strictly base64: no blanks, padding where it belongs, no stray bits. Overflow shows in
+ * the buffer. */
+bool base64_decode(struct slice text, struct buffer *out);
+
+/* The same where people may have touched it: spaces, tabs, CR and LF may stand anywhere,
+ * the padding may be missing. Overflow is false too. */
 bool base64_read(struct slice text, struct buffer *out);
 
 #endif

@@ -258,6 +258,33 @@ static void list_links_once(void **state)
     assert_null(list_take(&l));
 }
 
+static void test_base64(void **state)
+{
+    (void)state;
+    static const struct { const char *plain, *coded; } good[] = {
+        { "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" },
+        { "foob", "Zm9vYg==" }, { "\xff\xfe\xfd", "//79" }, { "\xfb", "+w==" },
+    };
+    static const char *const bad[] = { "Z", "Zg", "Zg=", "Zg==Zg==", "Zh==", "Zm9=", "Zm 9",
+                                       "Zm9v\n", "====", "=g==", "Z===", "Zg=v", "Zm-_" };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        struct buffer b;
+        buffer_init(&b, 100);
+        base64_append(&b, slice_from_string(good[i].plain));
+        assert_true(slice_equal(buffer_slice(&b), slice_from_string(good[i].coded)));
+        buffer_clear(&b);
+        assert_true(base64_decode(slice_from_string(good[i].coded), &b));
+        assert_true(slice_equal(buffer_slice(&b), slice_from_string(good[i].plain)));
+        buffer_free(&b);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct buffer b;
+        buffer_init(&b, 100);
+        assert_false(base64_decode(slice_from_string(bad[i]), &b));
+        buffer_free(&b);
+    }
+}
+
 static void base64_there_and_back(void **state)
 {
     (void)state;
@@ -294,6 +321,7 @@ static void base64_there_and_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_base64),
         cmocka_unit_test(number_refuses_what_is_not_one),
         cmocka_unit_test(slices_cut_and_compare),
         cmocka_unit_test(buffer_keeps_its_maximum),

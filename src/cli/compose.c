@@ -2,6 +2,7 @@
 #include "cli/compose.h"
 
 #include "base/ascii.h"
+#include "base/base64.h"
 #include "base/moment.h"
 #include "base/utf8.h"
 #include "wire/message/date.h"
@@ -43,24 +44,6 @@ void compose_message_id(struct buffer *out, struct slice hostname)
     buffer_append(out, SLICE(">\r\n"));
 }
 
-static void append_base64(struct buffer *out, struct slice s)
-{
-    static const char letters[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < s.len; i += 3) {
-        size_t left = s.len - i;
-        uint32_t bits = (uint32_t)(unsigned char)s.data[i] << 16;
-        if (left > 1)
-            bits |= (uint32_t)(unsigned char)s.data[i + 1] << 8;
-        if (left > 2)
-            bits |= (uint32_t)(unsigned char)s.data[i + 2];
-        buffer_append_byte(out, letters[bits >> 18]);
-        buffer_append_byte(out, letters[bits >> 12 & 63]);
-        buffer_append_byte(out, left > 1 ? letters[bits >> 6 & 63] : '=');
-        buffer_append_byte(out, left > 2 ? letters[bits & 63] : '=');
-    }
-}
-
 /* encoded-word = "=?UTF-8?B?" text "?=", characters never split (RFC 2047 5). */
 static void append_encoded(struct buffer *out, struct slice text)
 {
@@ -73,7 +56,7 @@ static void append_encoded(struct buffer *out, struct slice text)
                len + next <= WORD_OCTETS_MAX)
             len += next;
         buffer_append_string(out, is_first ? "=?UTF-8?B?" : "\r\n =?UTF-8?B?");
-        append_base64(out, slice_part(text, 0, len));
+        base64_append(out, slice_part(text, 0, len));
         buffer_append(out, SLICE("?="));
         text = slice_from(text, len);
         is_first = false;

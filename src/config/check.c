@@ -43,17 +43,35 @@ static bool settle_captures(struct reader *r)
     return true;
 }
 
+/* Where nobody can log in nobody is asked to, unless that was said. */
+static bool settle_auth(struct reader *r, const struct node *item,
+                        struct config_listener *listener)
+{
+    struct node *said = node_find(item, SLICE("auth"));
+    if (r->snapshot->config.has_logins || listener->auth == CONFIG_AUTH_NONE)
+        return true;
+    if (said->origin != NODE_DEFAULT)
+        return reader_fail_name(r, said, "nobody can log in: no user has a password "
+                                "(`godwit user add` sets one)");
+    listener->auth = CONFIG_AUTH_NONE;
+    said->text = SLICE("none");
+    return true;
+}
+
 static bool check_listeners(struct reader *r)
 {
-    const struct config *c = &r->snapshot->config;
+    struct config *c = &r->snapshot->config;
     const struct node *list = node_find(r->snapshot->tree, SLICE("listen"));
     if (c->listeners_count == 0)
         return reader_fail(r, list, "at least one listener is needed");
     const struct node *item = list->kind == NODE_LIST ? list->first : list;
-    for (size_t i = 0; i < c->listeners_count; i++, item = item->next)
+    for (size_t i = 0; i < c->listeners_count; i++, item = item->next) {
         if (c->listeners[i].proxy && c->proxy_from_count == 0)
             return reader_fail_name(r, node_find(item, SLICE("proxy")),
                                     "say in proxy_from who may send a PROXY header");
+        if (!settle_auth(r, item, &c->listeners[i]))
+            return false;
+    }
     return true;
 }
 
@@ -136,8 +154,18 @@ static bool settle_postmaster(struct reader *r)
     return true;
 }
 
+/* Dovecot knows passwords, and no keys for SCRAM. */
+static void settle_logins(struct config *c)
+{
+    if (slice_is_empty(c->login.dovecot))
+        return;
+    c->has_logins = true;
+    c->logins_have_scram_sha256 = c->logins_have_scram_sha1 = false;
+}
+
 bool snapshot_check(struct reader *r)
 {
+    settle_logins(&r->snapshot->config);
     return settle_captures(r) && check_listeners(r) && check_domains(r) &&
            settle_postmaster(r);
 }

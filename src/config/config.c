@@ -141,20 +141,31 @@ static int compare_name(const void *key, const void *item)
     return slice_compare(*(const struct slice *)key, *(const struct slice *)item);
 }
 
-bool config_domain_has_user(const struct config_domain *domain, struct slice local)
+/* Users and aliases begin with their name. */
+static const void *find_name(struct slice name, const void *items, size_t count,
+                             size_t item_size)
 {
-    return domain->users_count > 0 &&
-           bsearch(&local, domain->users, domain->users_count, sizeof *domain->users,
-                   compare_name) != NULL;
+    return count == 0 ? NULL : bsearch(&name, items, count, item_size, compare_name);
+}
+
+const struct config_user *config_domain_user(const struct config_domain *domain,
+                                             struct slice local)
+{
+    return find_name(local, domain->users, domain->users_count, sizeof *domain->users);
 }
 
 const struct config_alias *config_domain_alias(const struct config_domain *domain,
                                                struct slice local)
 {
-    if (domain->aliases_count == 0)
-        return NULL;
-    return bsearch(&local, domain->aliases, domain->aliases_count, sizeof *domain->aliases,
-                   compare_name); /* an alias begins with its name */
+    return find_name(local, domain->aliases, domain->aliases_count,
+                     sizeof *domain->aliases);
+}
+
+const struct config_alias *config_domain_senders(const struct config_domain *domain,
+                                                 struct slice local)
+{
+    return find_name(local, domain->senders, domain->senders_count,
+                     sizeof *domain->senders);
 }
 
 /* "" takes all, "@example.com" that domain, "@*.example.com" all that lies under it. */

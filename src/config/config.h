@@ -27,6 +27,12 @@ enum config_tls {
     CONFIG_TLS_NONE,
 };
 
+enum config_auth {
+    CONFIG_AUTH_REQUIRED,   /* without it no mail, but from clients that may relay */
+    CONFIG_AUTH_OFFERED,
+    CONFIG_AUTH_NONE,
+};
+
 /* Files in PEM form; not read by the configuration. */
 struct config_certificate {
     struct slice cert;      /* the certificate, then its issuers */
@@ -39,6 +45,9 @@ struct config_listener {
     enum line_end_rule bare_line_end; /* default: reject on relay, convert on submission */
     bool proxy;             /* expects a PROXY header; only from `proxy_from` networks */
     enum config_tls tls;
+    enum config_auth auth;  /* default: required on submission, none on relay; none where
+                               nobody can log in */
+    bool auth_in_clear;     /* also without TLS */
 };
 
 /* Where mail for some recipients goes. */
@@ -73,6 +82,13 @@ struct config_alias {
     size_t targets_count;
 };
 
+struct config_user {
+    struct slice name;      /* what the local part means, lower case */
+    struct slice address;   /* canonical */
+    struct slice secret;    /* what proves a password (accounts/credential.h), or empty:
+                               receives mail and cannot log in */
+};
+
 enum config_domain_kind {
     CONFIG_DOMAIN_LOCAL,    /* users live here; unknown ones are refused at RCPT */
     CONFIG_DOMAIN_RELAY,    /* taken for somebody else: any local part */
@@ -82,12 +98,63 @@ struct config_domain {
     struct table_entry entry;
     struct slice name;      /* canonical: lower case, A-labels */
     enum config_domain_kind kind;
-    struct slice *users;    /* what local parts mean, lower case, sorted */
+    struct slice users_file; /* or empty: they stand in the configuration itself */
+    struct config_user *users; /* sorted by name */
     size_t users_count;
     struct config_alias *aliases; /* sorted by name */
     size_t aliases_count;
+    struct slice subaddress; /* a character: ann+news is ann's where it is '+'; or empty */
+    struct config_alias *senders; /* addresses, and the accounts that may send as them */
+    size_t senders_count;
     bool has_deliver;       /* else the routes decide */
     struct config_deliver deliver;
+};
+
+enum config_either {
+    CONFIG_EITHER,          /* it does not matter */
+    CONFIG_YES,
+    CONFIG_NO,
+};
+
+enum config_then {
+    CONFIG_THEN_ACCEPT,     /* and no later rule is looked at */
+    CONFIG_THEN_RELAY,      /* may send anywhere, as one of relay_clients */
+    CONFIG_THEN_REJECT,     /* 550 5.7.1 */
+    CONFIG_THEN_DEFER,      /* 450 4.7.1 */
+    CONFIG_THEN_DISCARD,
+    CONFIG_THEN_HOLD,
+    CONFIG_THEN_DELAY,      /* the answer takes a while; the next rules are looked at */
+    CONFIG_THEN_CLOSE,      /* 421 4.7.1, and the connection goes */
+};
+
+struct config_slices {
+    struct slice *all;
+    size_t count;
+};
+
+struct config_dnsbl {
+    struct slice zone;
+    struct slice value;     /* "127.0.0.2": only what is listed as that; or empty: any */
+};
+
+/* All that is said must hold; of a list, one. Empty lists are not looked at. */
+struct config_rule {
+    struct network *clients;
+    size_t clients_count;
+    struct config_slices names;    /* by reverse look-up that leads back: "host.example",
+                                      "*.example" what lies under it, "none" */
+    struct config_slices helo;     /* the same, of what was said */
+    struct config_slices from;     /* "a@b.example", "@b.example", "@*.b.example", "<>" */
+    struct config_slices to;
+    struct config_slices accounts; /* "ann@b.example", "*" any, "none" */
+    struct config_dnsbl *dnsbl;    /* listed in one of them */
+    size_t dnsbl_count;
+    enum config_either role;       /* yes: submission */
+    enum config_either tls;
+    enum config_then then;
+    int64_t delay_ms;
+    struct slice reply;            /* of reject, defer and close: other words; or empty */
+    uint32_t line;                 /* in the file; 0: not from one */
 };
 
 struct config_limits {
@@ -131,6 +198,20 @@ struct config_queue {
     bool hold;                      /* nothing is attempted until released */
 };
 
+struct config_login {
+    int64_t delay_ms;               /* after a few failures the next answer takes so long */
+    int64_t delay_max_ms;           /* ... doubled each time, up to this */
+    uint32_t failures;              /* a session; then it is closed */
+    struct slice dovecot;           /* the socket that passwords are checked at, or empty */
+};
+
+struct config_account_limits {      /* of each; 0: none */
+    uint64_t messages;
+    uint64_t recipients;
+    uint64_t bytes;
+    int64_t window_ms;
+};
+
 struct config_site {                /* the default for every site */
     uint32_t connections;
     uint32_t messages_per_connection;
@@ -171,9 +252,16 @@ struct config {
     struct table domains;           /* of config_domain */
     struct config_route *routes;
     size_t routes_count;            /* the first that matches decides */
+    struct config_rule *rules;
+    size_t rules_count;
     struct config_limits limits;
     struct config_timeouts timeouts;
     struct config_queue queue;
+    struct config_login login;
+    struct config_account_limits account_limits;
+    bool has_logins;                /* somebody has a secret */
+    bool logins_have_scram_sha256;  /* ... and everybody who has one these keys in it */
+    bool logins_have_scram_sha1;
     struct config_site site;
     struct config_dns dns;
     enum config_log_form log_form;
@@ -217,9 +305,20 @@ void config_drop(const struct config **config);
 const struct config_domain *config_domain(const struct config *config,
                                           struct slice canonical);
 
-/* Whether the domain has that user; `local` is what the local part means, in lower
- * case (smtp_local_unquoted()). */
-bool config_domain_has_user(const struct config_domain *domain, struct slice local);
+/* The user of that name, or NULL; `local` is what the local part means, in lower case
+ * (smtp_local_unquoted()). */
+const struct config_user *config_domain_user(const struct config_domain *domain,
+                                             struct slice local);
+
+static inline bool config_domain_has_user(const struct config_domain *domain,
+                                          struct slice local)
+{
+    return config_domain_user(domain, local) != NULL;
+}
+
+/* Who may send as just that name, "*" included, or NULL: as an alias. */
+const struct config_alias *config_domain_senders(const struct config_domain *domain,
+                                                 struct slice local);
 
 /* The alias of just that name, "*" included, or NULL. */
 const struct config_alias *config_domain_alias(const struct config_domain *domain,

@@ -1,33 +1,7 @@
 /* config_test.c: defaults, flags, files that are right and files that are wrong. */
-#include "config/reader_private.h"
+#include "config/fake_file_private.h"
 
 #include "base/moment.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-static const struct config *load(const char *yaml, const struct config_flags *flags)
-{
-    const struct config *c = NULL;
-    struct config_error error = { .line = 0 };
-    enum err result = config_load_text(slice_from_string(yaml), SLICE("godwit.yaml"), flags,
-                                       &c, &error);
-    if (result != ERR_OK)
-        print_error("%s\n", error.text);
-    assert_int_equal(result, ERR_OK);
-    return c;
-}
-
-static void assert_slice(struct slice s, const char *text)
-{
-    assert_int_equal(s.len, strlen(text));
-    assert_memory_equal(s.data == NULL ? "" : s.data, text, s.len);
-}
 
 static void assert_address(const struct net_address *address, const char *text)
 {
@@ -132,8 +106,7 @@ static const struct {
     LANDS(uint32_t, "limits: { errors: 4 }", limits.errors, 4),
     LANDS(uint32_t, "limits: { junk_commands: 5 }", limits.junk_commands, 5),
     LANDS(uint32_t, "limits: { connections: 6 }", limits.connections, 6),
-    LANDS(uint32_t, "limits: { connections_per_client: 7 }",
-          limits.connections_per_client, 7),
+    LANDS(uint32_t, "limits: { connections_per_client: 7 }", limits.connections_per_client, 7),
     LANDS(uint64_t, "limits: { body_memory: 1GiB }", limits.body_memory_bytes, 1 << 30),
     LANDS(int64_t, "timeouts: { command: 250ms }", timeouts.command, 250),
     LANDS(int64_t, "timeouts: { data_block: 2s }", timeouts.data_block, 2000),
@@ -155,11 +128,17 @@ static const struct {
     LANDS(int64_t, "queue: { lifetime: 3d }", queue.lifetime_ms, 3 * DAY_MS),
     LANDS(int64_t, "queue: { report_lifetime: 1d }", queue.report_lifetime_ms, DAY_MS),
     LANDS(bool, "queue: { hold: yes }", queue.hold, 1),
+    LANDS(size_t, "rules: [{ then: hold }, { then: accept }]", rules_count, 2),
+    LANDS(uint32_t, "auth: { failures: 4 }", login.failures, 4),
+    LANDS(int64_t, "auth: { delay: 5s }", login.delay_ms, 5000),
+    LANDS(int64_t, "auth: { delay_max: 6s }", login.delay_max_ms, 6000),
+    LANDS(uint64_t, "account_limits: { messages: 7 }", account_limits.messages, 7),
+    LANDS(uint64_t, "account_limits: { recipients: 8 }", account_limits.recipients, 8),
+    LANDS(uint64_t, "account_limits: { bytes: 1KiB }", account_limits.bytes, 1024),
+    LANDS(int64_t, "account_limits: { window: 2s }", account_limits.window_ms, 2000),
     LANDS(uint32_t, "sites: { default: { connections: 8 } }", site.connections, 8),
-    LANDS(uint32_t, "sites: { default: { messages_per_connection: 9 } }",
-          site.messages_per_connection, 9),
-    LANDS(uint32_t, "sites: { default: { recipients_per_message: 10 } }",
-          site.recipients_per_message, 10),
+    LANDS(uint32_t, "sites: { default: { messages_per_connection: 9 } }", site.messages_per_connection, 9),
+    LANDS(uint32_t, "sites: { default: { recipients_per_message: 10 } }", site.recipients_per_message, 10),
     LANDS(size_t, "dns: { servers: [192.0.2.53, '[::1]:5353'] }", dns.servers_count, 2),
     LANDS(bool, "dns: { allow_private: true }", dns.allow_private, 1),
     LANDS(int64_t, "dns: { timeout: 1s }", dns.timeout_ms, 1000),
@@ -180,6 +159,7 @@ static const struct {
     { "postmaster: Ops@EXAMPLE.com", offsetof(struct config, postmaster),
       "Ops@example.com" },
     { "dns: { trust_anchor: /k }", offsetof(struct config, dns.trust_anchor), "/k" },
+    { "auth: { dovecot: /d }", offsetof(struct config, login.dovecot), "/d" },
     { "log: { file: /l }", offsetof(struct config, log_file), "/l" },
 };
 
@@ -393,7 +373,8 @@ static const struct {
     { "listen:\n  - address: '*:25'\n    tls: implicid", 3, 10,
       "'implicid' is none of: starttls, required, implicit, none; did you mean 'implicit'?" },
     { "listen:\n  - address: '*:25'\n    colour: red", 3, 5,
-      "listen[1].colour: unknown key; known here: address, role, bare_line_end, proxy, tls" },
+      "listen[1].colour: unknown key; known here: address, role, bare_line_end, proxy, tls, "
+      "auth, auth_in_clear" },
     { "hostname: 'a b'", 1, 11, "hostname: 'a b' is not a domain name such as" },
     { "hostname: [a]", 1, 11, "a list stands where a domain name" },
     { "hostname: '[192.0.2.1]'", 1, 11, "is not a domain name" },
@@ -451,6 +432,7 @@ static const struct {
       "a Maildir takes 8-bit mail" },
     { "domains: { 'a b': {} }", 1, 12, "domains.a b: not a domain name" },
     { "domains: { a.example: {}, A.Example: {} }", 1, 27, "the domain stands here twice" },
+    { "listen: [{ address: '587', auth: offered }]", 1, 28, "nobody can log in" },
     { "domains: { a.example: { users: [a] } }", 1, 12, "nothing says where mail" },
     { "domains: { a.example: { users: [a@b.example] } }", 1, 33, "is not a local part" },
     { "domains: { a.example: { users: ['*'] } }", 1, 33, "is not a local part" },
@@ -474,7 +456,7 @@ static const struct {
     { "domains: { a.example: { aliases: { x: y@b.test, a: b, c: d@b.test } } }", 1, 49,
       "'a' goes to b@a.example, which does not exist" },
     { "domains: { a.example: { aliases: { a: x@y.example, A: x@y.example } } }", 1, 34,
-      "the alias 'a' stands here twice" },
+      "'a' stands here twice" },
     { "domains:\n  a.example:\n    aliases:\n      x: y@b.test\n      a: a", 5, 7,
       "domains.a.example.aliases.a: this alias goes round in a circle and reaches nobody: "
       "a -> a@a.example" },
@@ -572,42 +554,6 @@ static void test_bad_flags(void **state)
 }
 
 /* A file of its own; the name is in `name`, the caller unlinks it. */
-static void write_file(char *name, const char *text)
-{
-    int fd = mkstemp(name);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    close(fd);
-}
-
-static void test_users_file(void **state)
-{
-    char users[] = "/tmp/godwit-users-XXXXXX";
-    char wrong[] = "/tmp/godwit-users-XXXXXX";
-    char yaml[400];
-    const struct config *c;
-    struct config_error error;
-    (void)state;
-    write_file(users, "# people\n\nann\r\n  Bob  :{SSHA}x:y\n\"john doe\"\n:nobody\nlast");
-    write_file(wrong, "ann\nb@b\n");
-    snprintf(yaml, sizeof yaml, "domains: { a.example: { users: %s, "
-             "deliver: { maildir: /m } } }", users);
-    c = load(yaml, NULL);
-    const struct config_domain *d = config_domain(c, SLICE("a.example"));
-    assert_int_equal(d->users_count, 4);
-    assert_true(config_domain_has_user(d, SLICE("bob")));
-    assert_true(config_domain_has_user(d, SLICE("john doe")));
-    assert_true(config_domain_has_user(d, SLICE("last")));
-    config_drop(&c);
-    snprintf(yaml, sizeof yaml, "domains: { a.example: { users: %s } }", wrong);
-    assert_int_equal(config_load_text(slice_from_string(yaml), SLICE("g.yaml"), NULL, &c,
-                                      &error), ERR_INVALID);
-    snprintf(yaml, sizeof yaml, "%s:2: 'b@b' is not a local part", wrong);
-    assert_non_null(strstr(error.text, yaml));
-    unlink(users);
-    unlink(wrong);
-}
-
 static void test_files(void **state)
 {
     char name[] = "/tmp/godwit-config-XXXXXX";
@@ -756,7 +702,6 @@ int main(void)
         cmocka_unit_test(test_next_hop_overrides),
         cmocka_unit_test(test_bad),
         cmocka_unit_test(test_circles_with_a_way_out), cmocka_unit_test(test_bad_flags),
-        cmocka_unit_test(test_users_file),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_show),
         cmocka_unit_test(test_schema),

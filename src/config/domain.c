@@ -21,7 +21,8 @@ static int by_slice(const void *a, const void *b)
     return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
 }
 
-_Static_assert(offsetof(struct config_alias, name) == 0, "by_slice() sorts aliases too");
+_Static_assert(offsetof(struct config_alias, name) == 0 &&
+                   offsetof(struct config_user, name) == 0, "by_slice() sorts by names");
 
 enum err reader_local_part(struct reader *r, struct slice written, struct slice *out)
 {
@@ -70,28 +71,56 @@ static bool take_user(struct reader *r, const struct node *node, uint32_t line,
     return result == ERR_OK;
 }
 
+/* name "@" domain, the name quoted where it has to be */
+static bool name_address(struct reader *r, const struct config_domain *domain,
+                         struct config_user *user)
+{
+    struct buffer address, quoted;
+    buffer_init(&address, SMTP_PATH_MAX * 2);
+    buffer_init(&quoted, SMTP_LOCAL_MAX * 2 + 2);
+    buffer_append_byte(&quoted, '"');
+    for (size_t i = 0; i < user->name.len; i++) {
+        if (user->name.data[i] == '"' || user->name.data[i] == '\\')
+            buffer_append_byte(&quoted, '\\');
+        buffer_append_byte(&quoted, user->name.data[i]);
+    }
+    buffer_append_byte(&quoted, '"');
+    smtp_local_canonical(buffer_slice(&quoted), &address);
+    buffer_free(&quoted);
+    buffer_append_byte(&address, '@');
+    buffer_append(&address, domain->name);
+    return reader_keep(r, &address, &user->address);
+}
+
 static bool sort_users(struct reader *r, const struct node *node,
                        struct config_domain *domain)
 {
+    for (size_t i = 0; i < domain->users_count; i++)
+        if (!name_address(r, domain, &domain->users[i]))
+            return false;
     if (domain->users_count > 1)
         qsort(domain->users, domain->users_count, sizeof *domain->users, by_slice);
     for (size_t i = 1; i < domain->users_count; i++)
-        if (slice_equal(domain->users[i - 1], domain->users[i]))
+        if (slice_equal(domain->users[i - 1].name, domain->users[i].name))
             return reader_fail(r, node, "the user '%.*s' stands here twice",
-                               (int)domain->users[i].len, domain->users[i].data);
+                               (int)domain->users[i].name.len, domain->users[i].name.data);
     return true;
 }
 
-/* The name of a line: up to the first ':', without blanks; empty on a comment. */
-static struct slice line_name(struct slice line)
+/* line = name [ ":" secret ], blanks around each; a comment has an empty name. */
+static struct config_user split_line(struct slice line)
 {
+    struct config_user user = { .name = slice_make(NULL, 0) };
     if (line.len > 0 && line.data[line.len - 1] == '\r')
         line.len--;
     line = slice_trim(line);
     if (line.len > 0 && line.data[0] == '#')
-        return slice_make(NULL, 0);
+        return user;
     size_t colon = slice_find(line, ':');
-    return slice_trim(colon == SLICE_NOT_FOUND ? line : slice_part(line, 0, colon));
+    if (colon != SLICE_NOT_FOUND)
+        user.secret = slice_trim(slice_from(line, colon + 1));
+    user.name = slice_trim(colon == SLICE_NOT_FOUND ? line : slice_part(line, 0, colon));
+    return user;
 }
 
 static size_t count_lines(struct slice text)
@@ -100,6 +129,23 @@ static size_t count_lines(struct slice text)
     for (size_t i = 0; i < text.len; i++)
         lines += text.data[i] == '\n';
     return lines;
+}
+
+static bool holds(struct slice text, struct slice what)
+{
+    return memmem(text.data, text.len, what.data, what.len) != NULL;
+}
+
+static void note_secret(struct config *c, struct slice secret)
+{
+    bool is_first = !c->has_logins;
+    if (slice_is_empty(secret))
+        return;
+    c->has_logins = true;
+    c->logins_have_scram_sha256 = (is_first || c->logins_have_scram_sha256) &&
+                                  holds(secret, SLICE("SCRAM-SHA-256$"));
+    c->logins_have_scram_sha1 = (is_first || c->logins_have_scram_sha1) &&
+                                holds(secret, SLICE("SCRAM-SHA-1$"));
 }
 
 static bool users_of_text(struct reader *r, const struct node *node, struct slice text,
@@ -111,12 +157,16 @@ static bool users_of_text(struct reader *r, const struct node *node, struct slic
     if (domain->users == NULL)
         return reader_memory(r);
     while (slice_split(&text, '\n', &line)) {
-        struct slice name = line_name(line);
+        struct config_user said = split_line(line);
+        struct config_user *user = &domain->users[domain->users_count];
         number++;
-        if (slice_is_empty(name))
+        if (slice_is_empty(said.name))
             continue;
-        if (!take_user(r, node, number, name, &domain->users[domain->users_count]))
+        if (!take_user(r, node, number, said.name, &user->name))
             return false;
+        if (!arena_copy(r->arena, said.secret, &user->secret))
+            return reader_memory(r);
+        note_secret(&r->snapshot->config, user->secret);
         domain->users_count++;
     }
     return true;
@@ -133,9 +183,11 @@ static bool users_of_file(struct reader *r, const struct node *node,
     if (fine)
         fine = users_of_text(r, node, text, domain);
     else
-        reader_fail(r, node, "the users file '%.*s' cannot be read: %s",
+        reader_fail(r, node, "the users file '%.*s' cannot be read: %s%s",
                     (int)slice_part(node->text, 0, 200).len, node->text.data,
-                    result == ERR_FULL ? "it is larger than 64 MiB" : err_text(result));
+                    result == ERR_FULL ? "it is larger than 64 MiB" : err_text(result),
+                    result == ERR_ABSENT ? "; `godwit user add NAME --file FILE` makes it"
+                                         : "");
     arena_free(&arena);
     return fine;
 }
@@ -146,14 +198,16 @@ static bool read_users(struct reader *r, const struct key *key, struct node *nod
     struct config_domain *domain = place;
     if (node->kind == NODE_MAP)
         return reader_expected(r, key, node);
-    if (node->kind == NODE_TEXT)
+    if (node->kind == NODE_TEXT) {
+        domain->users_file = node->text;
         return users_of_file(r, node, domain) && sort_users(r, node, domain);
+    }
     domain->users = arena_alloc_many(r->arena, node_count(node) + 1, sizeof *domain->users);
     if (domain->users == NULL)
         return reader_memory(r);
     for (const struct node *n = node->first; n != NULL; n = n->next) {
         if (!reader_text(r, key, n) ||
-            !take_user(r, n, 0, n->text, &domain->users[domain->users_count]))
+            !take_user(r, n, 0, n->text, &domain->users[domain->users_count].name))
             return false;
         domain->users_count++;
     }
@@ -236,29 +290,45 @@ static bool take_alias(struct reader *r, const struct key *key, const struct nod
     return result == ERR_OK && take_targets(r, key, node, domain, alias);
 }
 
+/* A map of names to addresses, sorted. */
+static bool read_names(struct reader *r, const struct key *key, struct node *node,
+                       struct slice domain, struct config_alias **out)
+{
+    size_t count = 0;
+    if (node->kind != NODE_MAP)
+        return reader_expected(r, key, node);
+    struct config_alias *all = arena_alloc_many(r->arena, node_count(node) + 1, sizeof *all);
+    if (all == NULL)
+        return reader_memory(r);
+    for (const struct node *n = node->first; n != NULL; n = n->next)
+        if (!take_alias(r, key, n, domain, &all[count++]))
+            return false;
+    if (count > 1)
+        qsort(all, count, sizeof *all, by_slice);
+    for (size_t i = 1; i < count; i++)
+        if (slice_equal(all[i - 1].name, all[i].name))
+            return reader_fail(r, node, "'%.*s' stands here twice", (int)all[i].name.len,
+                               all[i].name.data);
+    *out = all;
+    return true;
+}
+
 static bool read_aliases(struct reader *r, const struct key *key, struct node *node,
                          void *place)
 {
     struct config_domain *domain = place;
-    if (node->kind != NODE_MAP)
-        return reader_expected(r, key, node);
-    domain->aliases = arena_alloc_many(r->arena, node_count(node) + 1,
-                                       sizeof *domain->aliases);
-    if (domain->aliases == NULL)
-        return reader_memory(r);
-    for (const struct node *n = node->first; n != NULL; n = n->next) {
-        if (!take_alias(r, key, n, domain->name, &domain->aliases[domain->aliases_count]))
-            return false;
-        domain->aliases_count++;
-    }
-    if (domain->aliases_count > 1)
-        qsort(domain->aliases, domain->aliases_count, sizeof *domain->aliases, by_slice);
-    for (size_t i = 1; i < domain->aliases_count; i++)
-        if (slice_equal(domain->aliases[i - 1].name, domain->aliases[i].name))
-            return reader_fail(r, node, "the alias '%.*s' stands here twice",
-                               (int)domain->aliases[i].name.len,
-                               domain->aliases[i].name.data);
-    return true;
+    bool read = read_names(r, key, node, domain->name, &domain->aliases);
+    domain->aliases_count = read ? node_count(node) : 0;
+    return read;
+}
+
+static bool read_senders(struct reader *r, const struct key *key, struct node *node,
+                         void *place)
+{
+    struct config_domain *domain = place;
+    bool read = read_names(r, key, node, domain->name, &domain->senders);
+    domain->senders_count = read ? node_count(node) : 0;
+    return read;
 }
 
 /* ---- domains ---- */
@@ -268,6 +338,11 @@ static const struct key domain_keys[] = {
       .help = "a list of local parts, or a file with one a line" },
     { .name = "aliases", .type = &type_aliases,
       .help = "names with a target or a list of them; \"*\" is every other name" },
+    { .name = "subaddress", .type = &type_text, .fallback = "+", .max = 1,
+      .offset = offsetof(struct domain_said, domain.subaddress),
+      .help = "what follows it in a local part is not looked at; \"\": none" },
+    { .name = "senders", .type = &type_senders,
+      .help = "names with the accounts that may send as them; \"*\" is every name" },
     { .name = "deliver", .type = &type_deliver,
       .offset = offsetof(struct domain_said, domain.deliver),
       .help = "where their mail goes; without it the routes decide" },
@@ -366,6 +441,10 @@ const struct key_type type_users = {
 const struct key_type type_aliases = {
     .expected = "a map such as { postmaster: ops, \"*\": [a, b@example.org] }",
     .read = read_aliases, .schema = schema_aliases, .kind = NODE_MAP,
+};
+const struct key_type type_senders = {
+    .expected = "a map such as { sales: [ann, bob], \"*\": ann }",
+    .read = read_senders, .schema = schema_aliases, .kind = NODE_MAP,
 };
 const struct key_type type_domains = {
     .expected = "a map of domains such as { example.com: { users: [ann] } }",

@@ -2,6 +2,8 @@
  * are those that hostile input is tested against; timeouts are RFC 5321 4.5.3.2. */
 #include "config/reader_private.h"
 
+#include "base/moment.h"
+
 #define YEAR_MS (UINT64_C(366) * 24 * 60 * 60 * 1000)
 #define MIB (UINT64_C(1) << 20)
 
@@ -11,6 +13,10 @@ static const struct choice roles[] = {
 static const struct choice tls_levels[] = {
     { "starttls", CONFIG_TLS_STARTTLS }, { "required", CONFIG_TLS_REQUIRED },
     { "implicit", CONFIG_TLS_IMPLICIT }, { "none", CONFIG_TLS_NONE }, { NULL, 0 },
+};
+static const struct choice auth_levels[] = {
+    { "required", CONFIG_AUTH_REQUIRED }, { "offered", CONFIG_AUTH_OFFERED },
+    { "none", CONFIG_AUTH_NONE }, { NULL, 0 },
 };
 static const struct choice line_ends[] = {
     { "reject", LINE_END_REJECT }, { "convert", LINE_END_CONVERT },
@@ -49,6 +55,14 @@ static const struct key listener_keys[] = {
       .fallback = "starttls",
       .choices = tls_levels,
       .help = "starttls offers it, required insists on it, implicit begins with it" },
+    { .name = "auth", .type = &type_choice,
+      .offset = offsetof(struct config_listener, auth),
+      .choices = auth_levels,
+      .help = "logging in: required on submission, none on relay" },
+    { .name = "auth_in_clear", .type = &type_bool,
+      .offset = offsetof(struct config_listener, auth_in_clear),
+      .fallback = "false",
+      .help = "lets clients log in without TLS: anybody on the way reads their passwords" },
     { .name = NULL },
 };
 
@@ -257,6 +271,45 @@ static const struct key queue_keys[] = {
     { .name = NULL },
 };
 
+static const struct key login_keys[] = {
+    { .name = "failures", .type = &type_count32,
+      .offset = offsetof(struct config_login, failures),
+      .fallback = "3",
+      .min = 1, .max = 1000,
+      .help = "failed log-ins, before a session is closed" },
+    { .name = "delay", .type = &type_duration,
+      .offset = offsetof(struct config_login, delay_ms),
+      .fallback = "1s",
+      .max = HOUR_MS,
+      .help = "the answer after three failures; then doubled each time" },
+    { .name = "delay_max", .type = &type_duration,
+      .offset = offsetof(struct config_login, delay_max_ms),
+      .fallback = "10s",
+      .max = HOUR_MS,
+      .help = "... up to this" },
+    { .name = "dovecot", .type = &type_path,
+      .offset = offsetof(struct config_login, dovecot), .fallback = "", .max = 107,
+      .help = "Dovecot's socket for authentication clients; none: the users files" },
+    { .name = NULL },
+};
+
+static const struct key account_limit_keys[] = {
+    { .name = "messages", .type = &type_count64,
+      .offset = offsetof(struct config_account_limits, messages), .fallback = "0",
+      .help = "the most messages of an account in the window; 0: as many as it likes" },
+    { .name = "recipients", .type = &type_count64,
+      .offset = offsetof(struct config_account_limits, recipients), .fallback = "0",
+      .help = "the most recipients" },
+    { .name = "bytes", .type = &type_size64,
+      .offset = offsetof(struct config_account_limits, bytes), .fallback = "0",
+      .help = "the most octets" },
+    { .name = "window", .type = &type_duration,
+      .offset = offsetof(struct config_account_limits, window_ms), .fallback = "1h",
+      .min = 1000, .max = YEAR_MS,
+      .help = "in how long a time" },
+    { .name = NULL },
+};
+
 static const struct key site_keys[] = {
     { .name = "connections", .type = &type_count32,
       .offset = offsetof(struct config_site, connections),
@@ -383,6 +436,9 @@ const struct key config_keys[] = {
       .offset = offsetof(struct config, routes),
       .keys = route_keys,
       .help = "where mail goes; the first that matches decides" },
+    { .name = "rules", .type = &type_rules,
+      .offset = offsetof(struct config, rules), .fallback = "",
+      .help = "who may do what; the first that matches decides" },
     { .name = "limits", .type = &type_section,
       .offset = offsetof(struct config, limits),
       .fallback = "",
@@ -398,6 +454,16 @@ const struct key config_keys[] = {
       .fallback = "",
       .keys = queue_keys,
       .help = "when delivery is tried again" },
+    { .name = "auth", .type = &type_section,
+      .offset = offsetof(struct config, login),
+      .fallback = "",
+      .keys = login_keys,
+      .help = "what failed log-ins cost" },
+    { .name = "account_limits", .type = &type_section,
+      .offset = offsetof(struct config, account_limits),
+      .fallback = "",
+      .keys = account_limit_keys,
+      .help = "how much each account may send" },
     { .name = "sites", .type = &type_section,
       .offset = offsetof(struct config, site),
       .fallback = "",

@@ -114,23 +114,37 @@ static bool make_map(struct reader *r, struct node *node, const char *name)
     return true;
 }
 
+/* What was not said and depends on the role. False without memory. */
+static bool say_default(struct reader *r, struct node *node, struct slice name,
+                        const char *value)
+{
+    struct node *text = node_text(r->arena, slice_from_string(value), NODE_DEFAULT);
+    if (text == NULL)
+        return reader_memory(r);
+    node_add_named(node, name, text);
+    return true;
+}
+
 static bool read_listener(struct reader *r, const struct key *key, struct node *node,
                           void *place)
 {
     struct config_listener *listener = place;
-    struct slice name = SLICE("bare_line_end");
+    struct slice line_end = SLICE("bare_line_end");
+    struct slice auth = SLICE("auth");
     if (!make_map(r, node, "address"))
         return false;
     if (!reader_map(r, node, key->keys, listener))
         return false;
-    if (node_find(node, name) == NULL) {
-        bool relay = listener->role == CONFIG_ROLE_RELAY;
-        struct node *rule = node_text(r->arena, relay ? SLICE("reject") : SLICE("convert"),
-                                      NODE_DEFAULT);
-        if (rule == NULL)
-            return reader_memory(r);
-        node_add_named(node, name, rule);
+    bool relay = listener->role == CONFIG_ROLE_RELAY;
+    if (node_find(node, line_end) == NULL) {
         listener->bare_line_end = relay ? LINE_END_REJECT : LINE_END_CONVERT;
+        if (!say_default(r, node, line_end, relay ? "reject" : "convert"))
+            return false;
+    }
+    if (node_find(node, auth) == NULL) {
+        listener->auth = relay ? CONFIG_AUTH_NONE : CONFIG_AUTH_REQUIRED;
+        if (!say_default(r, node, auth, relay ? "none" : "required"))
+            return false;
     }
     return true;
 }

@@ -88,7 +88,8 @@ bool reader_keep(struct reader *r, struct buffer *from, struct slice *out);
 extern const struct key_type type_text, type_path, type_bool, type_choice, type_either, type_count32,
     type_count64, type_size32, type_size64, type_duration, type_hostname, type_networks,
     type_addresses, type_address, type_section, type_listeners, type_domains, type_routes,
-    type_deliver, type_certificates, type_users, type_aliases, type_route_to, type_mailbox;
+    type_deliver, type_certificates, type_users, type_aliases,
+    type_senders, type_rules, type_route_to, type_mailbox;
 
 /* Parsers of values that stand alone. */
 bool value_duration(struct slice text, int64_t *out_ms);

@@ -92,6 +92,12 @@ struct tls_facts {
     struct slice server_name;/* that the client asked for, or empty; as long as the
                                 session */
 };
+enum { TLS_BINDING_BYTES = 32 };
+/* What both ends, and nobody between them, know of this session: tls-exporter (RFC 9266).
+ * After the handshake. False where it binds nothing: TLS 1.2 without the extended master
+ * secret (RFC 9266 4.2). */
+bool tls_binding(const struct tls_session *session, char out[TLS_BINDING_BYTES]);
+
 /* After the handshake. */
 void tls_describe(const struct tls_session *session, struct tls_facts *out);
 

@@ -139,6 +139,17 @@ struct slice tls_failure(const struct tls_session *s)
     return slice_from_string(s->failure);
 }
 
+bool tls_binding(const struct tls_session *s, char out[TLS_BINDING_BYTES])
+{
+    static const char label[] = "EXPORTER-Channel-Binding";
+    bool is_bound = SSL_version(s->ssl) >= TLS1_3_VERSION ||
+                    SSL_get_extms_support(s->ssl) == 1;
+    return is_bound && SSL_export_keying_material(s->ssl, (unsigned char *)out,
+                                                  TLS_BINDING_BYTES, label,
+                                                  sizeof label - 1, (const unsigned char *)"", 0,
+                                                  1) == 1;
+}
+
 void tls_describe(const struct tls_session *s, struct tls_facts *out)
 {
     const SSL_CIPHER *cipher = SSL_get_current_cipher(s->ssl);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 enum { WORKERS = 4, WORK_WAITING_MAX = 10000, SPOOL_TRIES = 50, SPOOL_PAUSE_MS = 100,
+       THROTTLE_ENTRIES_MAX = 100000, ACCOUNTS_MAX = 100000,
        LIMITER_ENTRIES_MAX = 100000 };
 
 /* What another try would find just so, it is not worth to be started again for. */
@@ -135,6 +136,8 @@ static int open_dns(struct engine *e)
     };
     enum err error = dns_open(&options, &e->dns);
     free(anchor);
+    if (error == ERR_OK)
+        error = policy_rules_gate_open(e->dns, &e->rules_gate);
     return error == ERR_OK ? 0
            : complain_about("cannot start the resolver", c->trust_anchor, error);
 }
@@ -171,14 +174,18 @@ static int open_loop(struct engine *e, struct engine_loop *l, uint32_t index)
 
 static int open_hosts(struct engine *e)
 {
-    e->gates[0] = e->relay_gate;
-    e->gates[1] = e->quota_gate;
+    struct gate *const gates[] = {
+        e->rules_gate, e->relay_gate, e->quota_gate, e->sender_gate, e->account_gate,
+        e->submission_gate,
+    };
+    _Static_assert(sizeof gates == sizeof e->gates, "all of them, in their order");
+    memcpy(e->gates, gates, sizeof gates);
     for (uint32_t i = 0; i < e->loops_count; i++) {
         struct session_host_options options = {
             .loop = e->loops[i].loop, .intake = spool_intake(e->spool),
             .gates = e->gates, .gates_count = sizeof e->gates / sizeof *e->gates,
             .events = &e->events.sink, .limiter = e->limiter, .thread = i + 1,
-            .tls = e->tls.server,
+            .tls = e->tls.server, .sasl = e->sasl, .throttle = e->throttle,
         };
         enum err error = session_host_open(&options, e->config, &e->loops[i].host);
         for (size_t l = 0; error == ERR_OK && l < e->sockets->listeners; l++)
@@ -209,7 +216,17 @@ static int open_shared(struct engine *e)
     if (error == ERR_OK)
         error = limiter_open(LIMITER_ENTRIES_MAX, &e->limiter);
     if (error == ERR_OK)
+        error = sasl_open(e->workers, &e->sasl);
+    if (error == ERR_OK)
+        error = throttle_open(THROTTLE_ENTRIES_MAX, &e->throttle);
+    if (error == ERR_OK)
         error = policy_relay_gate_open(accounts_find, &e->relay_gate);
+    if (error == ERR_OK)
+        error = policy_sender_gate_open(accounts_may_send, &e->sender_gate);
+    if (error == ERR_OK)
+        error = policy_account_gate_open(ACCOUNTS_MAX, &e->account_gate);
+    if (error == ERR_OK)
+        error = policy_submission_gate_open(&e->submission_gate);
     if (error == ERR_OK)
         error = policy_quota_gate_open(accounts_expand, e->workers, &e->quota_gate);
     return error == ERR_OK ? 0 : complain("cannot start", error);
@@ -294,7 +311,13 @@ void engine_close(struct engine *e)
     free(e->loops);
     free(e->own_addresses);
     policy_quota_gate_close(&e->quota_gate);
+    policy_rules_gate_close(&e->rules_gate);
+    policy_submission_gate_close(&e->submission_gate);
+    policy_account_gate_close(&e->account_gate);
+    policy_sender_gate_close(&e->sender_gate);
     policy_relay_gate_close(&e->relay_gate);
+    sasl_close(&e->sasl);
+    throttle_close(&e->throttle);
     limiter_close(&e->limiter);
     mailbox_close(&e->main);
 }

@@ -12,7 +12,11 @@
 #include "event/workers.h"
 #include "policy/limiter.h"
 #include "policy/quota_gate.h"
+#include "policy/account_gate.h"
 #include "policy/relay_gate.h"
+#include "policy/rules_gate.h"
+#include "policy/sender_gate.h"
+#include "policy/submission_gate.h"
 #include "queue/queue.h"
 #include "session/host.h"
 #include "spool/spool.h"
@@ -81,9 +85,15 @@ struct engine {
     size_t own_addresses_count;
     struct workers *workers;
     struct limiter *limiter;
+    struct sasl *sasl;
+    struct throttle *throttle;
+    struct gate *rules_gate;
     struct gate *relay_gate;
+    struct gate *sender_gate;
+    struct gate *account_gate;
+    struct gate *submission_gate;
     struct gate *quota_gate;
-    struct gate *gates[2];       /* in the order in which they are asked */
+    struct gate *gates[6];       /* in the order in which they are asked */
     struct delivery_routes *routes;
     struct delivery *delivery;
     struct queue *queue;

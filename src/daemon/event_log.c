@@ -14,6 +14,7 @@ static const char *const names[] = {
     [MAIL_DISCARDED] = "discarded",      [MAIL_REPORTED] = "reported",
     [MAIL_SITE_FAILED] = "site-failed",  [MAIL_HELD] = "held",
     [MAIL_RELEASED] = "released",        [MAIL_DELETED] = "deleted",
+    [MAIL_LOGIN] = "login",              [MAIL_LOGIN_FAILED] = "login-failed",
 };
 
 static enum log_level level_of(enum mail_event_kind kind)
@@ -24,6 +25,7 @@ static enum log_level level_of(enum mail_event_kind kind)
         return LOG_DEBUG;
     case MAIL_FAILED:
     case MAIL_SITE_FAILED:
+    case MAIL_LOGIN_FAILED:
         return LOG_WARNING;
     case MAIL_REFUSED:
     case MAIL_ACCEPTED:
@@ -35,6 +37,7 @@ static enum log_level level_of(enum mail_event_kind kind)
     case MAIL_HELD:
     case MAIL_RELEASED:
     case MAIL_DELETED:
+    case MAIL_LOGIN:
         break;
     }
     return LOG_INFO;
@@ -78,6 +81,8 @@ static void put_delivery(struct log_line *line, const struct mail_event *e)
     case MAIL_HELD:
     case MAIL_RELEASED:
     case MAIL_DELETED:
+    case MAIL_LOGIN:
+    case MAIL_LOGIN_FAILED:
         break;
     }
     if (e->kind == MAIL_DEFERRED)
@@ -118,6 +123,7 @@ static void on_event(struct event_sink *sink, const struct mail_event *e)
         log_number(&line, "session", (int64_t)e->session_id);
     text_if(&line, "peer", e->peer);
     text_if(&line, "helo", e->helo);
+    text_if(&line, "account", e->account);
     text_if(&line, "tls", e->tls_version);
     text_if(&line, "cipher", e->tls_cipher);
     if (e->id.value != 0)
@@ -135,6 +141,8 @@ static void on_event(struct event_sink *sink, const struct mail_event *e)
         text_if(&line, "site", e->text);
     else if (e->kind == MAIL_REPORTED)
         text_if(&line, "report", e->text);
+    else if (e->kind == MAIL_LOGIN || e->kind == MAIL_LOGIN_FAILED)
+        text_if(&line, "mechanism", e->text);
     put_delivery(&line, e);
     if (e->outcome != NULL)
         put_outcome(&line, e->outcome);

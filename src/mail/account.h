@@ -26,4 +26,10 @@ typedef enum err account_find(const struct config *config, struct slice address,
 typedef enum err account_expand(const struct config *config, const struct envelope *in,
                                 struct arena *arena, struct envelope *out);
 
+/* Whether an account may use the address as a sender: its own, that of an alias whose mail
+ * it alone gets, or one that the configuration gives to it. ERR_OK with *out_may, or
+ * ERR_MEMORY. Any thread. */
+typedef enum err account_may_send(const struct config *config, struct slice account,
+                                  struct slice address, bool *out_may);
+
 #endif

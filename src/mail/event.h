@@ -27,6 +27,8 @@ enum mail_event_kind {
     MAIL_HELD,
     MAIL_RELEASED,
     MAIL_DELETED,
+    MAIL_LOGIN,          /* `account` was proven; `text` is how */
+    MAIL_LOGIN_FAILED,   /* ... or was not; `account` is what the client said */
 };
 
 struct mail_event {
@@ -36,6 +38,7 @@ struct mail_event {
     struct mail_id id;               /* 0: none */
     struct slice peer;               /* "[192.0.2.1]:25" of the client or next hop */
     struct slice helo;
+    struct slice account;            /* who has logged in, or empty */
     struct slice sender;
     struct slice recipient;
     const struct envelope *envelope; /* MAIL_ACCEPTED */

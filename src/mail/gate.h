@@ -7,6 +7,7 @@
 #ifndef GODWIT_MAIL_GATE_H
 #define GODWIT_MAIL_GATE_H
 
+#include "base/buffer.h"
 #include "base/moment.h"
 #include "base/task.h"
 #include "mail/envelope.h"
@@ -22,6 +23,7 @@ enum gate_point {
     GATE_RCPT = 8,
     GATE_HEADER = 16, /* the header is there, nothing of it in the intake yet */
     GATE_END = 32,    /* the end of data, before the commit */
+    GATE_BODY = 64,   /* each piece of what follows the header, on its way to the intake */
 };
 
 enum gate_action {
@@ -39,32 +41,41 @@ struct gate_answer {
     struct smtp_reply reply;     /* text: static, or lives until the next question */
     uint32_t delay_ms;           /* wait this long before going on (tarpit) */
     struct slice header_prefix;  /* fields to add before the message, whole lines */
-    const struct slice *header;  /* GATE_HEADER: goes on in place of what came: whole
-                                    lines and the empty one; lives like `reply`; NULL:
-                                    unchanged */
+    bool changes_header;         /* GATE_HEADER: `header` goes on in place of what came */
+    struct slice header;         /* whole lines and the empty one; lives like `reply` */
 };
 
 /* What is known of the session at that point. Borrowed until answered. */
 struct config;
+struct net_address;
 
 struct gate_question {
     enum gate_point point;
     const struct config *config;         /* the session's snapshot */
     struct moment now;
     uint64_t session_id;
-    const char *listener_role;           /* "relay" or "submission" */
+    bool is_submission;                  /* the listener's role */
     const struct sockaddr_storage *client;
+    const struct net_address *address;   /* the same */
+    bool is_tls;
+    bool may_relay;                      /* a gate before said so */
     struct slice helo;                   /* empty before HELO */
     bool client_is_trusted;              /* in the networks that may relay */
     struct slice account;                /* the authenticated one, or empty */
     const struct envelope *envelope;     /* from GATE_MAIL on; recipients so far */
     struct slice recipient;              /* GATE_RCPT: the one being asked about */
     struct slice header;                 /* GATE_HEADER: with its empty line, if it has one */
+    struct slice body;                   /* GATE_BODY: for the call of ask() only */
     uint64_t content_size;               /* GATE_END; at GATE_RCPT what the client said
                                             it would be (SIZE=), or 0 */
+    bool content_is_8bit;                /* GATE_END: octets above 127 */
+    bool content_is_mime;                /* GATE_END: there is a MIME-Version */
+    struct buffer *scratch;              /* for an answer that is given at once */
     struct home *home;                   /* of the session's thread */
     void *parked;                        /* the parked gate's own, from ask() until it
                                             answered or was cancelled */
+    void **state;                        /* a gate with forget(): its own, NULL at first,
+                                            kept for the whole transaction */
     /* For a gate that parked: called once, on the session's thread, never from
      * inside ask(). */
     void (*answered)(struct gate_question *question, const struct gate_answer *answer);
@@ -77,13 +88,26 @@ enum gate_result {
 
 struct gate;
 
+/* At GATE_HEADER and GATE_BODY. */
+enum gate_content_of {
+    GATE_CONTENT_OF_ALL,
+    GATE_CONTENT_OF_ACCOUNTS,   /* where somebody has logged in */
+    GATE_CONTENT_OF_SUBMISSION, /* on listeners of that role */
+    GATE_CONTENT_OF_STRANGERS,  /* on relay listeners, of who is neither logged in nor
+                                   trusted */
+};
+
 struct gate_ops {
     const char *name;
     unsigned points;                     /* of enum gate_point */
+    enum gate_content_of content_of;     /* a header that is wanted is kept back */
     enum gate_result (*ask)(struct gate *gate, struct gate_question *question,
                             struct gate_answer *out_answer);
     /* The session ends while the question is parked: answered() must not follow. */
     void (*cancel)(struct gate *gate, struct gate_question *question);
+    /* The transaction is over, or the next begins, and *state is not NULL: frees it, sets
+     * NULL. Nothing of the gate is parked. NULL: the gate keeps no state. */
+    void (*forget)(struct gate *gate, void **state);
 };
 
 struct gate {

@@ -20,7 +20,7 @@ static const struct smtp_reply fault = {
     .code = 451, .status = { 4, 3, 0 }, .text = SLICE_INIT("Local error, try later"),
 };
 
-static const struct smtp_reply *refusal(enum account_kind kind, bool client_is_trusted)
+static const struct smtp_reply *refusal(enum account_kind kind, bool may_relay)
 {
     switch (kind) {
     case ACCOUNT_USER:
@@ -30,7 +30,7 @@ static const struct smtp_reply *refusal(enum account_kind kind, bool client_is_t
     case ACCOUNT_UNKNOWN:
         return &unknown_user;
     case ACCOUNT_FOREIGN:
-        return client_is_trusted ? NULL : &relaying_denied;
+        return may_relay ? NULL : &relaying_denied;
     }
     return &relaying_denied;
 }
@@ -45,7 +45,8 @@ static enum gate_result relay_ask(struct gate *gate, struct gate_question *quest
     if (question->point != GATE_RCPT)
         return GATE_ANSWERED;
     if (g->find(question->config, question->recipient, &kind) == ERR_OK)
-        reply = refusal(kind, question->client_is_trusted);
+        reply = refusal(kind, question->client_is_trusted || question->may_relay ||
+                              question->account.len > 0);
     if (reply != NULL)
         *out_answer = (struct gate_answer){ .action = GATE_REPLY, .reply = *reply };
     return GATE_ANSWERED;

@@ -31,6 +31,9 @@ static void take_xclient(struct session *s, const struct smtp_xclient *x)
         smtp_server_answer(s->engine, &full);
         return;
     }
+    session_take_account(s, x->login);
+    smtp_server_set_authenticated(s->engine, x->login.len > 0);
+    session_offer_auth(s);
     smtp_server_answer(s->engine, NULL);
 }
 
@@ -44,6 +47,7 @@ bool session_ask(struct session *s)
         return session_ask_gates(s, GATE_HELO, slice_make(NULL, 0));
     case SMTP_ASK_MAIL:
         s->discard = s->hold = false;
+        session_gates_forget(s);
         buffer_clear(&s->prefix);
         return session_ask_gates(s, GATE_MAIL, slice_make(NULL, 0));
     case SMTP_ASK_RCPT:
@@ -58,6 +62,8 @@ bool session_ask(struct session *s)
     case SMTP_ASK_VRFY:
         smtp_server_answer(s->engine, NULL);
         return true;
+    case SMTP_ASK_AUTH:
+        return session_ask_auth(s, q);
     case SMTP_ASK_XCLIENT:
         take_xclient(s, q->xclient);
         return true;
@@ -93,13 +99,19 @@ void session_gates_answered(struct session *s, const struct gate_answer *answer)
         session_header_answered(s, answer);
         return;
     }
+    if (s->question.point == GATE_BODY) {
+        session_body_answered(s, answer);
+        return;
+    }
     if (answer != NULL && answer->action == GATE_CLOSE) {
         close_with(s, answer);
         return;
     }
     if (answer != NULL) {
-        if (s->question.point == GATE_END)
+        if (s->question.point == GATE_END) {
+            session_gates_forget(s);
             intake_abort(&s->writer);
+        }
         s->content_mono_ms = 0;
         refuse_and_tell(s, &answer->reply);
         return;

@@ -47,7 +47,8 @@ bool session_begin_intake(struct session *s)
     if (error == ERR_OK) {
         s->content_mono_ms = session_now(s).mono_ms;
         s->content_bytes = 0;
-        s->header_kept = session_gates_want(s, GATE_HEADER);
+        s->body_asked = session_gates_want(s, GATE_BODY);
+        s->header_kept = s->body_asked || session_gates_want(s, GATE_HEADER);
         header_scan_init(&s->header_scan, NULL);
         buffer_clear(&s->header);
         buffer_clear(&s->body);
@@ -85,6 +86,36 @@ static void refuse_content(struct session *s, const struct smtp_reply *reply)
     }
 }
 
+/* A piece of the body: to the gates that want to see it, then to the intake. One that a
+ * gate takes its time about is kept. */
+static void pass_body(struct session *s, struct slice piece)
+{
+    if (!s->body_asked) {
+        pass_on(s, piece);
+        return;
+    }
+    session_ask_gates(s, GATE_BODY, piece);
+    if (s->over || (s->wait != WAIT_GATE && s->wait != WAIT_DELAY))
+        return;
+    if (buffer_len(&s->body) == 0)
+        buffer_append(&s->body, piece);
+    s->question.body = buffer_slice(&s->body);
+}
+
+void session_body_answered(struct session *s, const struct gate_answer *answer)
+{
+    struct slice piece = s->question.body;
+    if (answer != NULL && answer->action == GATE_CLOSE)
+        smtp_server_end(s->engine, &answer->reply);
+    else if (answer != NULL)
+        refuse_content(s, &answer->reply);
+    else if (s->body.overflow)
+        refuse_content(s, &fault);
+    else
+        pass_on(s, piece);
+    buffer_free(&s->body);
+}
+
 /* The gates have seen the header: it goes on, as they left it. */
 void session_header_answered(struct session *s, const struct gate_answer *answer)
 {
@@ -95,19 +126,21 @@ void session_header_answered(struct session *s, const struct gate_answer *answer
         refuse_content(s, &answer->reply);
     else if (s->header.overflow || s->body.overflow)
         refuse_content(s, &fault);
-    if (answer == NULL && !s->header.overflow && buffer_len(&s->header) > 0)
+    bool goes_on = answer == NULL && !s->header.overflow && !s->body.overflow;
+    if (goes_on && buffer_len(&s->header) > 0)
         pass_on(s, buffer_slice(&s->header));
-    if (answer == NULL && !s->body.overflow && buffer_len(&s->body) > 0)
-        pass_on(s, buffer_slice(&s->body));
     buffer_free(&s->header);
-    buffer_free(&s->body);
+    if (goes_on && buffer_len(&s->body) > 0)
+        pass_body(s, buffer_slice(&s->body)); /* frees it when it has gone on */
+    else
+        buffer_free(&s->body);
 }
 
 void session_receive(struct session *s, struct slice piece)
 {
     s->content_bytes += piece.len;
     if (!s->header_kept) {
-        pass_on(s, piece);
+        pass_body(s, piece);
         return;
     }
     struct slice body = piece;
@@ -134,7 +167,8 @@ static void append_received(struct session *s, const struct envelope *e, struct 
         .client_address = buffer_slice(text),
         .by = session_config(s)->hostname,
         .protocol = { .esmtp = smtp_server_is_esmtp(s->engine), .utf8 = e->smtputf8,
-                      .tls = secured },
+                      .tls = secured,
+                      .auth = smtp_server_is_authenticated(s->engine) },
         .tls_version = slice_from_string(tls.version),
         .tls_cipher = slice_from_string(tls.cipher),
         .id = slice_from_string(mail_id_text(s->writer->id, id)),
@@ -160,6 +194,7 @@ static void on_committed(void *context, enum err result, struct mail_id id)
 {
     struct session *s = context;
     s->committing = false;
+    session_gates_forget(s);
     s->content_mono_ms = 0;
     if (s->over) {
         if (result == ERR_OK)
@@ -182,6 +217,7 @@ static void on_committed(void *context, enum err result, struct mail_id id)
 static void discard(struct session *s)
 {
     struct mail_id id = s->writer->id;
+    session_gates_forget(s);
     intake_abort(&s->writer);
     s->content_mono_ms = 0;
     session_emit(s, MAIL_DISCARDED, id, NULL);

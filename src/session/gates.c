@@ -5,7 +5,31 @@
  */
 #include "session/session_private.h"
 
+#include <stdlib.h>
+
 static void gates_go_on(struct session *s);
+
+static bool is_wanted(const struct session *s, const struct gate *gate,
+                      enum gate_point point)
+{
+    if ((gate->ops->points & (unsigned)point) == 0)
+        return false;
+    if (point != GATE_HEADER && point != GATE_BODY)
+        return true;
+    bool is_account = buffer_len(&s->account) > 0;
+    bool is_submission = s->profile->listener->role == CONFIG_ROLE_SUBMISSION;
+    switch (gate->ops->content_of) {
+    case GATE_CONTENT_OF_ALL:
+        return true;
+    case GATE_CONTENT_OF_ACCOUNTS:
+        return is_account;
+    case GATE_CONTENT_OF_SUBMISSION:
+        return is_submission;
+    case GATE_CONTENT_OF_STRANGERS:
+        return !is_account && !is_submission && !s->trusted;
+    }
+    return true;
+}
 
 static void finish(struct session *s, const struct gate_answer *answer)
 {
@@ -27,9 +51,9 @@ static void on_delay_over(struct timer *timer)
 static bool take_answer(struct session *s, const struct gate_answer *answer)
 {
     buffer_append(&s->prefix, answer->header_prefix);
-    if (answer->header != NULL && s->question.point == GATE_HEADER) {
+    if (answer->changes_header && s->question.point == GATE_HEADER) {
         buffer_clear(&s->header);
-        buffer_append(&s->header, *answer->header);
+        buffer_append(&s->header, answer->header);
         s->question.header = buffer_slice(&s->header);
     }
     switch (answer->action) {
@@ -71,16 +95,37 @@ static void on_answered(struct gate_question *question, const struct gate_answer
         session_go_on(s);
 }
 
+/* Its place in this transaction; NULL without memory, or where it keeps nothing. */
+static void **state_of(struct session *s, const struct gate *gate)
+{
+    if (gate->ops->forget == NULL)
+        return NULL;
+    if (s->gate_states == NULL)
+        s->gate_states = calloc(s->host->options.gates_count, sizeof *s->gate_states);
+    return s->gate_states == NULL ? NULL : &s->gate_states[s->gate_at];
+}
+
+void session_gates_forget(struct session *s)
+{
+    const struct session_host_options *o = &s->host->options;
+    for (size_t i = 0; s->gate_states != NULL && i < o->gates_count; i++)
+        if (s->gate_states[i] != NULL)
+            o->gates[i]->ops->forget(o->gates[i], &s->gate_states[i]);
+    free(s->gate_states);
+    s->gate_states = NULL;
+}
+
 static void gates_go_on(struct session *s)
 {
     const struct session_host_options *o = &s->host->options;
     while (s->gate_at < o->gates_count) {
         struct gate_answer answer = { .action = GATE_PASS };
         struct gate *gate = o->gates[s->gate_at];
-        if ((gate->ops->points & (unsigned)s->question.point) == 0) {
+        if (!is_wanted(s, gate, s->question.point)) {
             s->gate_at++;
             continue;
         }
+        s->question.state = state_of(s, gate);
         if (gate->ops->ask(gate, &s->question, &answer) == GATE_PARKED) {
             s->gate_parked = gate;
             s->wait = WAIT_GATE;
@@ -98,7 +143,7 @@ static uint64_t content_size(struct session *s, enum gate_point point)
                               : smtp_server_facts(s->engine)->size;
 }
 
-bool session_ask_gates(struct session *s, enum gate_point point, struct slice recipient)
+bool session_ask_gates(struct session *s, enum gate_point point, struct slice what)
 {
     s->gate_at = 0;
     s->question = (struct gate_question){
@@ -106,16 +151,22 @@ bool session_ask_gates(struct session *s, enum gate_point point, struct slice re
         .now = session_now(s),
         .session_id = s->id,
         .config = session_config(s),
-        .listener_role = s->profile->listener->role == CONFIG_ROLE_RELAY ? "relay"
-                                                                         : "submission",
+        .is_submission = s->profile->listener->role == CONFIG_ROLE_SUBMISSION,
         .client = &s->client.storage,
+        .address = &s->client,
+        .is_tls = smtp_server_is_secured(s->engine),
         .helo = point == GATE_HELO ? smtp_server_question(s->engine)->text
                                    : smtp_server_helo(s->engine),
         .client_is_trusted = s->trusted,
+        .account = buffer_slice(&s->account),
         .envelope = smtp_server_envelope(s->engine),
-        .recipient = recipient,
+        .recipient = point == GATE_RCPT ? what : slice_make(NULL, 0),
+        .body = point == GATE_BODY ? what : slice_make(NULL, 0),
         .header = point == GATE_HEADER ? buffer_slice(&s->header) : slice_make(NULL, 0),
         .content_size = content_size(s, point),
+        .content_is_8bit = smtp_server_facts(s->engine)->has_8bit,
+        .content_is_mime = smtp_server_is_mime(s->engine),
+        .scratch = &s->host->scratch,
         .home = loop_home(s->host->options.loop),
         .answered = on_answered,
     };
@@ -127,7 +178,7 @@ bool session_gates_want(const struct session *s, enum gate_point point)
 {
     const struct session_host_options *o = &s->host->options;
     for (size_t i = 0; i < o->gates_count; i++)
-        if ((o->gates[i]->ops->points & (unsigned)point) != 0)
+        if (is_wanted(s, o->gates[i], point))
             return true;
     return false;
 }

@@ -11,6 +11,7 @@
 enum {
     OUT_MAX = 256 * 1024,
     TEXT_MAX = 128 * 1024,
+    SCRATCH_MAX = 64 * 1024 * 1024,      /* a header, and what is added to it */
     PREFIX_MAX = 64 * 1024,              /* what an intake takes */
     EXPANDED_BYTES_MAX = 64 * 1024 * 1024,
 };
@@ -31,6 +32,7 @@ enum err session_host_open(const struct session_host_options *options,
     buffer_init(&h->out, OUT_MAX);
     buffer_init(&h->text, TEXT_MAX);
     buffer_init(&h->prefix, PREFIX_MAX);
+    buffer_init(&h->scratch, SCRATCH_MAX);
     arena_init(&h->arena, EXPANDED_BYTES_MAX);
     timer_init(&h->drain, options->loop, on_drain_over);
     *out = h;
@@ -65,6 +67,7 @@ void session_host_close(struct session_host **host)
     buffer_free(&h->out);
     buffer_free(&h->text);
     buffer_free(&h->prefix);
+    buffer_free(&h->scratch);
     arena_free(&h->arena);
     *host = NULL;
     free(h);
@@ -124,6 +127,8 @@ static void tell_to_end(struct session *s, bool at_once)
         return;
     }
     session_gates_cancel(s);
+    sasl_end(&s->auth);
+    timer_clear(&s->delay);
     smtp_server_end(s->engine, &bye);
     s->wait = WAIT_INPUT;
     session_go_on(s);

@@ -6,6 +6,8 @@
 #ifndef GODWIT_SESSION_HOST_H
 #define GODWIT_SESSION_HOST_H
 
+#include "accounts/sasl.h"
+#include "accounts/throttle.h"
 #include "config/config.h"
 #include "crypto/tls.h"
 #include "event/loop.h"
@@ -23,6 +25,8 @@ struct session_host_options {
     size_t gates_count;
     struct event_sink *events;    /* or NULL */
     struct limiter *limiter;      /* of connections, shared by all hosts */
+    struct sasl *sasl;            /* NULL: nobody can log in */
+    struct throttle *throttle;    /* of failed log-ins; NULL only without sasl */
     struct tls_server *tls;       /* held; NULL: no listener offers TLS */
     uint32_t thread;              /* a number for the ids of sessions */
 };

@@ -73,6 +73,7 @@ void session_greet(struct session *s)
         refuse(s, &early);
         return;
     }
+    session_offer_auth(s);
     session_ask_gates(s, GATE_CONNECT, slice_make(NULL, 0));
 }
 

@@ -51,9 +51,11 @@ static bool step(struct session *s, struct slice *input)
 {
     struct slice piece;
     struct slice before = *input;
+    bool is_response = smtp_server_phase(s->engine) == SMTP_PHASE_AUTH;
     enum smtp_server_step next = smtp_server_next(s->engine, input, &piece);
     if (before.len > input->len && next != SMTP_SERVER_CONTENT)
-        session_note_client(s, slice_part(before, 0, before.len - input->len));
+        session_note_client(s, slice_part(before, 0, before.len - input->len),
+                            is_response);
     switch (next) {
     case SMTP_SERVER_NEED_INPUT:
         session_flush(s);
@@ -69,6 +71,7 @@ static bool step(struct session *s, struct slice *input)
         session_receive(s, piece);
         return s->wait == WAIT_INPUT;
     case SMTP_SERVER_DROPPED:
+        session_gates_forget(s);
         intake_abort(&s->writer);
         s->content_mono_ms = 0;
         return true;

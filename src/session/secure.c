@@ -36,6 +36,8 @@ void session_secured(struct session *s)
         session_greet(s);
     } else {
         smtp_server_secured(s->engine);
+        buffer_free(&s->account);
+        session_offer_auth(s);
         session_go_on(s);
     }
 }

@@ -46,6 +46,7 @@ static struct profile *profile_make(struct session_host *h, size_t index)
         .command_bytes_max = c->limits.command_bytes,
         .errors_max = c->limits.errors,
         .junk_max = c->limits.junk_commands,
+        .auth_failures_max = c->login.failures,
     };
     return p;
 }
@@ -67,6 +68,7 @@ static void session_free(struct deferred *deferred)
     list_remove(&s->node);
     s->host->sessions_count--;
     smtp_server_free(&s->engine);
+    buffer_free(&s->account);
     buffer_free(&s->input);
     buffer_free(&s->prefix);
     buffer_free(&s->header);
@@ -107,6 +109,8 @@ void session_over(struct session *s)
 {
     s->over = true;
     session_gates_cancel(s);
+    session_gates_forget(s);
+    sasl_end(&s->auth);
     timer_clear(&s->delay);
     intake_abort(&s->writer);
     if (s->stream == NULL && !s->committing)

@@ -3,7 +3,7 @@
  * A session is many files: host.c (the loop's sessions), open.c (from accept to
  * greeting), pump.c (bytes to the engine and back), ask.c (the engine's questions),
  * gates.c (asking the gates in order), commit.c (the message into the intake),
- * deadline.c (time), secure.c (going over to TLS), transcript.c (what was said, for the
+ * deadline.c (time), auth.c (who the client is), secure.c (going over to TLS), transcript.c (what was said, for the
  * log).
  */
 #ifndef GODWIT_SESSION_SESSION_PRIVATE_H
@@ -44,6 +44,7 @@ struct session_host {
     uint64_t sessions_made;
     struct buffer out;            /* of whichever session is being pumped */
     struct buffer text;           /* scratch for prefixes and logs */
+    struct buffer scratch;        /* for the answer of a gate */
     struct buffer prefix;         /* of the message being committed */
     struct arena arena;           /* likewise: its expanded envelope */
     bool draining;
@@ -58,8 +59,11 @@ enum session_wait {
     WAIT_INTAKE,  /* the intake has enough for now */
     WAIT_COMMIT,  /* the message is being made durable */
     WAIT_DRAIN,   /* the client does not read our replies */
+    WAIT_AUTH,    /* a password is being checked */
     WAIT_TLS,     /* the answer to STARTTLS leaves, or hands are shaken */
 };
+
+enum { SESSION_MECHANISM_MAX = 24 };
 
 struct session {
     struct stream_owner owner;
@@ -84,6 +88,10 @@ struct session {
     bool proxy_wanted;            /* a PROXY header comes first */
     bool over;                    /* said all: goes when the commit is answered */
     bool drain_told;              /* asked to end at the next quiet moment */
+    struct buffer account;        /* who has logged in; empty: nobody */
+    struct sasl_exchange *auth;   /* under way, or given up by the client */
+    enum sasl_result auth_result; /* while its answer waits */
+    char mechanism[SESSION_MECHANISM_MAX];
     /* the transaction */
     struct intake_writer *writer;
     bool committing;
@@ -91,7 +99,8 @@ struct session {
     bool hold;
     struct buffer prefix;         /* fields that gates add */
     struct buffer header;         /* kept back while a gate wants to see it */
-    struct buffer body;           /* what came with its last piece */
+    struct buffer body;           /* what came with its last piece, or waits for a gate */
+    bool body_asked;              /* a gate wants to see it */
     struct header_scan header_scan;
     bool header_kept;             /* ... which is so until it has been asked */
     int64_t content_mono_ms;      /* when the content began; 0: not inside one */
@@ -99,6 +108,7 @@ struct session {
     /* the gate that is being asked */
     size_t gate_at;
     struct gate *gate_parked;
+    void **gate_states;           /* one for each gate, or NULL */
     struct gate_question question;
     struct timer delay;
 };
@@ -127,8 +137,9 @@ void session_flush(struct session *s);
 bool session_ask(struct session *s);
 
 /* gates.c: asks the gates at a point; true when `session_gates_answered` has been
- * called already. */
-bool session_ask_gates(struct session *s, enum gate_point point, struct slice recipient);
+ * called already. `what` is the recipient at GATE_RCPT, the piece at GATE_BODY. */
+bool session_ask_gates(struct session *s, enum gate_point point, struct slice what);
+void session_gates_forget(struct session *s); /* the transaction is over */
 void session_gates_cancel(struct session *s);
 bool session_gates_want(const struct session *s, enum gate_point point);
 
@@ -139,7 +150,13 @@ void session_gates_answered(struct session *s, const struct gate_answer *answer)
 bool session_begin_intake(struct session *s);
 void session_receive(struct session *s, struct slice piece);
 void session_header_answered(struct session *s, const struct gate_answer *answer);
+void session_body_answered(struct session *s, const struct gate_answer *answer);
 void session_commit(struct session *s);
+
+/* auth.c */
+void session_offer_auth(struct session *s);
+bool session_ask_auth(struct session *s, const struct smtp_question *q); /* as session_ask() */
+bool session_take_account(struct session *s, struct slice account);
 
 /* secure.c: what was said leaves in clear, then the handshake. */
 void session_secure(struct session *s);
@@ -151,7 +168,7 @@ void session_not_secured(struct session *s);    /* STREAM_FAILED meanwhile */
 void session_deadline(struct session *s, bool progress);
 
 /* transcript.c */
-void session_note_client(struct session *s, struct slice bytes);
+void session_note_client(struct session *s, struct slice bytes, bool is_response);
 void session_note_server(struct session *s, struct slice bytes);
 void session_emit(struct session *s, enum mail_event_kind kind, struct mail_id id,
                   const struct smtp_reply *reply);

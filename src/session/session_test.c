@@ -20,9 +20,9 @@ struct fake_gate {
     struct gate gate;
     struct gate_ops ops;
     struct gate_answer answer;
-    struct slice replacement;
     bool parks;
     bool cancelled;
+    unsigned states;             /* that it keeps */
     struct gate_question *parked;
     struct task task;
     unsigned asked;
@@ -41,6 +41,7 @@ struct world {
     uint16_t port;
     /* the intake */
     struct buffer content;
+    struct buffer body_seen;     /* by the gate */
     char prefix[4096];
     unsigned commits;
     unsigned aborts;
@@ -142,6 +143,15 @@ static enum gate_result gate_ask(struct gate *gate, struct gate_question *questi
     struct fake_gate *g = container_of(gate, struct fake_gate, gate);
     struct slice seen = question->point == GATE_HEADER ? question->header
                                                        : question->recipient;
+    if (question->point == GATE_BODY) {
+        seen = question->body;
+        assert_true(seen.len > 0);
+        buffer_append(&w->body_seen, seen);
+    }
+    if (g->ops.forget != NULL && *question->state == NULL) {
+        *question->state = g;
+        g->states++;
+    }
     g->asked++;
     assert_true((g->ops.points & (unsigned)question->point) != 0);
     snprintf(g->seen, sizeof g->seen, "%.*s", (int)seen.len, seen.len > 0 ? seen.data : "");
@@ -160,6 +170,15 @@ static void gate_cancel(struct gate *gate, struct gate_question *question)
     struct fake_gate *g = container_of(gate, struct fake_gate, gate);
     assert_ptr_equal(g->parked, question);
     g->cancelled = true;
+}
+
+static void gate_forget(struct gate *gate, void **state)
+{
+    struct fake_gate *g = container_of(gate, struct fake_gate, gate);
+    assert_ptr_equal(*state, g);
+    assert_null(g->parked);
+    *state = NULL;
+    g->states--;
 }
 
 /* ---- the client ---- */
@@ -382,13 +401,13 @@ static void a_gate_sees_and_changes_the_header(void **state)
     (void)state;
     struct fake_gate *g = &w->gate;
     g->ops.points = GATE_HEADER;
-    g->replacement = SLICE("S: new\r\n\r\n");
-    g->answer = (struct gate_answer){ .action = GATE_PASS, .header = &g->replacement };
+    g->answer = (struct gate_answer){ .action = GATE_PASS, .changes_header = true,
+                                      .header = SLICE("S: new\r\n\r\n") };
     play((const char *const[]){ ENVELOPE, "S: old\r\nT: u\r\n\r\nbody\r\n.\r\n", NULL },
          "220 250 250 250 354 250 ");
     assert_string_equal(g->seen, "S: old\r\nT: u\r\n\r\n");
     assert_true(content_is("S: new\r\n\r\nbody\r\n"));
-    g->answer.header = NULL;
+    g->answer.changes_header = false;
     play((const char *const[]){ ENVELOPE, "S: alone\r\n.\r\n", NULL },
          "220 250 250 250 354 250 ");
     assert_string_equal(g->seen, "S: alone\r\n");
@@ -400,6 +419,41 @@ static void a_gate_sees_and_changes_the_header(void **state)
     play((const char *const[]){ ENVELOPE, "S: bad\r\n.\r\n", "NOOP\r\n", NULL },
          "220 250 250 250 354 550 250 ");
     assert_int_equal(w->commits, 2);
+}
+
+/* The body goes through it in pieces, whether it takes its time or not. */
+static void a_gate_sees_the_body(void **state)
+{
+    (void)state;
+    struct fake_gate *g = &w->gate;
+    buffer_init(&w->body_seen, 1 << 20);
+    g->ops.forget = gate_forget;
+    for (int round = 0; round < 4; round++) {
+        g->parks = round % 2 == 1;
+        g->ops.points = round < 2 ? GATE_BODY : GATE_HEADER | GATE_BODY | GATE_END;
+        g->answer = (struct gate_answer){ .action = GATE_PASS };
+        w->wait_after = round == 2 ? 5 : 0;
+        play((const char *const[]){ ENVELOPE, "S: x\r\n\r\nbody\r\n..\r\n.\r\n",
+                                    "MAIL FROM:<>\r\n", NULL },
+             "220 250 250 250 354 250 250 ");
+        assert_true(content_is("S: x\r\n\r\nbody\r\n.\r\n"));
+        assert_true(slice_equal(buffer_slice(&w->body_seen), SLICE("body\r\n.\r\n")));
+        buffer_clear(&w->body_seen);
+        assert_int_equal(g->states, 0);
+    }
+    assert_int_equal(w->commits, 4);
+    g->answer = (struct gate_answer){ .action = GATE_REPLY,
+        .reply = smtp_reply_make(550, 5, 7, 1, SLICE("no")) };
+    for (int round = 0; round < 2; round++) {
+        g->parks = round == 1;
+        g->ops.points = GATE_BODY;
+        play((const char *const[]){ ENVELOPE, "S: x\r\n\r\nbody\r\nmore\r\n.\r\n", "NOOP\r\n",
+                                    NULL }, "220 250 250 250 354 550 250 ");
+        g->answer.action = GATE_REPLY;
+    }
+    assert_int_equal(w->commits, 4);
+    assert_int_equal(g->states, 0);
+    buffer_free(&w->body_seen);
 }
 
 static void a_parked_gate_is_told_when_the_client_goes(void **state)
@@ -440,6 +494,7 @@ int main(void)
         TEST(a_gate_refuses_drops_discards_and_holds),
         TEST(a_gate_may_take_its_time_and_add_fields),
         TEST(a_gate_sees_and_changes_the_header),
+        TEST(a_gate_sees_the_body),
         TEST(a_parked_gate_is_told_when_the_client_goes),
         TEST(a_host_that_closes_takes_its_sessions_along),
     };

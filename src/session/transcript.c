@@ -18,26 +18,57 @@ static void note_line(struct session *s, const char *who, struct slice text)
     log_end(&line);
 }
 
-static void note(struct session *s, const char *who, struct slice bytes)
+static struct slice take_line(struct slice *bytes)
 {
     struct slice text;
-    while (slice_split(&bytes, '\n', &text)) {
-        if (text.len > 0 && text.data[text.len - 1] == '\r')
-            text.len--;
-        note_line(s, who, text);
-    }
+    slice_split(bytes, '\n', &text);
+    if (text.len > 0 && text.data[text.len - 1] == '\r')
+        text.len--;
+    return text;
 }
 
-void session_note_client(struct session *s, struct slice bytes)
+/* AUTH and its mechanism may be read by anybody, what follows may not. */
+static struct slice without_response(struct slice line)
 {
-    if (is_wanted(s))
-        note(s, "client", bytes);
+    if (!slice_starts_with_nocase(line, SLICE("AUTH ")))
+        return line;
+    size_t space = slice_find(slice_from(line, 5), ' ');
+    return space == SLICE_NOT_FOUND ? line : slice_part(line, 0, 5 + space);
+}
+
+static void note_secret(struct session *s, const char *who, struct slice shown)
+{
+    char bytes[80];
+    struct buffer line = { .memory = bytes, .capacity = sizeof bytes, .max = sizeof bytes };
+    buffer_append(&line, slice_part(shown, 0, sizeof bytes - 16));
+    buffer_append(&line, SLICE("<hidden>"));
+    note_line(s, who, buffer_slice(&line));
+}
+
+void session_note_client(struct session *s, struct slice bytes, bool is_response)
+{
+    while (is_wanted(s) && bytes.len > 0) {
+        struct slice line = take_line(&bytes);
+        struct slice shown = without_response(line);
+        if (is_response)
+            note_secret(s, "client", slice_make(NULL, 0));
+        else if (shown.len < line.len)
+            note_secret(s, "client", slice_part(line, 0, shown.len + 1));
+        else
+            note_line(s, "client", line);
+        is_response = false;
+    }
 }
 
 void session_note_server(struct session *s, struct slice bytes)
 {
-    if (is_wanted(s))
-        note(s, "server", bytes);
+    while (is_wanted(s) && bytes.len > 0) {
+        struct slice line = take_line(&bytes);
+        if (line.len > 4 && slice_starts_with_nocase(line, SLICE("334 ")))
+            note_secret(s, "server", SLICE("334 "));
+        else
+            note_line(s, "server", line);
+    }
 }
 
 void session_emit(struct session *s, enum mail_event_kind kind, struct mail_id id,
@@ -55,6 +86,7 @@ void session_emit(struct session *s, enum mail_event_kind kind, struct mail_id i
     };
     if (s->engine != NULL) {
         event.helo = smtp_server_helo(s->engine);
+        event.account = buffer_slice(&s->account);
         event.envelope = smtp_server_envelope(s->engine);
         event.sender = event.envelope->sender;
         event.size = smtp_server_facts(s->engine)->size;

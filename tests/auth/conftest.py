@@ -1,5 +1,6 @@
-"""The folder's own helpers."""
+"""The folder's own helpers, and the name server of the interop tests."""
 import os
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "interop")]

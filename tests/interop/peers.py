@@ -40,6 +40,20 @@ def need(*packages):
         pytest.skip(f"cannot take {' '.join(packages)}: {trouble}")
 
 
+@functools.lru_cache(maxsize=None)
+def node_modules():
+    """The folder of the clients written for Node.js, as their lock file says."""
+    folder = os.path.join(FOLDER, "node")
+    os.makedirs(folder, exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(os.path.join(godwit.TOP, "tests", "clients", name), folder)
+    done = subprocess.run([available("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+                          cwd=folder, capture_output=True, text=True, timeout=300)
+    if done.returncode != 0:
+        pytest.skip(f"npm cannot take the clients: {done.stderr.strip()[-300:]}")
+    return os.path.join(folder, "node_modules")
+
+
 def program(path):
     return os.path.join(ROOT, path)
 
@@ -312,7 +326,7 @@ def dovecot(folder):
     for user in ("anna", "bert", "full"):
         p.make(f"box/{user}", "receiver", 0o700)
     own = p.id("receiver")
-    p.write("users", "".join(f"{user}@far.test:{{PLAIN}}x:{own}:{own}::"
+    p.write("users", "".join(f"{user}@far.test:{{PLAIN}}pen cil:{own}:{own}::"
                              f"{p.path('box', user)}::\n" for user in ("anna", "bert")))
     config = p.write("dovecot.conf", f"""
 base_dir = {p.path('run')}
@@ -338,6 +352,11 @@ service lmtp {{
     port = {p.port}
   }}
   unix_listener {p.path('run')}/lmtp-here {{
+    mode = 0666
+  }}
+}}
+service auth {{
+  unix_listener {p.path('run')}/auth-here {{
     mode = 0666
   }}
 }}

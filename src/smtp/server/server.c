@@ -1,8 +1,8 @@
 /* server.c: lines in, verbs out of a table, replies counted.
  *
  * RFC 5321 4.1.4 (order of commands), 4.2 (replies), 4.5.3; RFC 2920 3.2 (a server
- * answers commands in order, whatever came in one packet); RFC 3207 4 (what may be said
- * where TLS is required), 4.2 (what is forgotten).
+ * answers commands in order, whatever came in one packet); RFC 3207 4, RFC 4954 6 (what may be said
+ * where TLS or AUTH is required), RFC 3207 4.2 (what is forgotten).
  */
 #include "smtp/server/server_private.h"
 
@@ -32,7 +32,7 @@ static const struct verb verbs[] = {
     { "EXPN", ANY, true, false, verb_unimplemented, NULL },
     { "ETRN", ANY, true, false, verb_unimplemented, NULL },
     { "STARTTLS", ANY, false, true, verb_starttls, NULL },
-    { "AUTH", ANY, true, false, verb_unimplemented, NULL },
+    { "AUTH", SMTP_PHASE_READY, false, false, verb_auth, auth_accepted },
     { "TURN", ANY, true, false, verb_unimplemented, NULL },
     { "SEND", ANY, true, false, verb_unimplemented, NULL },
     { "SOML", ANY, true, false, verb_unimplemented, NULL },
@@ -63,6 +63,7 @@ void smtp_server_options_default(struct smtp_server_options *options)
         .command_bytes_max = 4096,
         .errors_max = 20,
         .junk_max = 100,
+        .auth_failures_max = 3,
     };
 }
 
@@ -87,6 +88,7 @@ void smtp_server_free(struct smtp_server **server)
     transaction_drop(*server);
     arena_free(&(*server)->txn.arena);
     arena_free(&(*server)->xclient_arena);
+    buffer_free(&(*server)->response);
     free(*server);
     *server = NULL;
 }
@@ -179,6 +181,8 @@ static void say_out_of_order(struct smtp_server *s, const struct verb *verb)
         text = SLICE("Send HELO or EHLO first");
     else if (s->phase == SMTP_PHASE_CHUNKS)
         text = SLICE("Only BDAT, RSET or QUIT may follow BDAT");
+    else if (verb->run == verb_auth)
+        text = SLICE("Not within a transaction");
     else if (verb->run == verb_mail)
         text = SLICE("Sender already given");
     else if (s->phase == SMTP_PHASE_READY)
@@ -213,6 +217,9 @@ static void run_line(struct smtp_server *s, struct slice line)
         say_out_of_order(s, s->verb);
     else if (s->options->requires_tls && !s->secured && !s->verb->in_clear)
         server_say_text(s, 530, 5, 7, 0, SLICE("Must issue a STARTTLS command first"));
+    else if (s->auth.is_required && !s->authenticated && !s->verb->in_clear &&
+             s->verb->run != verb_auth)
+        server_say_text(s, 530, 5, 7, 0, SLICE("Authentication required"));
     else if (command.has_control && s->verb->run != verb_bdat)
         server_say_text(s, 501, 5, 5, 4, SLICE("Control character in the arguments"));
     else
@@ -225,26 +232,45 @@ static void say_bad_line(struct smtp_server *s, struct slice text)
     server_say_and_close(s, &reply);
 }
 
+/* RFC 4954 4: what is said of AUTH may be longer than other commands. */
+static size_t line_limit(const struct smtp_server *s, struct slice input)
+{
+    size_t limit = s->options->command_bytes_max;
+    bool is_auth = s->phase == SMTP_PHASE_AUTH ||
+                   slice_starts_with_nocase(input, SLICE("AUTH "));
+    return is_auth && limit < SMTP_SERVER_AUTH_MAX ? SMTP_SERVER_AUTH_MAX : limit;
+}
+
+static void say_too_long(struct smtp_server *s, struct slice input)
+{
+    if (s->phase == SMTP_PHASE_AUTH || slice_starts_with_nocase(input, SLICE("AUTH ")))
+        auth_line_too_long(s);
+    else
+        server_say_text(s, 500, 5, 5, 2, SLICE("Line too long"));
+}
+
 /* One line, if it is all there. False: more input is needed. */
 static bool take_line(struct smtp_server *s, struct slice *input)
 {
     struct slice line;
     size_t used;
+    void (*run)(struct smtp_server *, struct slice) =
+        s->phase == SMTP_PHASE_AUTH ? auth_line : run_line;
     if (s->skipping_line) {
         s->skipping_line = !smtp_line_skip(input);
         return !s->skipping_line;
     }
-    switch (smtp_line_take(*input, s->options->command_bytes_max, &line, &used)) {
+    switch (smtp_line_take(*input, line_limit(s, *input), &line, &used)) {
     case SMTP_LINE_TAKEN:
         s->more_input = used < input->len;
-        run_line(s, line);
+        run(s, line);
         *input = slice_from(*input, used);
         return true;
     case SMTP_LINE_NEED_MORE:
         return false;
     case SMTP_LINE_TOO_LONG:
         s->skipping_line = true;
-        server_say_text(s, 500, 5, 5, 2, SLICE("Line too long"));
+        say_too_long(s, *input);
         return true;
     case SMTP_LINE_BARE_LINE_END:
         say_bad_line(s, SLICE("Bare CR or LF in a command, closing"));
@@ -260,6 +286,8 @@ void smtp_server_secured(struct smtp_server *s)
 {
     s->securing = false;
     s->secured = true;
+    s->authenticated = false;
+    s->auth = (struct smtp_server_auth){ .mechanisms = slice_make(NULL, 0) };
     s->helo_len = 0;
     s->esmtp = false;
     server_enter(s, SMTP_PHASE_START);
@@ -322,6 +350,10 @@ static void end_answered(struct smtp_server *s, const struct smtp_reply *reply)
 static void refused(struct smtp_server *s, enum smtp_ask ask,
                     const struct smtp_reply *reply)
 {
+    if (ask == SMTP_ASK_AUTH) {
+        auth_refused(s, reply);
+        return;
+    }
     if (ask == SMTP_ASK_MAIL)
         server_enter(s, SMTP_PHASE_READY);
     if (ask == SMTP_ASK_RCPT)
@@ -378,6 +410,11 @@ const struct envelope *smtp_server_envelope(const struct smtp_server *s)
 const struct content_facts *smtp_server_facts(const struct smtp_server *s)
 {
     return &s->txn.decoder.facts;
+}
+
+bool smtp_server_is_mime(const struct smtp_server *s)
+{
+    return s->txn.header.count[HEADER_MIME_VERSION] > 0;
 }
 
 struct slice smtp_server_helo(const struct smtp_server *s)

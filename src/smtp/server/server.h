@@ -1,6 +1,6 @@
 /* server.h: the server's side of one SMTP session, as a value without I/O.
  *
- * RFC 5321, 1870, 2034, 2920, 3030, 3207, 3461, 6152, 6531; HOSTILE parts A and B. Bytes
+ * RFC 5321, 1870, 2034, 2920, 3030, 3207, 3461, 4954, 6152, 6531; HOSTILE parts A and B. Bytes
  * of the client go in, replies come out in `out`, and whatever is not the protocol's
  * own to decide comes back as a question:
  *
@@ -31,6 +31,7 @@ struct smtp_server_options {
     uint32_t errors_max;          /* 5xx replies since the last message that was taken;
                                      then 421 4.7.0 */
     uint32_t junk_max;            /* commands since then that bring no mail forward */
+    uint32_t auth_failures_max;   /* 535 replies; then 421 4.7.0 */
     bool offers_tls;              /* STARTTLS */
     bool requires_tls;            /* ... and without it there is no mail: 530 5.7.0 */
 };
@@ -56,6 +57,9 @@ enum smtp_ask {
     SMTP_ASK_DATA,    /* the content is about to come: begin the intake */
     SMTP_ASK_END,     /* the content is complete: commit, and answer when durable */
     SMTP_ASK_VRFY,    /* `text` */
+    SMTP_ASK_AUTH,    /* `text` is the mechanism, empty when its exchange goes on; then or
+                         with an initial response also `response`. Answer with
+                         smtp_server_challenge(), or as any question: 235, 535 ... */
     SMTP_ASK_XCLIENT, /* `xclient`; the session starts anew after a positive answer */
 };
 
@@ -77,6 +81,20 @@ struct smtp_question {
     const struct envelope_recipient *recipient;
     uint64_t declared_size;               /* SIZE=, 0 when not said */
     const struct smtp_xclient *xclient;
+    struct slice response;                /* octets, decoded */
+    bool has_response;
+};
+
+enum {
+    SMTP_SERVER_AUTH_MAX = 12288,         /* octets of a line of AUTH: RFC 4954 4 */
+    SMTP_SERVER_MECHANISM_MAX = 64,
+};
+
+/* What the client may do about who it is. */
+struct smtp_server_auth {
+    struct slice mechanisms;  /* for EHLO, parted by spaces; borrowed; empty: none now */
+    bool after_tls;           /* there are some after STARTTLS: 538 5.7.11 until then */
+    bool is_required;         /* ... and without it there is no mail: 530 5.7.0 */
 };
 
 struct smtp_server;
@@ -98,6 +116,16 @@ void smtp_server_trust(struct smtp_server *server, bool may_xclient);
  * not the client's to reset. */
 void smtp_server_secured(struct smtp_server *server);
 bool smtp_server_is_secured(const struct smtp_server *server);
+
+/* From now on; asked anew after each smtp_server_secured(). */
+void smtp_server_offer_auth(struct smtp_server *server, const struct smtp_server_auth *auth);
+/* By other means than AUTH (XCLIENT), or no more. */
+void smtp_server_set_authenticated(struct smtp_server *server, bool authenticated);
+bool smtp_server_is_authenticated(const struct smtp_server *server);
+
+/* Answers SMTP_ASK_AUTH with 334 and these octets; the client's response is asked about
+ * next, if it does not give up. */
+void smtp_server_challenge(struct smtp_server *server, struct slice challenge);
 
 /* Says the greeting (220), or refuses with the reply, after which only CLOSE comes. */
 void smtp_server_greet(struct smtp_server *server, const struct smtp_reply *refusal);
@@ -135,6 +163,7 @@ enum smtp_server_phase {
     SMTP_PHASE_CHUNK = 32,   /* inside a BDAT chunk */
     SMTP_PHASE_CHUNKS = 64,  /* between BDAT chunks */
     SMTP_PHASE_CLOSED = 128,
+    SMTP_PHASE_AUTH = 256,   /* a response is awaited, or being asked about */
 };
 
 enum smtp_server_phase smtp_server_phase(const struct smtp_server *server);
@@ -142,6 +171,8 @@ enum smtp_server_phase smtp_server_phase(const struct smtp_server *server);
 /* The current transaction; valid from SMTP_ASK_MAIL until the answer to ASK_END. */
 const struct envelope *smtp_server_envelope(const struct smtp_server *server);
 const struct content_facts *smtp_server_facts(const struct smtp_server *server);
+/* The header, as far as it has come, has a MIME-Version. */
+bool smtp_server_is_mime(const struct smtp_server *server);
 
 /* What HELO or EHLO said, empty before. */
 struct slice smtp_server_helo(const struct smtp_server *server);

@@ -53,6 +53,11 @@ struct smtp_server {
     bool more_input;                /* something stands behind the line being run */
     bool securing;                  /* STARTTLS was answered with 220 */
     bool secured;
+    struct smtp_server_auth auth;
+    bool authenticated;
+    uint32_t auth_failures;
+    char mechanism[SMTP_SERVER_MECHANISM_MAX];
+    struct buffer response;         /* of AUTH, decoded */
     uint32_t errors;
     uint32_t junk;
     struct arena xclient_arena;
@@ -115,6 +120,11 @@ void vrfy_accepted(struct smtp_server *s, const struct smtp_reply *reply);
 void verb_unimplemented(struct smtp_server *s, struct slice argument);
 void verb_foreign(struct smtp_server *s, struct slice argument);
 void verb_starttls(struct smtp_server *s, struct slice argument);
+void verb_auth(struct smtp_server *s, struct slice argument);
+void auth_accepted(struct smtp_server *s, const struct smtp_reply *reply);
+void auth_refused(struct smtp_server *s, const struct smtp_reply *reply);
+void auth_line(struct smtp_server *s, struct slice line);
+void auth_line_too_long(struct smtp_server *s);
 void verb_xclient(struct smtp_server *s, struct slice argument);
 void xclient_accepted(struct smtp_server *s, const struct smtp_reply *reply);
 void verb_xforward(struct smtp_server *s, struct slice argument);

@@ -23,6 +23,7 @@ struct dialogue {
     const char *content;      /* of the last accepted message; NULL: not compared */
     enum line_end_rule rule;
     bool may_xclient;
+    const char *mechanisms;
 };
 
 struct player {
@@ -167,6 +168,23 @@ static const struct dialogue dialogues[] = {
       "EHLO bad.test\r\nDATA\r\n.\r\n"), "220 550 503 250 250 250 550 354 250" },
     { "xclient trusted", S("XCLIENT NAME=a.test ADDR=192.0.2.1 HELO=x\r\n" HELO
       "XCLIENT FOO=1\r\nXCLIENT\r\n"), "220 220 250 501 501", NULL, LINE_END_REJECT, true },
+    /* AUTH: "eWVz" is "yes", "bm8=" "no", everything else is answered with 334 */
+    { "auth at once", S(HELO "AUTH X eWVz\r\nAUTH X eWVz\r\n" "MAIL FROM:<> AUTH=<>\r\n"),
+      "220 250 235 503 250", NULL, LINE_END_REJECT, false, "X Y" },
+    { "auth in steps", S(HELO "auth x\r\nZ28=\r\n\r\neWVz\r\nNOOP\r\n"),
+      "220 250 334 334 334 235 250", NULL, LINE_END_REJECT, false, "X Y" },
+    { "auth with an empty response", S(HELO "AUTH X =\r\n=\r\nAUTH X =\r\n*\r\nNOOP\r\n"),
+      "220 250 334 501 334 501 250", NULL, LINE_END_REJECT, false, "X Y" },
+    { "auth three times wrong", S(HELO "AUTH X bm8=\r\nAUTH X\r\nbm8=\r\nAUTH X bm8=\r\n"
+      "NOOP\r\n"), "220 250 535 334 535 535 421 close", NULL, LINE_END_REJECT, false, "X" },
+    { "auth out of order", S("AUTH X eWVz\r\n" ENVELOPE "AUTH X eWVz\r\nDATA\r\n.\r\n"
+      "AUTH\r\nAUTH X eWVz x\r\nAUTH X eWVz \r\nAUTH X eWVz\r\n"),
+      "220 503 250 250 250 503 354 250 501 501 235 503", NULL, LINE_END_REJECT, false, "X" },
+    { "auth lines are no commands", S(HELO "AUTH X\r\nRSET\r\nQUIT\r\nEHLO x\r\nNOOP\r\n"),
+      "220 250 334 334 334 501 250", NULL, LINE_END_REJECT, false, "X" },
+    { "auth with bare LF", S(HELO "AUTH X\r\neWVz\nNOOP\r\n"), "220 250 334 500 close", NULL,
+      LINE_END_REJECT, false, "X" },
+    { "auth without any", S(HELO "MAIL FROM:<> AUTH=<>\r\n"), "220 250 555" },
     { "addresses", S(HELO "MAIL FROM:<;for i in 0 1 2;do read r;done;sh;exit 0;>\r\n"
       "MAIL FROM:<a@b>\r\nRCPT TO:<a@@b>\r\nRCPT TO:<a@b\r\nRCPT TO:\r\nRCPT\r\n"),
       "220 250 553 250 501 501 501 501" },
@@ -194,7 +212,16 @@ static void player_answer(struct player *p)
     static const struct smtp_reply later = { .code = 451, .status = { 4, 3, 0 },
                                              .text = SLICE_INIT("Later") };
     const struct smtp_question *q = smtp_server_question(p->server);
+    static const struct smtp_reply wrong = { .code = 535, .status = { 5, 7, 8 },
+                                             .text = SLICE_INIT("Wrong") };
     const struct smtp_reply *reply = NULL;
+    if (q->ask == SMTP_ASK_AUTH && !slice_equal(q->response, SLICE("yes"))) {
+        if (slice_equal(q->response, SLICE("no")))
+            smtp_server_answer(p->server, &wrong);
+        else
+            smtp_server_challenge(p->server, SLICE("go"));
+        return;
+    }
     if (q->ask == SMTP_ASK_MAIL &&
         slice_ends_with_nocase(smtp_server_envelope(p->server)->sender, SLICE("@bad.test")))
         reply = &no;
@@ -281,6 +308,8 @@ static void play(const struct dialogue *d, size_t piece_len)
     player_open(&p);
     p.options.bare_line_end = d->rule;
     smtp_server_trust(p.server, d->may_xclient);
+    struct smtp_server_auth auth = { .mechanisms = slice_from_string(d->mechanisms) };
+    smtp_server_offer_auth(p.server, &auth);
     smtp_server_greet(p.server, NULL);
     buffer_init(&input, 1024 * 1024);
     buffer_init(&codes, 4096);

@@ -55,6 +55,11 @@ void helo_accepted(struct smtp_server *s, const struct smtp_reply *reply)
         return;
     if (s->options->offers_tls && !s->secured)
         offer(s, "STARTTLS");
+    if (s->auth.mechanisms.len > 0) {
+        buffer_append(s->out, SLICE("250-AUTH "));
+        buffer_append(s->out, s->auth.mechanisms);
+        buffer_append(s->out, SLICE("\r\n"));
+    }
     offer(s, "PIPELINING");
     buffer_append(s->out, SLICE("250-SIZE "));
     buffer_append_number(s->out, s->options->message_bytes_max);

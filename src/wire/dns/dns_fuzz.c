@@ -18,6 +18,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct dns_name name;
     if (dns_name_parse(bytes, &name))
         must(name.len <= DNS_NAME_MAX && name.text[name.len] == '\0');
+    struct cursor c = cursor_over(bytes);
+    if (dns_name_take_any(&c, &name))
+        must(slice_find(dns_name_slice(&name), ' ') == SLICE_NOT_FOUND);
+    struct buffer text;
+    buffer_init(&text, size);
+    must(!dns_txt_append(bytes, &text) || buffer_len(&text) < size);
+    buffer_free(&text);
     uint32_t count;
     if (dns_message_count(bytes, DNS_TYPE_CNAME, &count))
         must(count <= size / 11);

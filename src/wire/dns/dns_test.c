@@ -46,6 +46,44 @@ static void names_from_text(void **state)
     }
 }
 
+static void names_of_any_octets(void **state)
+{
+    (void)state;
+    struct dns_name name;
+    struct slice whole = SLICE("\5a:/b%\3Com\0");
+    struct cursor c = cursor_over(whole);
+    assert_false(dns_name_take(&c, &name));
+    assert_true(dns_name_take_any(&c, &name));
+    assert_string_equal(name.text, "a:/b%.com");
+    for (size_t len = 0; len < whole.len; len++) {
+        c = cursor_over(slice_part(whole, 0, len));
+        assert_false(dns_name_take_any(&c, &name));
+    }
+    static const char not_one[][4] = { "\1 ", "\1.", "\1\x7f", "\1\x80", "\1\n" };
+    for (size_t i = 0; i < sizeof not_one / sizeof not_one[0]; i++) {
+        c = cursor_over(slice_make(not_one[i], 3));
+        assert_false(dns_name_take_any(&c, &name));
+    }
+}
+
+static void txt_data(void **state)
+{
+    (void)state;
+    struct buffer text;
+    buffer_init(&text, 64);
+    struct slice whole = SLICE("\2ab\0\3c\0d");
+    assert_true(dns_txt_append(whole, &text));
+    assert_int_equal(buffer_len(&text), 5);
+    assert_memory_equal(buffer_slice(&text).data, "abc\0d", 5);
+    for (size_t len = 0; len < whole.len; len++) {
+        buffer_clear(&text);
+        assert_int_equal(dns_txt_append(slice_part(whole, 0, len), &text),
+                         len == 3 || len == 4);
+        assert_int_equal(buffer_len(&text), len == 3 || len == 4 ? 2 : 0);
+    }
+    buffer_free(&text);
+}
+
 static void mx_data(void **state)
 {
     (void)state;
@@ -83,6 +121,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_from_text),
+        cmocka_unit_test(names_of_any_octets),
+        cmocka_unit_test(txt_data),
         cmocka_unit_test(mx_data),
         cmocka_unit_test(answers_are_counted),
     };

@@ -1,4 +1,4 @@
-/* message.c: RFC 1035 3.3.9 (MX), 4.1 (the message), 4.1.4 (compression). */
+/* message.c: RFC 1035 3.3.9 (MX), 3.3.14 (TXT), 4.1 (the message), 4.1.4 (compression). */
 #include "wire/dns/message.h"
 
 static bool take_u16(struct cursor *c, uint16_t *out)
@@ -19,6 +19,23 @@ bool dns_mx_record_read(struct slice data, struct dns_mx_record *out)
         !cursor_at_end(&c))
         return false;
     *out = record;
+    return true;
+}
+
+/* TXT data = 1*( length string ) */
+bool dns_txt_append(struct slice data, struct buffer *out)
+{
+    struct cursor c = cursor_over(data);
+    struct slice part;
+    size_t before = buffer_len(out);
+    do {
+        int len = cursor_take(&c);
+        if (len < 0 || !cursor_take_part(&c, (size_t)len, &part)) {
+            buffer_truncate(out, before);
+            return false;
+        }
+        buffer_append(out, part);
+    } while (!cursor_at_end(&c));
     return true;
 }
 

@@ -3,6 +3,7 @@
 #ifndef GODWIT_WIRE_DNS_MESSAGE_H
 #define GODWIT_WIRE_DNS_MESSAGE_H
 
+#include "base/buffer.h"
 #include "wire/dns/name.h"
 
 enum dns_type {
@@ -22,6 +23,10 @@ struct dns_mx_record {
 
 /* The data of an MX record, its name uncompressed (RFC 1035 3.3.9). */
 bool dns_mx_record_read(struct slice data, struct dns_mx_record *out);
+
+/* Appends the strings of a TXT record, one behind the other (RFC 1035 3.3.14). False,
+ * `out` untouched, when the data is no row of strings; overflow is the caller's. */
+bool dns_txt_append(struct slice data, struct buffer *out);
 
 /* How many records of this type stand in the answer section; false when the message
  * does not parse so far. */

@@ -11,7 +11,12 @@ static bool is_label_octet(char c)
     return ascii_is_alnum(c) || c == '-' || c == '_';
 }
 
-static bool append_label(struct dns_name *name, struct slice label)
+static bool is_any_octet(char c)
+{
+    return c > ' ' && c <= '~' && c != '.';
+}
+
+static bool append_label(struct dns_name *name, struct slice label, bool (*is)(char))
 {
     size_t dot = name->len > 0 ? 1 : 0;
     if (label.len == 0 || label.len > LABEL_MAX ||
@@ -20,7 +25,7 @@ static bool append_label(struct dns_name *name, struct slice label)
     if (dot == 1)
         name->text[name->len++] = '.';
     for (size_t i = 0; i < label.len; i++) {
-        if (!is_label_octet(label.data[i]))
+        if (!is(label.data[i]))
             return false;
         name->text[name->len++] = ascii_lower(label.data[i]);
     }
@@ -28,7 +33,7 @@ static bool append_label(struct dns_name *name, struct slice label)
 }
 
 /* domain-name = *( length label ) 0x00 */
-bool dns_name_take(struct cursor *c, struct dns_name *out)
+static bool take_name(struct cursor *c, bool (*is)(char), struct dns_name *out)
 {
     struct cursor at = *c;
     struct dns_name name = { .len = 0 };
@@ -38,12 +43,22 @@ bool dns_name_take(struct cursor *c, struct dns_name *out)
         if (len == 0)
             break;
         if (len < 0 || len > LABEL_MAX ||
-            !cursor_take_part(&at, (size_t)len, &label) || !append_label(&name, label))
+            !cursor_take_part(&at, (size_t)len, &label) || !append_label(&name, label, is))
             return false;
     }
     *c = at;
     *out = name;
     return true;
+}
+
+bool dns_name_take(struct cursor *c, struct dns_name *out)
+{
+    return take_name(c, is_label_octet, out);
+}
+
+bool dns_name_take_any(struct cursor *c, struct dns_name *out)
+{
+    return take_name(c, is_any_octet, out);
 }
 
 /* <domain> ::= <label> *( "." <label> ) [ "." ] (RFC 1035 2.3.1) */
@@ -60,7 +75,7 @@ bool dns_name_parse(struct slice text, struct dns_name *out)
         return false;
     for (;;) {
         size_t dot = slice_find(text, '.');
-        if (!append_label(&name, slice_part(text, 0, dot)))
+        if (!append_label(&name, slice_part(text, 0, dot), is_label_octet))
             return false;
         if (dot == SLICE_NOT_FOUND)
             break;

@@ -1,0 +1,63 @@
+/* sasl_private.h: an exchange and its mechanisms. */
+#ifndef GODWIT_ACCOUNTS_SASL_PRIVATE_H
+#define GODWIT_ACCOUNTS_SASL_PRIVATE_H
+
+#include "accounts/credential.h"
+#include "accounts/dovecot.h"
+#include "accounts/login.h"
+#include "accounts/sasl.h"
+
+#include "base/list.h"
+
+#include <gsasl.h>
+#include <pthread.h>
+
+struct sasl {
+    struct workers *workers;
+    struct buffer names[8];      /* for EHLO: by has_binding, SHA-256, SHA-1 */
+    uint8_t secret[32];          /* for the salts of nobody */
+    Gsasl *gsasl;
+    pthread_mutex_t mutex;
+    struct list working;         /* exchanges that a worker has */
+};
+
+struct sasl_mechanism {
+    struct slice name;
+    bool needs_binding;
+    enum scram_hash hash;        /* of SCRAM */
+    enum sasl_result (*step)(struct sasl_exchange *x, const struct slice *message);
+};
+
+struct sasl_exchange {
+    struct sasl *sasl;
+    const struct sasl_mechanism *mechanism;
+    const struct config *config; /* held */
+    struct sasl_peer peer;
+    char binding[SASL_BINDING_BYTES];
+    size_t binding_len;
+    unsigned steps;
+    struct buffer challenge;
+    struct buffer account;
+    struct buffer password;      /* wiped */
+    const struct config_user *user; /* in the configuration, or NULL */
+    struct work work;
+    struct list_node node;       /* in sasl.working */
+    bool is_working;
+    bool is_over;                /* ended while it worked: freed when that is done */
+    bool is_right;
+    Gsasl_session *scram;
+    struct dovecot *dovecot;     /* being asked */
+};
+
+/* Has the name and the password checked: SASL_WAITING, or SASL_FAULT. Takes a copy. */
+enum sasl_result sasl_check_password(struct sasl_exchange *x, struct slice name,
+                                     struct slice password);
+
+enum sasl_result sasl_plain_step(struct sasl_exchange *x, const struct slice *message);
+enum sasl_result sasl_login_step(struct sasl_exchange *x, const struct slice *message);
+enum sasl_result sasl_scram_step(struct sasl_exchange *x, const struct slice *message);
+
+/* GNU SASL asks for what it needs. */
+int sasl_scram_callback(Gsasl *gsasl, Gsasl_session *session, Gsasl_property property);
+
+#endif

@@ -1,0 +1,43 @@
+/* message.h: what mail authentication says of one message: SPF, then DMARC, which weighs
+ * what the others found.
+ *
+ * A step machine as theirs: auth_next() asks, auth_answer() is told. Each standard is one
+ * stage of a table (message.c), begun when the one before it is done. One owner, one
+ * thread.
+ */
+#ifndef GODWIT_AUTH_MESSAGE_MESSAGE_H
+#define GODWIT_AUTH_MESSAGE_MESSAGE_H
+
+#include "auth/dmarc/dmarc.h"
+#include "auth/spf/spf.h"
+
+/* Borrowed until auth_begin() returns. */
+struct auth_request {
+    const struct spf_request *spf; /* NULL: the client is not known, SPF says nothing */
+    struct slice header;           /* all of it, or the whole message; lines end in CRLF */
+};
+
+struct auth;
+
+/* ERR_MEMORY. */
+enum err auth_begin(const struct auth_request *request, struct auth **out);
+
+/* NULL inside is allowed. */
+void auth_free(struct auth **auth);
+
+/* True: *out_question is to be answered; the same until it was. False: it is done. */
+bool auth_next(struct auth *auth, struct lookup_question *out_question);
+
+/* Only when auth_next() has asked. */
+void auth_answer(struct auth *auth, const struct lookup_answer *answer);
+
+/* Only when auth_next() is done; they live as long as `auth`. NULL: not evaluated, or
+ * memory was out. */
+const struct spf *auth_spf(const struct auth *auth);
+const struct dmarc *auth_dmarc(const struct auth *auth);
+
+/* Appends the field with all results, folded, with its CRLF (RFC 8601 2.2). */
+void auth_append_results_field(const struct auth *auth, struct slice authserv_id,
+                               struct buffer *out);
+
+#endif

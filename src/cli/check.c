@@ -1,0 +1,169 @@
+/* check.c: what mail authentication says about a message, and why. */
+#include "cli/check_private.h"
+
+#include "base/moment.h"
+#include "cli/tools.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+static const struct cli_option options[] = {
+    { "batch", NULL, "FILE, or standard input, has one JSON object a line", false },
+    { "ip", "ADDRESS", "the address of the client", false },
+    { "helo", "NAME", "what the client said with HELO", false },
+    { "mail-from", "ADDRESS", "the envelope's sender; nothing is the null sender", false },
+    { "authserv-id", "NAME", "our name in Authentication-Results", false },
+    { "now", "UNIX", "the time to check for, in seconds since 1970", false },
+    { "dns", "HOST:PORT", "the server to ask; otherwise those of the system", false },
+    { "json", NULL, "a JSON object, which is what is printed anyway", false },
+    { NULL },
+};
+
+/* Prints it and drops it. */
+static int print(json_t *result)
+{
+    bool is_wrong = json_object_get(result, "error") != NULL;
+    int failed = json_dumpf(result, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(result);
+    failed |= fflush(stdout); /* who writes entries one by one waits for each answer */
+    return failed != 0 ? EX_IOERR : is_wrong ? EX_DATAERR : 0;
+}
+
+static int run_entry(struct check_source *source, const struct check_settings *settings,
+                     const json_t *entry)
+{
+    json_t *result = check_entry(source, settings, entry);
+    json_t *id = json_object_get(entry, "id");
+    if (result == NULL)
+        return EX_OSERR;
+    if (id != NULL)
+        json_object_set(result, "id", id);
+    return print(result);
+}
+
+/* An answer for each line, in order; a line that is wrong is answered, too. */
+static int run_lines(struct check_source *source, const struct check_settings *settings,
+                     FILE *file)
+{
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t len;
+    int worst = 0;
+    while ((len = getline(&line, &room, file)) >= 0) {
+        json_error_t error;
+        json_t *entry = json_loadb(line, (size_t)len, JSON_ALLOW_NUL, &error);
+        int code = json_is_object(entry)
+                       ? run_entry(source, settings, entry)
+                       : print(json_pack("{s:s}", "error", "the line is no JSON object"));
+        json_decref(entry);
+        if (code != 0)
+            worst = code;
+        if (code != 0 && code != EX_DATAERR)
+            break;
+    }
+    if (ferror(file) != 0)
+        worst = EX_IOERR;
+    free(line);
+    return worst;
+}
+
+static int run_batch(struct check_source *source, const struct check_settings *settings,
+                     const char *name)
+{
+    if (name == NULL || strcmp(name, "-") == 0)
+        return run_lines(source, settings, stdin);
+    FILE *file = fopen(name, "re");
+    if (file == NULL) {
+        cli_complain("%s: %s", name, strerror(errno));
+        return EX_NOINPUT;
+    }
+    int code = run_lines(source, settings, file);
+    fclose(file);
+    return code;
+}
+
+/* One message, from a file or from standard input. */
+static int run_message(struct check_source *source, const struct check_settings *settings,
+                       const char *name)
+{
+    struct buffer message;
+    bool is_input = name == NULL || strcmp(name, "-") == 0;
+    buffer_init(&message, CHECK_MESSAGE_MAX);
+    enum err error = check_message_read(is_input ? NULL : name, &message);
+    if (error != ERR_OK) {
+        cli_complain("%s: %s", is_input ? "standard input" : name, err_text(error));
+        buffer_free(&message);
+        return EX_NOINPUT;
+    }
+    check_source_begin(source, NULL);
+    json_t *result = check_message(source, settings, NULL, buffer_slice(&message));
+    buffer_free(&message);
+    return result == NULL ? EX_OSERR : print(result);
+}
+
+static int read_settings(const struct cli_call *call, struct check_settings *out)
+{
+    const char *now = cli_value(call, "now");
+    uint64_t now_s;
+    *out = (struct check_settings){
+        .ip = cli_value(call, "ip"),
+        .helo = cli_value(call, "helo"),
+        .mail_from = cli_value(call, "mail-from"),
+        .authserv_id = cli_has(call, "authserv-id") ? cli_value(call, "authserv-id")
+                                                    : "localhost",
+        .now_s = moment_now().wall_ms / SECOND_MS,
+    };
+    if (now == NULL)
+        return 0;
+    if (!slice_to_number(slice_from_string(now), INT64_MAX, &now_s)) {
+        cli_complain("--now: '%s' is no number of seconds", now);
+        return EX_USAGE;
+    }
+    out->now_s = (int64_t)now_s;
+    return 0;
+}
+
+static int read_source(const struct cli_call *call, struct check_source *out)
+{
+    const char *server = cli_value(call, "dns");
+    *out = (struct check_source){ .has_server = server != NULL };
+    if (server == NULL || net_address_parse(slice_from_string(server), &out->server))
+        return 0;
+    cli_complain("--dns: '%s' is no address with a port, as in 192.0.2.1:53", server);
+    return EX_USAGE;
+}
+
+static int run(const struct cli_call *call)
+{
+    struct check_settings settings;
+    struct check_source source;
+    int code = read_settings(call, &settings);
+    if (code == 0)
+        code = read_source(call, &source);
+    if (code != 0)
+        return code;
+    if (call->operands_count > 1) {
+        cli_complain("check: takes one file, not '%s' too", call->operands[1]);
+        return EX_USAGE;
+    }
+    const char *name = call->operands_count > 0 ? call->operands[0] : NULL;
+    code = cli_has(call, "batch") ? run_batch(&source, &settings, name)
+                                  : run_message(&source, &settings, name);
+    check_source_close(&source);
+    return code;
+}
+
+const struct cli_tool cli_check = {
+    .name = "check",
+    .summary = "tells what SPF and DMARC say about a message, and why",
+    .about = "An entry of a batch has \"file\" or \"message\", \"ip\", \"helo\", \"mail_from\", \"now\"\n"
+             "and perhaps a \"zone\" with the DNS to believe in. Without a message SPF is\n"
+             "evaluated alone, or DMARC, of \"header_from\", \"spf\" and \"dkim\".\n",
+    .operands = "[FILE]",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,69 @@
+/* check_private.h: the parts of "godwit check": where answers come from, what is
+ * evaluated, and how a verdict looks as JSON. */
+#ifndef GODWIT_CLI_CHECK_PRIVATE_H
+#define GODWIT_CLI_CHECK_PRIVATE_H
+
+#include "auth/message/message.h"
+#include "base/arena.h"
+#include "mail/lookup.h"
+#include "net/address.h"
+
+#include <jansson.h>
+
+/* check_zone.c: a zone as JSON: names to the records of each, or to "SERVFAIL" or
+ * "TIMEOUT". Names have no case; a name that is absent does not exist. */
+
+/* The answer lives in the arena. False: memory is out. */
+bool check_zone_answer(const json_t *zone, const struct lookup_question *question,
+                       struct arena *arena, struct lookup_answer *out);
+
+/* check_source.c: what questions are answered from: a zone, or the DNS. */
+struct check_source {
+    const json_t *zone;    /* NULL: the DNS is asked */
+    bool has_server;       /* otherwise those of the system are asked */
+    struct net_address server;
+    struct check_dns *dns; /* opened when it is first asked */
+    int64_t until_ms;      /* monotonic: what is asked of the DNS later, fails */
+};
+
+/* One more entry is to be evaluated, with this zone or with none: at most 20 seconds from
+ * now (RFC 7208 4.6.4). */
+void check_source_begin(struct check_source *source, const json_t *zone);
+
+/* Calls `take`; false, after a complaint: memory is out or nobody can be asked. */
+bool check_ask(struct check_source *source, const struct lookup_question *question,
+               void (*take)(void *context, const struct lookup_answer *answer),
+               void *context);
+void check_source_close(struct check_source *source);
+
+/* check_print.c: new references; NULL: memory is out. */
+json_t *check_text(struct slice text);
+json_t *check_reasons(const struct reasons *reasons);
+json_t *check_print_spf(const struct spf *spf);
+json_t *check_print_dmarc(const struct dmarc *dmarc);
+json_t *check_print_message(const struct auth *auth, struct slice authserv_id);
+
+/* check_message.c: ERR_FULL, or why the file cannot be read; NULL is standard input. */
+enum { CHECK_MESSAGE_MAX = 256 * 1024 * 1024 };
+enum err check_message_read(const char *name, struct buffer *out);
+enum err check_message_from_text(struct slice text, struct buffer *out);
+
+/* check_entry.c: one line of a batch, or one message. */
+struct check_settings {
+    const char *ip;           /* NULL: not said */
+    const char *helo;
+    const char *mail_from;
+    const char *authserv_id;
+    int64_t now_s;
+};
+
+/* One message; `entry` may be NULL. The result as below. */
+json_t *check_message(struct check_source *source, const struct check_settings *settings,
+                      const json_t *entry, struct slice message);
+
+/* The result as a JSON object, with "error" in it when the entry cannot be evaluated.
+ * NULL: memory is out, or the DNS cannot be asked at all; a complaint was made. */
+json_t *check_entry(struct check_source *source, const struct check_settings *settings,
+                    const json_t *entry);
+
+#endif
