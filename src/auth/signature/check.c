@@ -2,7 +2,7 @@
 #include "auth/signature/check.h"
 
 #include "auth/signature/record.h"
-#include "wire/dns/text.h"
+#include "wire/dns/message.h"
 
 enum { RECORD_BYTES_MAX = 8 * 1024 };
 
@@ -108,7 +108,7 @@ static struct signature_check check_records(const struct signature_field *field,
     for (size_t i = 0; i < answer->records_count && i < SIGNATURE_RECORDS_MAX; i++) {
         buffer_clear(&text);
         struct signature_check one = { .result = SIGNATURE_CHECK_UNUSABLE };
-        if (dns_text_append(&text, answer->records[i]) && !text.overflow)
+        if (dns_txt_append(answer->records[i], &text) && !text.overflow)
             one = check_record(field, digest, buffer_slice(&text), steps);
         else
             signature_step(steps, "the key record is damaged or too long");

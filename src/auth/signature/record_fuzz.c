@@ -1,7 +1,7 @@
 /* record_fuzz.c: key records, joined and as the DNS brings them. */
 #include "auth/signature/record.h"
 #include "base/must.h"
-#include "wire/dns/text.h"
+#include "wire/dns/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct signature_record record;
     struct buffer text;
     buffer_init(&text, 1 << 16);
-    bool whole = dns_text_append(&text, slice_make(data, size));
+    bool whole = dns_txt_append(slice_make(data, size), &text);
     must(!whole || buffer_len(&text) < size || size == 0);
     if (signature_record_read(slice_make(data, size), &record) == SIGNATURE_RECORD_FINE) {
         struct public_key *key = NULL;
