@@ -178,7 +178,8 @@ static int make_field(struct job *job)
     cli_complain("sign: %s", error == ERR_INVALID ? dkim_signing_fault_text(fault)
                              : error == ERR_FULL ? "the message has too many header fields"
                                                  : err_text(error));
-    return error == ERR_INVALID && fault != DKIM_SIGNING_NO_FROM ? EX_USAGE : EX_DATAERR;
+    bool message_is_wrong = fault == DKIM_SIGNING_NO_FROM || fault == DKIM_SIGNING_HEADER;
+    return error == ERR_INVALID && !message_is_wrong ? EX_USAGE : EX_DATAERR;
 }
 
 /* What is to be published, so that the signature can be checked. */

@@ -315,9 +315,13 @@ static void what_cannot_be_sealed(void **state)
     struct rig rig;
     set_up(&rig);
     struct arc_sealing base = sealing(&rig, ARC_NONE);
-    struct { struct arc_sealing sealing; enum arc_sealing_fault fault; } rows[] = {
-        { base, ARC_SEALING_DOMAIN }, { base, ARC_SEALING_SELECTOR },
-        { base, ARC_SEALING_RESULTS }, { base, ARC_SEALING_RESULTS },
+    struct { struct arc_sealing sealing; struct slice header;
+             enum arc_sealing_fault fault; } rows[] = {
+        { base, SLICE(HEADER), ARC_SEALING_DOMAIN },
+        { base, SLICE(HEADER), ARC_SEALING_SELECTOR },
+        { base, SLICE(HEADER), ARC_SEALING_RESULTS },
+        { base, SLICE(HEADER), ARC_SEALING_RESULTS },
+        { base, SLICE("\tx\r\n" HEADER), ARC_SEALING_HEADER },
     };
     rows[0].sealing.domain = SLICE("com");
     rows[1].sealing.selector = SLICE("");
@@ -326,7 +330,7 @@ static void what_cannot_be_sealed(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct arc_sealer *sealer = NULL;
         enum arc_sealing_fault fault = ARC_SEALING_FINE;
-        assert_int_equal(arc_sealer_new(&rows[i].sealing, SLICE(HEADER), &sealer, &fault),
+        assert_int_equal(arc_sealer_new(&rows[i].sealing, rows[i].header, &sealer, &fault),
                          ERR_INVALID);
         assert_int_equal(fault, rows[i].fault);
         assert_int_not_equal(arc_sealing_fault_text(fault)[0], '\0');

@@ -36,6 +36,7 @@ const char *arc_sealing_fault_text(enum arc_sealing_fault fault)
     case ARC_SEALING_RESULTS: return "those results cannot stand in a header field";
     case ARC_SEALING_GIVEN_UP: return "the chain was broken before and may not be continued";
     case ARC_SEALING_FULL: return "the chain has all the sets that it may have";
+    case ARC_SEALING_HEADER: return "the header of the message begins with a blank";
     }
     return "";
 }
@@ -139,6 +140,8 @@ static enum err begin(struct arc_sealer *s, const struct arc_sealing *sealing,
     struct arc_chain chain;
     struct signature_steps unheard = { .count = 0 };
     enum arc_sealing_fault fault = read(s, sealing);
+    if (fault == ARC_SEALING_FINE && !signature_header_may_follow(header))
+        fault = ARC_SEALING_HEADER;
     enum err error = signature_header_read(header, arena, &fields);
     if (error == ERR_OK)
         error = arc_chain_read(&fields, arena, &chain, &unheard);

@@ -30,6 +30,7 @@ enum arc_sealing_fault {
     ARC_SEALING_RESULTS,     /* empty, or cannot stand in a field */
     ARC_SEALING_GIVEN_UP,    /* the newest seal says cv=fail: nothing may be added */
     ARC_SEALING_FULL,        /* there are 50 sets */
+    ARC_SEALING_HEADER,      /* the header begins with a blank */
 };
 
 /* In words; static text. */

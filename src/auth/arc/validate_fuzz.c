@@ -56,7 +56,8 @@ static void seal(struct private_key *key, enum arc_result chain, struct slice he
     };
     enum err error = arc_sealer_new(&sealing, header, &sealer, &fault);
     if (error != ERR_OK) {
-        must(error == ERR_FULL || fault == ARC_SEALING_GIVEN_UP || fault == ARC_SEALING_FULL);
+        must(error == ERR_FULL || fault == ARC_SEALING_GIVEN_UP ||
+             fault == ARC_SEALING_FULL || fault == ARC_SEALING_HEADER);
         return;
     }
     arc_sealer_body(sealer, body);

@@ -435,6 +435,7 @@ static void what_cannot_be_signed(void **state)
         { base, SLICE(HEADER), DKIM_SIGNING_TIMES },
         { base, SLICE("To: x\r\n"), DKIM_SIGNING_NO_FROM },
         { base, SLICE(HEADER), DKIM_SIGNING_IDENTITY },
+        { base, SLICE(" x\r\n" HEADER), DKIM_SIGNING_HEADER },
     };
     rows[0].signing.domain = SLICE("com");
     rows[1].signing.selector = SLICE("a b");

@@ -41,6 +41,7 @@ const char *dkim_signing_fault_text(enum dkim_signing_fault fault)
         return "the names of header fields must have From among them, colons between";
     case DKIM_SIGNING_TIMES: return "the signature would expire before it is made";
     case DKIM_SIGNING_NO_FROM: return "the message has no From field";
+    case DKIM_SIGNING_HEADER: return "the header of the message begins with a blank";
     }
     return "";
 }
@@ -160,6 +161,10 @@ enum err dkim_signer_new(const struct dkim_signing *signings, size_t count,
     arena_init(&arena, ARENA_MAX);
     buffer_init(&signer->header.scratch, HEADER_BYTES_MAX);
     enum err error = signature_header_read(header, &arena, &fields);
+    if (error == ERR_OK && !signature_header_may_follow(header)) {
+        *out_fault = DKIM_SIGNING_HEADER;
+        error = ERR_INVALID;
+    }
     for (size_t i = 0; i < count && error == ERR_OK; i++)
         error = begin(signer, &signings[i], &fields, out_fault);
     signature_header_free(&fields);

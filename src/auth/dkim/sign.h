@@ -39,6 +39,7 @@ enum dkim_signing_fault {
     DKIM_SIGNING_NAMES,       /* no header field names, without From, or too many */
     DKIM_SIGNING_TIMES,       /* x= is not after t= */
     DKIM_SIGNING_NO_FROM,     /* the message has no From field */
+    DKIM_SIGNING_HEADER,      /* its header begins with a blank */
 };
 
 /* In words; static text. */

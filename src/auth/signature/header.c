@@ -48,6 +48,11 @@ enum err signature_header_read(struct slice header, struct arena *arena,
     return ERR_OK;
 }
 
+bool signature_header_may_follow(struct slice header)
+{
+    return header.len == 0 || !ascii_is_blank(header.data[0]);
+}
+
 void signature_header_free(struct signature_header *header)
 {
     buffer_free(&header->scratch);

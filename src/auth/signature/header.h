@@ -23,6 +23,10 @@ enum err signature_header_read(struct slice header, struct arena *arena,
                                struct signature_header *out);
 void signature_header_free(struct signature_header *header);
 
+/* Whether a field may stand before this header: one that begins with a blank would become
+ * the end of that field. */
+bool signature_header_may_follow(struct slice header);
+
 /* Which fields, in which form. */
 struct signature_choice {
     struct slice names;  /* with colons between: each stands for the lowest field of that

@@ -5,7 +5,6 @@
 #include "auth/signature/record.h"
 #include "base/base64.h"
 #include "crypto/example_keys.h"
-#include "wire/dns/message.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -221,17 +220,6 @@ static void every_fault_of_a_record(void **state)
     assert_true(record.is_testing && record.is_strict && record.key_len == 3);
 }
 
-static void text_records_are_joined(void **state)
-{
-    (void)state;
-    struct buffer text;
-    buffer_init(&text, 64);
-    assert_true(dns_txt_append(SLICE("\3v=D\0\4KIM1"), &text));
-    assert_true(slice_equal(buffer_slice(&text), SLICE("v=DKIM1")));
-    assert_false(dns_txt_append(SLICE("\5abc"), &text));
-    buffer_free(&text);
-}
-
 static struct signature_check check(const char *zone, enum key_kind kind, const char *pem,
                                     struct signature_steps *steps)
 {
@@ -376,7 +364,6 @@ int main(void)
         cmocka_unit_test(fields_of_arc),
         cmocka_unit_test(names_and_fields_have_limits),
         cmocka_unit_test(every_fault_of_a_record),
-        cmocka_unit_test(text_records_are_joined),
         cmocka_unit_test(each_way_a_key_can_be),
         cmocka_unit_test(keys_have_a_size),
         cmocka_unit_test(steps_are_bounded_and_printable),
