@@ -246,6 +246,20 @@ struct config_queue {
     bool hold;                      /* nothing is attempted until released */
 };
 
+enum config_verdict {
+    CONFIG_VERDICT_NOTE,    /* in the results, and nothing else */
+    CONFIG_VERDICT_HOLD,
+    CONFIG_VERDICT_REJECT,
+};
+
+struct config_verify {              /* mail of strangers, on relay listeners */
+    bool check;
+    struct slice authserv_id;       /* empty: the hostname */
+    enum config_verdict spf_fail;
+    enum config_verdict dmarc_reject;
+    enum config_verdict dmarc_quarantine;
+};
+
 struct config_login {
     int64_t delay_ms;               /* after a few failures the next answer takes so long */
     int64_t delay_max_ms;           /* ... doubled each time, up to this */
@@ -308,6 +322,7 @@ struct config {
     struct config_limits limits;
     struct config_timeouts timeouts;
     struct config_queue queue;
+    struct config_verify verify;
     struct config_login login;
     struct config_account_limits account_limits;
     bool has_logins;                /* somebody has a secret */

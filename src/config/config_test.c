@@ -129,6 +129,10 @@ static const struct {
     LANDS(int64_t, "queue: { report_lifetime: 1d }", queue.report_lifetime_ms, DAY_MS),
     LANDS(bool, "queue: { hold: yes }", queue.hold, 1),
     LANDS(size_t, "rules: [{ then: hold }, { then: accept }]", rules_count, 2),
+    LANDS(bool, "verify: { check: no }", verify.check, 0),
+    LANDS(uint32_t, "verify: { spf_fail: reject }", verify.spf_fail, CONFIG_VERDICT_REJECT),
+    LANDS(uint32_t, "verify: { dmarc_reject: hold }", verify.dmarc_reject, CONFIG_VERDICT_HOLD),
+    LANDS(uint32_t, "verify: { dmarc_quarantine: hold }", verify.dmarc_quarantine, 1),
     LANDS(uint32_t, "auth: { failures: 4 }", login.failures, 4),
     LANDS(int64_t, "auth: { delay: 5s }", login.delay_ms, 5000),
     LANDS(int64_t, "auth: { delay_max: 6s }", login.delay_max_ms, 6000),
@@ -160,6 +164,7 @@ static const struct {
     { "postmaster: Ops@EXAMPLE.com", offsetof(struct config, postmaster),
       "Ops@example.com" },
     { "dns: { trust_anchor: /k }", offsetof(struct config, dns.trust_anchor), "/k" },
+    { "verify: { authserv_id: m.x }", offsetof(struct config, verify.authserv_id), "m.x" },
     { "auth: { dovecot: /d }", offsetof(struct config, login.dovecot), "/d" },
     { "log: { file: /l }", offsetof(struct config, log_file), "/l" },
 };

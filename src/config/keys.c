@@ -274,6 +274,30 @@ static const struct key queue_keys[] = {
     { .name = NULL },
 };
 
+static const struct choice verdicts[] = {
+    { "note", CONFIG_VERDICT_NOTE }, { "hold", CONFIG_VERDICT_HOLD },
+    { "reject", CONFIG_VERDICT_REJECT }, { NULL, 0 },
+};
+
+static const struct key verify_keys[] = {
+    { .name = "check", .type = &type_bool, .offset = offsetof(struct config_verify, check),
+      .fallback = "true",
+      .help = "SPF, DKIM, ARC and DMARC of mail from strangers" },
+    { .name = "authserv_id", .type = &type_text,
+      .offset = offsetof(struct config_verify, authserv_id), .fallback = "", .max = 255,
+      .help = "our name in Authentication-Results; none: the hostname" },
+    { .name = "spf_fail", .type = &type_choice, .choices = verdicts,
+      .offset = offsetof(struct config_verify, spf_fail), .fallback = "note",
+      .help = "what an SPF fail leads to" },
+    { .name = "dmarc_reject", .type = &type_choice, .choices = verdicts,
+      .offset = offsetof(struct config_verify, dmarc_reject), .fallback = "reject",
+      .help = "what a DMARC policy of reject leads to" },
+    { .name = "dmarc_quarantine", .type = &type_choice, .choices = verdicts,
+      .offset = offsetof(struct config_verify, dmarc_quarantine), .fallback = "note",
+      .help = "what a DMARC policy of quarantine leads to" },
+    { .name = NULL },
+};
+
 static const struct key login_keys[] = {
     { .name = "failures", .type = &type_count32,
       .offset = offsetof(struct config_login, failures),
@@ -462,6 +486,11 @@ const struct key config_keys[] = {
       .fallback = "",
       .keys = queue_keys,
       .help = "when delivery is tried again" },
+    { .name = "verify", .type = &type_section,
+      .offset = offsetof(struct config, verify),
+      .fallback = "",
+      .keys = verify_keys,
+      .help = "what is asked of mail from strangers" },
     { .name = "auth", .type = &type_section,
       .offset = offsetof(struct config, login),
       .fallback = "",
