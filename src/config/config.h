@@ -307,6 +307,7 @@ struct config {
     size_t certificates_count;
     struct config_file *files;      /* of next hops */
     uint32_t files_count;
+    struct slice client_ca;         /* a file of issuers, or empty: clients show nothing */
     struct network *relay_clients;  /* may send anywhere */
     size_t relay_clients_count;
     struct network *xclient_from;
@@ -325,7 +326,8 @@ struct config {
     struct config_verify verify;
     struct config_login login;
     struct config_account_limits account_limits;
-    bool has_logins;                /* somebody has a secret */
+    bool has_logins;                /* somebody has a secret, or may show a certificate */
+    bool logins_have_passwords;
     bool logins_have_scram_sha256;  /* ... and everybody who has one these keys in it */
     bool logins_have_scram_sha1;
     struct config_site site;

@@ -165,6 +165,7 @@ static const struct {
       "Ops@example.com" },
     { "dns: { trust_anchor: /k }", offsetof(struct config, dns.trust_anchor), "/k" },
     { "verify: { authserv_id: m.x }", offsetof(struct config, verify.authserv_id), "m.x" },
+    { "tls: { client_ca: /ca }", offsetof(struct config, client_ca), "/ca" },
     { "auth: { dovecot: /d }", offsetof(struct config, login.dovecot), "/d" },
     { "log: { file: /l }", offsetof(struct config, log_file), "/l" },
 };

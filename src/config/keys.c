@@ -89,6 +89,9 @@ static const struct key tls_keys[] = {
       .fallback = "",
       .keys = certificate_keys,
       .help = "chosen by the name that a client asks for; none: one is made" },
+    { .name = "client_ca", .type = &type_path, .offset = offsetof(struct config, client_ca),
+      .fallback = "", .max = 4000,
+      .help = "a PEM file of the issuers whose certificates prove clients" },
     { .name = NULL },
 };
 
