@@ -1,6 +1,7 @@
 /* config.c: the configuration checked, shown and described. */
 #include "config/config.h"
 
+#include "accounts/credential.h"
 #include "cli/place.h"
 #include "cli/tools.h"
 
@@ -32,6 +33,26 @@ static int print(struct buffer *b)
     return code;
 }
 
+/* A person whose credential nobody can read cannot log in, and everybody else can. */
+static void warn_of_credentials(const struct config_domain *domain)
+{
+    struct credential credential;
+    for (size_t i = 0; i < domain->users_count; i++) {
+        const struct config_user *u = &domain->users[i];
+        if (!credential_parse(u->secret, &credential))
+            fprintf(stderr, "warning: %.*s: what stands behind '%.*s' is no credential "
+                    "(see 'godwit user passwd')\n", (int)domain->users_file.len,
+                    domain->users_file.data, (int)u->name.len, u->name.data);
+    }
+}
+
+static void warn(const struct config *config)
+{
+    for (const struct table_entry *e = table_next(&config->domains, NULL); e != NULL;
+         e = table_next(&config->domains, e))
+        warn_of_credentials(config_domain(config, e->key));
+}
+
 static int run(const struct cli_call *call)
 {
     const struct config *config;
@@ -49,6 +70,7 @@ static int run(const struct cli_call *call)
         config_show(config, &b);
         code = print(&b);
     } else {
+        warn(config);
         printf("%s: good\n", file[0] == '\0' ? "no file, the defaults" : file);
     }
     config_drop(&config);

@@ -72,9 +72,9 @@ static int change(const struct cli_call *call, struct user_file *file)
                                                    : buffer_slice(&made));
     buffer_free(&made);
     if (code == 0)
-        printf("%.*s %s in %s; a running godwit learns of it by 'godwit reload'\n",
+        printf("%.*s %s %s; a running godwit learns of it by 'godwit reload'\n",
                (int)name.len, name.data,
-               adds ? "stands now" : removes ? "stands no more" : "has a new password",
+               adds ? "was added to" : removes ? "was taken out of" : "has a new password in",
                file->path);
     return code;
 }

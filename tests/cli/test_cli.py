@@ -653,3 +653,39 @@ def test_sign_needs_a_key():
 def test_sign_wants_an_author(key):
     done = sign(key, input="Subject: x\n\nbody\n")
     assert done.returncode == EX_DATAERR and "From" in done.stderr
+
+
+def test_a_users_file(tmp_path):
+    """Added, changed, listed, removed; other lines stay; what cannot be is said."""
+    path = tmp_path / "users"
+    path.write_text("# people\nmute\nold: {SSHA}x\nlast: $5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5")
+    path.chmod(0o600)
+
+    def user(*words, password="pencil\n"):
+        return run("user", *words, "--file", str(path), input=password)
+    assert user("add", "ann").returncode == 0
+    assert user("add", "ANN").returncode == EX_DATAERR
+    assert user("add", "bob", "--no-password").returncode == 0
+    assert user("add", '"john doe"').returncode == 0
+    assert user("add", "j d").returncode == EX_USAGE
+    assert user("add", "eve", password="\n").returncode == EX_DATAERR
+    assert user("passwd", "nobody").returncode == EX_DATAERR
+    before = path.read_text()
+    assert user("passwd", "ann", password="eraser\n").returncode == 0
+    lines = path.read_text().splitlines()
+    assert lines != before.splitlines() and lines[:3] == ["# people", "mute", "old: {SSHA}x"]
+    assert [line.split(":")[0] for line in lines[3:]] == ["last", "ann", "bob", '"john doe"']
+    assert "eraser" not in path.read_text() and path.stat().st_mode & 0o777 == 0o600
+    listed = run("user", "list", "--file", str(path)).stdout.splitlines()
+    assert [" ".join(line.split()) for line in listed] == [
+        "mute no password", "old a credential that cannot be read", "last PLAIN LOGIN",
+        "ann PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-1", "bob no password",
+        '"john doe" PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-1']
+    assert user("remove", "mute").returncode == 0 and user("remove", "mute").returncode == EX_DATAERR
+    config = tmp_path / "godwit.yaml"
+    config.write_text(f"domains: {{ a.test: {{ users: {path}, deliver: discard }} }}\n")
+    done = run("config", "check", "--config", str(config))
+    assert done.returncode == 0 and "'old' is no credential" in done.stderr
+    assert run("user", "remove", "bob@a.test", "--config", str(config)).returncode == 0
+    assert run("user", "remove", "bob@b.test", "--config", str(config)).returncode == EX_CONFIG
+    assert [p.name for p in tmp_path.iterdir() if "users" in p.name] == ["users"]
