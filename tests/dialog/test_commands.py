@@ -194,3 +194,15 @@ def test_more_recipients_than_one_record_of_the_spool_holds(data, sink):
         assert g.stop() == 0
         g.start()
         assert g.queue() == []
+
+
+def test_limits_are_said_and_hold(sink, data):
+    """RFC 9422: RCPTMAX is what 452 4.5.3 enforces."""
+    with godwit.Godwit(data, "--next-hop", sink.address, config="limits: { recipients: 100 }\n") as g:
+        with Client(g.port) as c:
+            limits = [line for line in c.ask("EHLO client.test")[1].split("\n")
+                      if line.startswith("LIMITS")]
+            assert limits == ["LIMITS RCPTMAX=100"]
+            assert c.code("MAIL FROM:<a@b.test>") == 250
+            c.send(b"".join(b"RCPT TO:<u%d@far.test>\r\n" % i for i in range(101)))
+            assert [c.reply()[0] for _ in range(101)] == [250] * 100 + [452]

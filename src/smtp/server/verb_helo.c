@@ -1,4 +1,4 @@
-/* verb_helo.c: HELO and EHLO, and what this server offers.
+/* verb_helo.c: HELO and EHLO, and what this server offers (LIMITS: RFC 9422).
  *
  * RFC 5321 4.1.1.1: either one, at any time, drops the transaction. One that is refused
  * changes nothing (RFC 5321 4.1.4): the name becomes the session's when it is accepted.
@@ -69,6 +69,9 @@ void helo_accepted(struct smtp_server *s, const struct smtp_reply *reply)
     offer(s, "CHUNKING");
     offer(s, "BINARYMIME");
     offer(s, "DSN");
+    buffer_append(s->out, SLICE("250-LIMITS RCPTMAX="));
+    buffer_append_number(s->out, s->options->recipients_max);
+    buffer_append(s->out, SLICE("\r\n"));
     if (s->may_xclient)
         offer(s, "XCLIENT NAME ADDR PORT PROTO HELO LOGIN");
     offer(s, "ENHANCEDSTATUSCODES");
