@@ -15,7 +15,8 @@ static const struct sasl_mechanism mechanisms[] = {
     { SLICE_INIT("LOGIN"), false, 0, sasl_login_step },
 };
 enum { MECHANISMS = sizeof mechanisms / sizeof *mechanisms, CHALLENGE_MAX = 16 * 1024,
-       CERTIFIED_MAX = 64 * 1024 };
+       CERTIFIED_MAX = 64 * 1024,
+       CHECKS_MAX = 200 /* the workers have other things to do, too */ };
 
 /* A hash of the usual cost, whose password nobody knows. */
 static const struct slice dummy =
@@ -204,6 +205,7 @@ static void check_done(struct work *work)
     struct sasl_exchange *x = container_of(work, struct sasl_exchange, work);
     pthread_mutex_lock(&x->sasl->mutex);
     list_remove(&x->node);
+    x->sasl->working_count--;
     pthread_mutex_unlock(&x->sasl->mutex);
     x->is_working = false;
     wipe(&x->password);
@@ -258,9 +260,12 @@ enum sasl_result sasl_check_password(struct sasl_exchange *x, struct slice name,
         return SASL_FAULT;
     x->work = (struct work){ .home = loop_home(x->peer.loop), .run = run_check, .done = check_done };
     pthread_mutex_lock(&x->sasl->mutex);
-    x->is_working = workers_submit(x->sasl->workers, &x->work);
-    if (x->is_working)
+    x->is_working = x->sasl->working_count < CHECKS_MAX &&
+                    workers_submit(x->sasl->workers, &x->work);
+    if (x->is_working) {
+        x->sasl->working_count++;
         list_append(&x->sasl->working, &x->node);
+    }
     pthread_mutex_unlock(&x->sasl->mutex);
     return x->is_working ? SASL_WAITING : SASL_FAULT;
 }

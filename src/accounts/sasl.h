@@ -25,7 +25,7 @@ enum sasl_result {
     SASL_GRANTED,   /* sasl_account() it is */
     SASL_REFUSED,   /* not proven */
     SASL_MALFORMED, /* not what the mechanism says */
-    SASL_FAULT,     /* ours: another time it may be done */
+    SASL_FAULT,     /* ours, or too many at a time: another time it may be done */
     SASL_WAITING,   /* answered() follows */
 };
 

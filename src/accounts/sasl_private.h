@@ -19,6 +19,7 @@ struct sasl {
     Gsasl *gsasl;
     pthread_mutex_t mutex;
     struct list working;         /* exchanges that a worker has */
+    size_t working_count;
 };
 
 struct sasl_mechanism {

@@ -290,6 +290,23 @@ static void nobody_is_not_told_from_somebody(void **state)
     buffer_free(&b);
 }
 
+/* Who guesses with many connections does not take all of the workers' time. */
+static void not_everybody_is_checked_at_once(void **state)
+{
+    (void)state;
+    enum { COUNT = 300 };
+    static struct dialogue d[COUNT];
+    struct slice message = SLICE("\0ann\0wrong");
+    size_t waiting = 0;
+    for (size_t i = 0; i < COUNT; i++) {
+        begin("PLAIN", &d[i], false);
+        waiting += sasl_step(d[i].x, &message) == SASL_WAITING;
+    }
+    assert_in_range(waiting, 200, 299);
+    for (size_t i = 0; i < COUNT; i++)
+        sasl_end(&d[i].x);
+}
+
 static void a_certificate_is_enough(void **state)
 {
     (void)state;
@@ -365,7 +382,7 @@ static int setup(void **state)
     unlink(config_path);
     buffer_free(&yaml);
     buffer_free(&user);
-    return !(good && loop_open(&loop) == ERR_OK && workers_open(1, 100, &workers) == ERR_OK &&
+    return !(good && loop_open(&loop) == ERR_OK && workers_open(1, 1000, &workers) == ERR_OK &&
              sasl_open(workers, &sasl) == ERR_OK);
 }
 
@@ -390,6 +407,7 @@ int main(void)
         cmocka_unit_test(scram_knows_its_people),
         cmocka_unit_test(nobody_is_not_told_from_somebody),
         cmocka_unit_test(a_certificate_is_enough),
+        cmocka_unit_test(not_everybody_is_checked_at_once),
         cmocka_unit_test(what_is_offered),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
