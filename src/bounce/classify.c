@@ -127,11 +127,10 @@ void bounce_find_reply(struct slice text, uint16_t *code, struct smtp_status *st
 }
 
 /* Whether the parts of `phrase` between its '*' stand in the text, one behind the other. */
-static bool fits_phrase(struct slice text, const char *phrase)
+static bool fits_phrase(struct slice text, struct slice phrase)
 {
-    struct slice rest = slice_from_string(phrase);
     struct slice part;
-    while (slice_split(&rest, '*', &part)) {
+    while (slice_split(&phrase, '*', &part)) {
         if (part.len == 0)
             continue;
         const char *at = text.len < part.len
@@ -141,6 +140,16 @@ static bool fits_phrase(struct slice text, const char *phrase)
         text = slice_from(text, (size_t)(at - text.data) + part.len);
     }
     return true;
+}
+
+static bool fits_any(struct slice text, const char *phrases)
+{
+    struct slice rest = slice_from_string(phrases);
+    struct slice phrase;
+    while (slice_split(&rest, '|', &phrase))
+        if (fits_phrase(text, phrase))
+            return true;
+    return false;
 }
 
 /* What the rules are held against. */
@@ -174,7 +183,7 @@ static bool fits(const struct bounce_rule *rule, const struct facts *facts)
     if (rule->host != NULL &&
         !slice_ends_with_nocase(facts->host, slice_from_string(rule->host)))
         return false;
-    return rule->phrase == NULL || fits_phrase(facts->folded, rule->phrase);
+    return rule->phrases == NULL || fits_any(facts->folded, rule->phrases);
 }
 
 static const struct bounce_rule *find_rule(const struct facts *facts)
@@ -208,7 +217,10 @@ static const struct {
     { SLICE_INIT("failed after i sent the message"), BOUNCE_STAGE_DATA },
     { SLICE_INIT("does not like recipient"), BOUNCE_STAGE_RCPT },
     { SLICE_INIT("does not like sender"), BOUNCE_STAGE_MAIL },
-    { SLICE_INIT("did not like our final dot"), BOUNCE_STAGE_DATA },
+    { SLICE_INIT("but sender was rejected"), BOUNCE_STAGE_MAIL },
+    { SLICE_INIT("but greeting failed"), BOUNCE_STAGE_CONNECT },
+    { SLICE_INIT("but my name was rejected"), BOUNCE_STAGE_HELO },
+    { SLICE_INIT("did not like our final"), BOUNCE_STAGE_DATA },
     { SLICE_INIT("did not like our data"), BOUNCE_STAGE_DATA },
     { SLICE_INIT("did not like our rcpt"), BOUNCE_STAGE_RCPT },
     { SLICE_INIT("did not like our mail"), BOUNCE_STAGE_MAIL },
@@ -219,6 +231,8 @@ static const struct {
     { SLICE_INIT("smtp command data"), BOUNCE_STAGE_DATA },
     { SLICE_INIT("smtp command rcpt"), BOUNCE_STAGE_RCPT },
     { SLICE_INIT("smtp command mail"), BOUNCE_STAGE_MAIL },
+    { SLICE_INIT("smtp transmission failure has occurred"), BOUNCE_STAGE_DATA },
+    { SLICE_INIT("remote smtp server has rejected address"), BOUNCE_STAGE_RCPT },
     { SLICE_INIT(">>> data"), BOUNCE_STAGE_DATA },
     { SLICE_INIT(">>> rcpt"), BOUNCE_STAGE_RCPT },
     { SLICE_INIT(">>> mail"), BOUNCE_STAGE_MAIL },
@@ -265,7 +279,8 @@ void bounce_classify(const struct bounce_said *said, struct bounce_finding *out)
         .status = buffer_slice(&status), .code = finding.code, .stage = finding.stage,
     };
     finding.rule = find_rule(&facts);
-    finding.reason = finding.rule == NULL ? BOUNCE_UNDEFINED : finding.rule->reason;
+    finding.reason = finding.rule != NULL ? finding.rule->reason
+                     : slice_trim(text).len > 0 ? BOUNCE_ONHOLD : BOUNCE_UNDEFINED;
     buffer_free(&folded);
     buffer_free(&status);
     *out = finding;

@@ -34,6 +34,18 @@ static const struct slice subjects[] = {
 #define HAS(value, table) \
     bounce_has_phrase(value, (struct bounce_phrases){ table, sizeof(table) / sizeof *(table) })
 
+/* What they say to people, next to the message that came back. */
+static const struct slice bodies[] = {
+    SLICE_INIT("could not be delivered"), SLICE_INIT("couldn't be delivered"),
+    SLICE_INIT("cannot be delivered"), SLICE_INIT("unable to deliver"),
+    SLICE_INIT("undeliverable"), SLICE_INIT("failed permanently"),
+    SLICE_INIT("wasn't able to deliver"), SLICE_INIT("not deliver your"),
+    SLICE_INIT("did not reach the following"), SLICE_INIT("delivery to the following"),
+    SLICE_INIT("rejected by a remote"), SLICE_INIT("has not been delivered"),
+};
+
+enum { BODY_BYTES_MAX = 8 * 1024 }; /* of the text, that are looked at for these */
+
 struct failure {
     struct bounce_source *source;
     struct bounce *bounce;
@@ -41,11 +53,16 @@ struct failure {
     struct notice notice;
 };
 
-static bool looks_like_bounce(const struct bounce_source *source)
+static bool looks_like_bounce(const struct bounce_source *source, struct slice notice)
 {
+    struct slice path = report_header_value(source->parts.header, SLICE("Return-Path"),
+                                            source->arena);
+    bool came_back = slice_equal(path, SLICE("<>")) ||
+                     report_parts_find(&source->parts, REPORT_PART_MESSAGE) != NULL;
     struct slice failed = report_header_value(source->parts.header,
                                               SLICE("X-Failed-Recipients"), source->arena);
-    return failed.len > 0 || HAS(source->from, senders) || HAS(source->subject, subjects);
+    return failed.len > 0 || HAS(source->from, senders) || HAS(source->subject, subjects) ||
+           (came_back && HAS(slice_part(notice, 0, BODY_BYTES_MAX), bodies));
 }
 
 /* The first part for people; HTML only where there is nothing else. */
@@ -125,7 +142,7 @@ static void consult(struct failure *f, struct slice text, struct slice host,
 /* Whether a rule looked at words, not at a code alone. */
 static bool is_told(const struct bounce_finding *finding)
 {
-    return finding->rule != NULL && finding->rule->phrase != NULL;
+    return finding->rule != NULL && finding->rule->phrases != NULL;
 }
 
 /* "550 5.7.1 ..." in the diagnostic is nearer to the truth than the field Status. */
@@ -136,6 +153,27 @@ static void begin_finding(const struct delivery_recipient *r, struct bounce_find
                       &out->status);
     if (out->status.class == 0)
         out->status = r->status;
+}
+
+/* The command stands in the text for people more often than in the fields. */
+static enum bounce_stage find_stage(struct failure *f, const struct notice_recipient *n,
+                                    bool is_only)
+{
+    enum bounce_stage stage = BOUNCE_STAGE_UNKNOWN;
+    struct buffer folded;
+    buffer_init(&folded, 2 * BOUNCE_TEXT_MAX);
+    for (size_t i = 0; n != NULL && i < n->texts_count && stage == BOUNCE_STAGE_UNKNOWN; i++) {
+        buffer_clear(&folded);
+        bounce_fold(spend(f, n->texts[i]), &folded);
+        stage = bounce_find_stage(buffer_slice(&folded));
+    }
+    if (is_only && stage == BOUNCE_STAGE_UNKNOWN) {
+        buffer_clear(&folded);
+        bounce_fold(spend(f, f->notice.text), &folded);
+        stage = bounce_find_stage(buffer_slice(&folded));
+    }
+    buffer_free(&folded);
+    return stage;
 }
 
 static void judge(struct failure *f, const struct delivery_recipient *r,
@@ -149,15 +187,7 @@ static void judge(struct failure *f, const struct delivery_recipient *r,
         host = r->remote_mta.value;
         recipient->text = r->diagnostic.value;
     }
-    /* the stage stands in the text for people more often than in the fields */
-    struct slice about = n != NULL && n->texts_count > 0 ? n->texts[0] : f->notice.text;
-    if ((n != NULL || is_only) && about.len > 0) {
-        struct buffer folded;
-        buffer_init(&folded, 2 * BOUNCE_TEXT_MAX);
-        bounce_fold(spend(f, about), &folded);
-        finding.stage = bounce_find_stage(buffer_slice(&folded));
-        buffer_free(&folded);
-    }
+    finding.stage = find_stage(f, n, is_only);
     if (recipient->text.len > 0 || (r != NULL && r->status.class == 2))
         consult(f, recipient->text, host, &finding);
     for (size_t i = 0; n != NULL && i < n->texts_count && !is_told(&finding); i++) {
@@ -167,10 +197,14 @@ static void judge(struct failure *f, const struct delivery_recipient *r,
     }
     if (!is_told(&finding) && is_only)
         consult(f, f->notice.text, host, &finding);
-    if (!is_told(&finding) && r != NULL && r->status_comment.len > 0)
+    if (!is_told(&finding) && r != NULL && r->action != DELIVERY_ACTION_DELAYED &&
+        r->status_comment.len > 0)
         consult(f, r->status_comment, host, &finding);
     if (r != NULL && r->action == DELIVERY_ACTION_DELAYED && !is_told(&finding))
         finding.reason = BOUNCE_EXPIRED;
+    if (r == NULL && finding.reason == BOUNCE_USERUNKNOWN && finding.status.class == 0 &&
+        finding.code != 0 && finding.stage == BOUNCE_STAGE_UNKNOWN)
+        finding.reason = BOUNCE_FILTERED; /* perhaps only after it had seen the content */
     if (r != NULL && (r->action == DELIVERY_ACTION_DELIVERED ||
                       r->action == DELIVERY_ACTION_RELAYED ||
                       r->action == DELIVERY_ACTION_EXPANDED))
@@ -244,7 +278,7 @@ bool bounce_read_failure(struct bounce_source *source, struct bounce *out)
         return false;
     if (f.report.recipients_count > 0)
         take_reported(&f);
-    else if (looks_like_bounce(source))
+    else if (looks_like_bounce(source, f.notice.text))
         take_noticed(&f);
     else
         return false;

@@ -6,7 +6,7 @@
 #include "base/slice.h"
 
 enum bounce_reason {
-    BOUNCE_UNDEFINED,       /* nobody can tell */
+    BOUNCE_UNDEFINED,       /* nothing was said */
     BOUNCE_AUTHFAILURE,     /* SPF, DKIM or DMARC failed */
     BOUNCE_BADREPUTATION,   /* the client's or the domain's standing is too low */
     BOUNCE_BLOCKED,         /* the client's address or name is refused or listed */
@@ -25,7 +25,7 @@ enum bounce_reason {
     BOUNCE_NORELAYING,
     BOUNCE_NOTACCEPT,       /* the domain takes no mail */
     BOUNCE_NOTCOMPLIANTRFC, /* the message breaks RFC 5322 */
-    BOUNCE_ONHOLD,          /* too little was said */
+    BOUNCE_ONHOLD,          /* what was said is not understood */
     BOUNCE_POLICYVIOLATION,
     BOUNCE_REJECTED,        /* the sender's address is refused */
     BOUNCE_REQUIREPTR,      /* the client's address has no name */

@@ -22,8 +22,13 @@ enum {
 const struct bounce_rule bounce_rules[] = {
     /* ---- peculiar to one provider */
     HOST(REJECTED, ".docomo.ne.jp", "unknown user", NULL, DATA),
-    HOST(FILTERED, ".ezweb.ne.jp", "user unknown", NULL, DATA),
-    HOST(FILTERED, ".au.com", "user unknown", NULL, DATA),
+    HOST(REJECTED, ".yahoodns.net", "unexpected volume or user complaints", NULL, 0),
+    TEXT(REJECTED,
+         "groups.google.com/support"),
+    TEXT(POLICYVIOLATION,
+         "lpn000_630"),
+    TEXT(UNDEFINED,
+         "service refused, please try later. lpn"),
 
     /* ---- statuses that say more than the words beside them */
     STATUS(AUTHFAILURE, "5.7.20"),
@@ -41,6 +46,32 @@ const struct bounce_rule bounce_rules[] = {
     STATUS(BADREPUTATION, "4.7.652"),
     STATUS(HASMOVED, "5.1.6"),
     STATUS(SUSPEND, "5.7.13"),
+    STATUS(HASMOVED, "5.7.17"),
+    WITH(MESGTOOBIG, "recipsizelimit", "5.2.3"),
+    STATUS(EXCEEDLIMIT, "5.2.3"),
+    WITH(CONTENTERROR, "content rejected", "5.6.1"),
+    TEXT(HOSTUNKNOWN,
+         "dns.nonexistentdomain"),
+    TEXT(NETWORKERROR,
+         "dns.mxloopback"),
+    TEXT(SYSTEMERROR,
+         "resolver.adr.badprimary|resolver.adr.invalidinsmtp"
+         "|resolver.adr.ambiguous"),
+    TEXT(TOOMANYCONN,
+         "resolver.adr.reciplimit"),
+    TEXT(REJECTED,
+         "resolver.rst.notauthorized|resolver.rst.restrictedtorecipient"),
+    TEXT(SECURITYERROR,
+         "resolver.rst.authrequired|resolver.rst.sendernotauthenticated"),
+    TEXT(MESGTOOBIG,
+         "resolver.rst.recipsizelimit|resolver.rst.sendsizelimit"),
+    TEXT(SPEEDING,
+         "submission quota exceeded|sending quota"),
+    STATUS(AUTHFAILURE, ".7.30"),
+    STATUS(AUTHFAILURE, ".7.31"),
+    STATUS(AUTHFAILURE, ".7.32"),
+    STATUS(AUTHFAILURE, ".7.40"),
+    STATUS(REQUIREPTR, "4.7.23"),
 
     /* ---- delivered */
     STATUS(DELIVERED, "2.0.0"),
@@ -48,864 +79,394 @@ const struct bounce_rule bounce_rules[] = {
     STATUS(DELIVERED, "2.1.5"),
 
     /* ---- virusdetected */
-    TEXT(VIRUSDETECTED, "virus detected"),
-    TEXT(VIRUSDETECTED, "virus found"),
-    TEXT(VIRUSDETECTED, "virus infected"),
-    TEXT(VIRUSDETECTED, "a virus"),
-    TEXT(VIRUSDETECTED, "virus (code"),
-    TEXT(VIRUSDETECTED, "contains viruses"),
-    TEXT(VIRUSDETECTED, "contains virus"),
-    TEXT(VIRUSDETECTED, "possible virus"),
-    TEXT(VIRUSDETECTED, "the message was infected"),
-    TEXT(VIRUSDETECTED, "infected by"),
-    TEXT(VIRUSDETECTED, "infected with"),
-    TEXT(VIRUSDETECTED, "infected - "),
-    TEXT(VIRUSDETECTED, "virus phishing"),
-    TEXT(VIRUSDETECTED, "malicious attachment"),
-    TEXT(VIRUSDETECTED, "malware detected"),
-    TEXT(VIRUSDETECTED, "malware found"),
-    TEXT(VIRUSDETECTED, "contains malware"),
-    TEXT(VIRUSDETECTED, "suspected virus"),
-    TEXT(VIRUSDETECTED, "clamav"),
+    TEXT(VIRUSDETECTED,
+         "virus detected|virus found|virus infected|a virus|- virus|- infected"
+         "|virus-infected|virus (code|contains virus|possible virus"
+         "|the message was infected|infected by|infected with|infected - "
+         "|virus phishing|malicious attachment|malware detected|malware found"
+         "|contains malware|suspected virus|clamav"),
 
     /* ---- authfailure */
-    TEXT(AUTHFAILURE, "spf record"),
-    TEXT(AUTHFAILURE, "spf check"),
-    TEXT(AUTHFAILURE, "spf fail"),
-    TEXT(AUTHFAILURE, "spf validation"),
-    TEXT(AUTHFAILURE, "spf policy"),
-    TEXT(AUTHFAILURE, "spf hard"),
-    TEXT(AUTHFAILURE, "spf soft"),
-    TEXT(AUTHFAILURE, "spf:"),
-    TEXT(AUTHFAILURE, "spf (sender policy framework)"),
-    TEXT(AUTHFAILURE, "sender policy framework"),
-    TEXT(AUTHFAILURE, "rejected by spf"),
-    TEXT(AUTHFAILURE, "fails spf"),
-    TEXT(AUTHFAILURE, "failed spf"),
-    TEXT(AUTHFAILURE, "violates spf"),
-    TEXT(AUTHFAILURE, "openspf"),
-    TEXT(AUTHFAILURE, "spf-"),
-    TEXT(AUTHFAILURE, "spf="),
-    TEXT(AUTHFAILURE, "dmarc"),
-    TEXT(AUTHFAILURE, "dkim check"),
-    TEXT(AUTHFAILURE, "dkim sign"),
-    TEXT(AUTHFAILURE, "dkim fail"),
-    TEXT(AUTHFAILURE, "dkim verif"),
-    TEXT(AUTHFAILURE, "dkim valid"),
-    TEXT(AUTHFAILURE, "dkim = did not pass"),
-    TEXT(AUTHFAILURE, "dkim=fail"),
-    TEXT(AUTHFAILURE, "no dkim"),
-    TEXT(AUTHFAILURE, "bad dkim"),
-    TEXT(AUTHFAILURE, "multiple authentication checks failed"),
-    TEXT(AUTHFAILURE, "required authentication level"),
-    TEXT(AUTHFAILURE, "sender is unauthenticated"),
-    TEXT(AUTHFAILURE, "unauthenticated email"),
-    TEXT(AUTHFAILURE, "unauthenticated mail"),
-    TEXT(AUTHFAILURE, "isn't authenticated"),
-    TEXT(AUTHFAILURE, "is not authenticated to send"),
-    TEXT(AUTHFAILURE, "fails to pass authentication"),
-    TEXT(AUTHFAILURE, "does not pass * authentication"),
-    TEXT(AUTHFAILURE, "email authentication fail"),
-    TEXT(AUTHFAILURE, "sender id (pra)"),
-    TEXT(AUTHFAILURE, "not allowed to send mail from"),
-    TEXT(AUTHFAILURE, "not authorized to send mail on behalf"),
-    TEXT(AUTHFAILURE, "is not permitted to send"),
-    TEXT(AUTHFAILURE, "not a designated mailer"),
+    TEXT(AUTHFAILURE,
+         "spf record|spf check|spf fail|spf validation|spf policy|spf hard"
+         "|spf soft|spf:|sender policy framework|rejected by spf|fails spf"
+         "|failed spf|violates spf|openspf|spf-|spf=|dmarc|dkim check|dkim sign"
+         "|dkim fail|dkim verif|dkim valid|dkim = did not pass|dkim=fail|no dkim"
+         "|bad dkim|multiple authentication checks failed"
+         "|required authentication level|sender is unauthenticated"
+         "|unauthenticated email|unauthenticated mail|isn't authenticated"
+         "|is not authenticated to send|fails to pass authentication"
+         "|does not pass * authentication|email authentication fail"
+         "|sender id (pra)|not allowed to send mail from"
+         "|not authorized to send mail on behalf|is not permitted to send"
+         "|not a designated mailer"),
 
     /* ---- requireptr */
-    TEXT(REQUIREPTR, "reverse dns"),
-    TEXT(REQUIREPTR, "rdns"),
-    TEXT(REQUIREPTR, "ptr record"),
-    TEXT(REQUIREPTR, "no ptr"),
-    TEXT(REQUIREPTR, "ptr dns"),
-    TEXT(REQUIREPTR, "ptr entry"),
-    TEXT(REQUIREPTR, "missing ptr"),
-    TEXT(REQUIREPTR, "does not have a ptr"),
-    TEXT(REQUIREPTR, "ip name lookup failed"),
-    TEXT(REQUIREPTR, "ip name possibly forged"),
-    TEXT(REQUIREPTR, "cannot find your hostname"),
-    TEXT(REQUIREPTR, "cannot find your reverse hostname"),
-    TEXT(REQUIREPTR, "cannot resolve your address"),
-    TEXT(REQUIREPTR, "unresolvable relay host"),
-    TEXT(REQUIREPTR, "hostname verification failed"),
-    TEXT(REQUIREPTR, "unverifyable sending ip"),
-    TEXT(REQUIREPTR, "unverifiable sending ip"),
-    TEXT(REQUIREPTR, "unable to verify * hostname"),
-    TEXT(REQUIREPTR, "all mail servers must have a ptr"),
-    TEXT(REQUIREPTR, "reverse lookup"),
-    TEXT(REQUIREPTR, "reverse hostname"),
-    TEXT(REQUIREPTR, "fix your reverse"),
-    TEXT(REQUIREPTR, "no reverse"),
-    TEXT(REQUIREPTR, "match reverse"),
-    TEXT(REQUIREPTR, "fcrdns"),
+    TEXT(REQUIREPTR,
+         "reverse dns|rdns|ptr record|ptr resource record|a ptr|no ptr|ptr dns"
+         "|ptr entry|missing ptr|ip name lookup failed|ip name possibly forged"
+         "|cannot find your hostname|cannot resolve your address"
+         "|unresolvable relay host|hostname verification failed"
+         "|unverifyable sending ip|unverifiable sending ip"
+         "|unable to verify * hostname|reverse lookup|reverse hostname"
+         "|fix your reverse|no reverse|match reverse"),
 
     /* ---- norelaying */
-    TEXT(NORELAYING, "relay access denied"),
-    TEXT(NORELAYING, "relaying denied"),
-    TEXT(NORELAYING, "relay denied"),
-    TEXT(NORELAYING, "relaying prohibited"),
-    TEXT(NORELAYING, "relaying is prohibited"),
-    TEXT(NORELAYING, "relay not permitted"),
-    TEXT(NORELAYING, "relaying not permitted"),
-    TEXT(NORELAYING, "relay not allowed"),
-    TEXT(NORELAYING, "relaying not allowed"),
-    TEXT(NORELAYING, "relaying mail"),
-    TEXT(NORELAYING, "relaying to"),
-    TEXT(NORELAYING, "unable to relay"),
-    TEXT(NORELAYING, "cannot relay"),
-    TEXT(NORELAYING, "not relay"),
-    TEXT(NORELAYING, "won't relay"),
-    TEXT(NORELAYING, "can't relay"),
-    TEXT(NORELAYING, "to relay mail"),
-    TEXT(NORELAYING, "to relay through"),
-    TEXT(NORELAYING, "insecure mail relay"),
-    TEXT(NORELAYING, "mail server requires authentication when attempting to send"),
-    TEXT(NORELAYING, "no relaying"),
-    TEXT(NORELAYING, "not an open relay"),
-    TEXT(NORELAYING, "relay is not allowed"),
-    TEXT(NORELAYING, "relaying is not allowed"),
-    TEXT(NORELAYING, "that domain isn't in my list of allowed rcpthosts"),
-    TEXT(NORELAYING, "isn't in my list of allowed"),
-    TEXT(NORELAYING, "email address is not verified"),
-    TEXT(NORELAYING, "as a relay"),
-    TEXT(NORELAYING, "not local host"),
-    TEXT(NORELAYING, "send to a non-local"),
-    TEXT(NORELAYING, "non-local recipient"),
-    TEXT(NORELAYING, "domain not hosted here"),
+    TEXT(NORELAYING,
+         "relay access denied|relaying denied|relay denied|relaying prohibited"
+         "|relaying is prohibited|relay not permitted|relaying not permitted"
+         "|relay not allowed|relaying not allowed|relaying mail|relaying to"
+         "|unable to relay|not relay|won't relay|can't relay|to relay mail"
+         "|to relay through|insecure mail relay"
+         "|mail server requires authentication when attempting to send|no relaying"
+         "|not an open relay|relay is not allowed|relaying is not allowed"
+         "|isn't in my list of allowed|email address is not verified|as a relay"
+         "|not local host|send to a non-local|non-local recipient"
+         "|domain not hosted here"),
 
     /* ---- mailboxfull */
-    TEXT(MAILBOXFULL, "mailbox full"),
-    TEXT(MAILBOXFULL, "mailbox is full"),
-    TEXT(MAILBOXFULL, "mailbox * is full"),
-    TEXT(MAILBOXFULL, "mailbox has exceeded"),
-    TEXT(MAILBOXFULL, "mailbox exceeds"),
-    TEXT(MAILBOXFULL, "mailbox size limit"),
-    TEXT(MAILBOXFULL, "mailbox over quota"),
-    TEXT(MAILBOXFULL, "mailbox would exceed"),
-    TEXT(MAILBOXFULL, "mail box is full"),
-    TEXT(MAILBOXFULL, "mailfolder is full"),
-    TEXT(MAILBOXFULL, "maildir over quota"),
-    TEXT(MAILBOXFULL, "maildir delivery failed: userdisk"),
-    TEXT(MAILBOXFULL, "maildirquota"),
-    TEXT(MAILBOXFULL, "inbox is full"),
-    TEXT(MAILBOXFULL, "inbox is out of storage"),
-    TEXT(MAILBOXFULL, "out of storage space"),
-    TEXT(MAILBOXFULL, "over quota"),
-    TEXT(MAILBOXFULL, "over the allowed quota"),
-    TEXT(MAILBOXFULL, "over disk quota"),
-    TEXT(MAILBOXFULL, "over its quota"),
-    TEXT(MAILBOXFULL, "over his quota"),
-    TEXT(MAILBOXFULL, "overquota"),
-    TEXT(MAILBOXFULL, "over limit"),
-    TEXT(MAILBOXFULL, "quota exceed"),
-    TEXT(MAILBOXFULL, "quota has been exceeded"),
-    TEXT(MAILBOXFULL, "quota is full"),
-    TEXT(MAILBOXFULL, "quota full"),
-    TEXT(MAILBOXFULL, "quota limit"),
-    TEXT(MAILBOXFULL, "quota violation"),
-    TEXT(MAILBOXFULL, "exceeded * quota"),
-    TEXT(MAILBOXFULL, "exceeds * quota"),
-    TEXT(MAILBOXFULL, "exceeded storage"),
-    TEXT(MAILBOXFULL, "exceeded its storage"),
-    TEXT(MAILBOXFULL, "exceed the quota"),
-    TEXT(MAILBOXFULL, "exceeded email quota"),
-    TEXT(MAILBOXFULL, "storage exceeded"),
-    TEXT(MAILBOXFULL, "storage quota"),
-    TEXT(MAILBOXFULL, "storage limit"),
-    TEXT(MAILBOXFULL, "disk quota"),
-    TEXT(MAILBOXFULL, "not enough storage space in"),
-    TEXT(MAILBOXFULL, "insufficient space to store"),
-    TEXT(MAILBOXFULL, "too much mail data"),
-    TEXT(MAILBOXFULL, "user has too many messages"),
-    TEXT(MAILBOXFULL, "too many messages on drop"),
-    TEXT(MAILBOXFULL, "recipient reached disk quota"),
-    TEXT(MAILBOXFULL, "account is full"),
-    TEXT(MAILBOXFULL, "folder is full"),
-    TEXT(MAILBOXFULL, "user is full"),
-    TEXT(MAILBOXFULL, "is full: retry timeout"),
-    TEXT(MAILBOXFULL, "no space left for this user"),
-    TEXT(MAILBOXFULL, "mailbox of * is full"),
-    TEXT(MAILBOXFULL, "boite du destinataire pleine"),
-    TEXT(MAILBOXFULL, "boite * pleine"),
+    TEXT(MAILBOXFULL,
+         "mailbox full|mailbox is full|mailbox * is full|mailbox has exceeded"
+         "|mailbox exceeds|mailbox exceeded|number of messages in * mailbox"
+         "|mailbox size limit|mailbox would exceed|mail box is full"
+         "|maildir delivery failed: userdisk|maildirquota|inbox is full"
+         "|inbox is out of storage|out of storage space|over quota"
+         "|over the allowed quota|over its quota|over his quota|overquota"
+         "|over limit|quota exceed|quotaexceed|not enough space"
+         "|not enough disk space|is over the limit|message would exceed"
+         "|mailbox size exceeded|full mailbox|mail quota|quota has been exceeded"
+         "|quota is full|quota full|quota limit|quota violation|exceeded * quota"
+         "|exceeds * quota|exceeded storage|exceeded its storage|exceed the quota"
+         "|storage exceeded|storage quota|storage limit|disk quota"
+         "|not enough storage space in|insufficient space to store"
+         "|too much mail data|user has too many messages|too many messages on drop"
+         "|account is full|folder is full|user is full|is full: retry timeout"
+         "|no space left for this user|mailbox of * is full"
+         "|boite du destinataire pleine|boite * pleine"),
 
     /* ---- systemfull */
-    TEXT(SYSTEMFULL, "insufficient disk space"),
-    TEXT(SYSTEMFULL, "insufficient system storage"),
-    TEXT(SYSTEMFULL, "insufficient storage"),
-    TEXT(SYSTEMFULL, "insufficient system resources"),
-    TEXT(SYSTEMFULL, "mail system full"),
-    TEXT(SYSTEMFULL, "no space left on device"),
-    TEXT(SYSTEMFULL, "out of disk space"),
-    TEXT(SYSTEMFULL, "disk full"),
-    TEXT(SYSTEMFULL, "requested mail action aborted: exceeded storage"),
+    TEXT(SYSTEMFULL,
+         "insufficient disk space|insufficient system storage|insufficient storage"
+         "|insufficient system resources|mail system full|no space left on device"
+         "|out of disk space|disk full"
+         "|requested mail action aborted: exceeded storage"),
 
     /* ---- speeding and toomanyconn */
-    TEXT(TOOMANYCONN, "connection rate limit"),
-    TEXT(TOOMANYCONN, "too many connections"),
-    TEXT(TOOMANYCONN, "too many concurrent"),
-    TEXT(TOOMANYCONN, "too many simultaneous"),
-    TEXT(TOOMANYCONN, "concurrency limit"),
-    TEXT(TOOMANYCONN, "concurrent connection"),
-    TEXT(TOOMANYCONN, "concurrent smtp"),
-    TEXT(TOOMANYCONN, "maximum number of connections"),
-    TEXT(TOOMANYCONN, "max number of connections"),
-    TEXT(TOOMANYCONN, "too many sessions"),
-    TEXT(TOOMANYCONN, "connections from your"),
-    TEXT(TOOMANYCONN, "throttling failure: too many"),
-    TEXT(TOOMANYCONN, "too many smtp sessions"),
-    TEXT(TOOMANYCONN, "too many recipients"),
-    TEXT(TOOMANYCONN, "too many messages"),
-    TEXT(SPEEDING, "receiving mail at a rate"),
-    TEXT(SPEEDING, "receiving email at a rate"),
-    TEXT(SPEEDING, "message rate"),
-    TEXT(SPEEDING, "rate limit"),
-    TEXT(SPEEDING, "rate-limit"),
-    TEXT(SPEEDING, "sending rate"),
-    TEXT(SPEEDING, "maximum sending rate"),
-    TEXT(SPEEDING, "too fast"),
-    TEXT(SPEEDING, "too quickly"),
-    TEXT(SPEEDING, "too many errors"),
-    TEXT(SPEEDING, "throttled"),
-    TEXT(SPEEDING, "throttling"),
-    TEXT(SPEEDING, "mail from your ip is being slowed"),
-    TEXT(SPEEDING, "slow down"),
-    TEXT(SPEEDING, "please try again slower"),
-    TEXT(SPEEDING, "daily * quota exceeded"),
-    TEXT(SPEEDING, "has sent too many"),
-    TEXT(SPEEDING, "too many emails"),
-    TEXT(SPEEDING, "too much mail"),
+    TEXT(SPEEDING,
+         "this hour|this day|per hour|per day|hourly"),
+    TEXT(TOOMANYCONN,
+         "connection rate limit|too many connections|frequency limited"
+         "|thread limit exceeded|trop de connexions|connection limit"
+         "|too many concurrent|too many simultaneous|concurrency limit"
+         "|concurrent connection|concurrent smtp|maximum number of connections"
+         "|max number of connections|too many sessions|connections from your"
+         "|throttling failure: too many|too many smtp sessions|too many recipients"
+         "|too many messages"),
+    TEXT(SPEEDING,
+         "receiving mail at a rate|receiving email at a rate|message rate"
+         "|rate limit|rate-limit|sending rate|too fast|too quickly|too many errors"
+         "|throttled|throttling|unusual sending activity|sending too many"
+         "|temporarily deferred due to rate|mail from your ip is being slowed"
+         "|slow down|please try again slower|daily * quota exceeded"
+         "|has sent too many|too many emails|too much mail"),
 
     /* ---- exceedlimit and mesgtoobig */
-    TEXT(EXCEEDLIMIT, "limit set by recipient"),
-    TEXT(EXCEEDLIMIT, "message size exceeds maximum value"),
-    TEXT(EXCEEDLIMIT, "message too large for this recipient"),
-    WITH(EXCEEDLIMIT, "message length exceeds", "5.2.3"),
-    TEXT(MESGTOOBIG, "message size exceeds"),
-    TEXT(MESGTOOBIG, "message length exceeds"),
-    TEXT(MESGTOOBIG, "message exceeds"),
-    TEXT(MESGTOOBIG, "message exceeded"),
-    TEXT(MESGTOOBIG, "message too large"),
-    TEXT(MESGTOOBIG, "message too big"),
-    TEXT(MESGTOOBIG, "message is too large"),
-    TEXT(MESGTOOBIG, "message is too big"),
-    TEXT(MESGTOOBIG, "message file too big"),
-    TEXT(MESGTOOBIG, "message header size exceeds"),
-    TEXT(MESGTOOBIG, "mail size limit exceeded"),
-    TEXT(MESGTOOBIG, "mail size limit"),
-    TEXT(MESGTOOBIG, "max message size exceeded"),
-    TEXT(MESGTOOBIG, "maximum message size"),
-    TEXT(MESGTOOBIG, "maximum size"),
-    TEXT(MESGTOOBIG, "maximum allowed size"),
-    TEXT(MESGTOOBIG, "exceeds fixed * size"),
-    TEXT(MESGTOOBIG, "exceeds the maximum"),
-    TEXT(MESGTOOBIG, "exceeds size limit"),
-    TEXT(MESGTOOBIG, "exceeds the size limit"),
-    TEXT(MESGTOOBIG, "exceeded maximum * size"),
-    TEXT(MESGTOOBIG, "size limit exceeded"),
-    TEXT(MESGTOOBIG, "size exceeded"),
-    TEXT(MESGTOOBIG, "line limit exceeded"),
-    TEXT(MESGTOOBIG, "file size limit"),
-    TEXT(MESGTOOBIG, "larger than the current system limit"),
-    TEXT(MESGTOOBIG, "larger than the limit"),
-    TEXT(MESGTOOBIG, "taille du message"),
-    TEXT(MESGTOOBIG, "rst.sizelimit"),
-    TEXT(MESGTOOBIG, "msgtoobig"),
+    TEXT(EXCEEDLIMIT,
+         "limit set by recipient|message size exceeds maximum value"),
+    TEXT(MESGTOOBIG,
+         "message size exceeds|message length exceeds|message exceeds"
+         "|message exceeded|message too large|message too big|message is too large"
+         "|message is too big|message file too big|message header size exceeds"
+         "|mail size limit|maximum message size|maximum size|maximum allowed size"
+         "|exceeds fixed * size|exceeds the maximum|exceeds size limit"
+         "|exceeds the size limit|exceeded maximum * size|size limit exceeded"
+         "|size exceeded|line limit exceeded|file size limit"
+         "|larger than the current system limit|larger than the limit"
+         "|taille du message|msgtoobig"),
 
     /* ---- notcompliantrfc and contenterror */
-    TEXT(NOTCOMPLIANTRFC, "not rfc 5322 compliant"),
-    TEXT(NOTCOMPLIANTRFC, "not rfc 2822 compliant"),
-    TEXT(NOTCOMPLIANTRFC, "not compliant with rfc"),
-    TEXT(NOTCOMPLIANTRFC, "non-rfc"),
-    TEXT(NOTCOMPLIANTRFC, "rfcmessagenoncompliant"),
-    TEXT(NOTCOMPLIANTRFC, "rfc 5322 specif"),
-    TEXT(NOTCOMPLIANTRFC, "rfc 5322"),
-    TEXT(NOTCOMPLIANTRFC, "rfc5322"),
-    TEXT(NOTCOMPLIANTRFC, "duplicate header"),
-    TEXT(NOTCOMPLIANTRFC, "multiple from"),
-    TEXT(NOTCOMPLIANTRFC, "missing * header"),
-    TEXT(CONTENTERROR, "improper use of 8-bit"),
-    TEXT(CONTENTERROR, "8bit data in"),
-    TEXT(CONTENTERROR, "improper folded header"),
-    TEXT(CONTENTERROR, "header error"),
-    TEXT(CONTENTERROR, "bad header"),
-    TEXT(CONTENTERROR, "malformed mime"),
-    TEXT(CONTENTERROR, "mime error"),
-    TEXT(CONTENTERROR, "we do not accept messages containing"),
-    TEXT(CONTENTERROR, "incorrectly formatted"),
-    TEXT(CONTENTERROR, "message filtered. please see the faqs section on spam"),
-    TEXT(CONTENTERROR, "message mime complexity"),
-    TEXT(CONTENTERROR, "mime-version"),
-    TEXT(CONTENTERROR, "invalid header"),
-    TEXT(CONTENTERROR, "charset not supported"),
-    TEXT(CONTENTERROR, "conversion of message"),
-    TEXT(CONTENTERROR, "not supported content"),
-    TEXT(CONTENTERROR, "message content is not acceptable"),
-    TEXT(CONTENTERROR, "improperly formatted"),
-    TEXT(CONTENTERROR, "bare cr"),
-    TEXT(CONTENTERROR, "bare lf"),
-    TEXT(CONTENTERROR, "bare newline"),
-    TEXT(CONTENTERROR, "too many attachments"),
-    TEXT(CONTENTERROR, "content type not allowed"),
-    TEXT(CONTENTERROR, "message content rejected due to suspected"),
+    TEXT(NOTCOMPLIANTRFC,
+         "not rfc 2822 compliant|not compliant with rfc|non-rfc"
+         "|rfcmessagenoncompliant|rfc 5322|rfc5322|multiple from"
+         "|multiple * addresses in from|multiple addresses in from"
+         "|missing * header"),
+    TEXT(CONTENTERROR,
+         "improper use of 8-bit|8bit data in|improper folded header|header error"
+         "|duplicate header|bad header|malformed mime|mime error"
+         "|we do not accept messages containing|incorrectly formatted"
+         "|message filtered. please see the faqs section on spam"
+         "|message mime complexity|mime-version|invalid header"
+         "|charset not supported|conversion of message|not supported content"
+         "|message content is not acceptable|improperly formatted|bare cr|bare lf"
+         "|bare newline|too many attachments|content type not allowed"
+         "|message content rejected due to suspected"),
 
     /* ---- badreputation */
-    TEXT(BADREPUTATION, "low reputation"),
-    TEXT(BADREPUTATION, "bad reputation"),
-    TEXT(BADREPUTATION, "poor reputation"),
-    TEXT(BADREPUTATION, "ip reputation"),
-    TEXT(BADREPUTATION, "reputation of the sending"),
-    TEXT(BADREPUTATION, "reputation of your"),
-    TEXT(BADREPUTATION, "domain reputation"),
-    TEXT(BADREPUTATION, "sender reputation"),
-    TEXT(BADREPUTATION, "due to reputation"),
-    TEXT(BADREPUTATION, "reputation score"),
-    TEXT(BADREPUTATION, "reputation filter"),
-    TEXT(BADREPUTATION, "has been temporarily rate limited due to"),
-    TEXT(BADREPUTATION, "unexpected volume or user complaints"),
-    TEXT(BADREPUTATION, "senderscore"),
+    TEXT(BADREPUTATION,
+         "low reputation|bad reputation|poor reputation|ip reputation|hl:rep"
+         "|will be permanently deferred|temporarily deferred due to * complaints"
+         "|reputation of the sending|reputation of your|domain reputation"
+         "|sender reputation|due to reputation|reputation score|reputation filter"
+         "|has been temporarily rate limited due to"
+         "|unexpected volume or user complaints|senderscore"),
 
     /* ---- blocked: the client */
-    TEXT(BLOCKED, "client host * blocked"),
-    TEXT(BLOCKED, "client host rejected: blocked"),
-    TEXT(BLOCKED, "blocked using"),
-    TEXT(BLOCKED, "blocked by * rbl"),
-    TEXT(BLOCKED, "blocked by spamcop"),
-    TEXT(BLOCKED, "blocked by * blocklist"),
-    TEXT(BLOCKED, "blocked - see"),
-    TEXT(BLOCKED, "dnsbl"),
-    TEXT(BLOCKED, "dns blacklist"),
-    TEXT(BLOCKED, "dnsblacklist"),
-    TEXT(BLOCKED, "rbl "),
-    TEXT(BLOCKED, "/rbl"),
-    TEXT(BLOCKED, "-rbl"),
-    TEXT(BLOCKED, "spamhaus"),
-    TEXT(BLOCKED, "spamcop.net"),
-    TEXT(BLOCKED, "spamrl.com"),
-    TEXT(BLOCKED, "sorbs.net"),
-    TEXT(BLOCKED, "barracudacentral"),
-    TEXT(BLOCKED, "abuseat.org"),
-    TEXT(BLOCKED, "uceprotect"),
-    TEXT(BLOCKED, "backscatterer"),
-    TEXT(BLOCKED, "cloudmark"),
-    TEXT(BLOCKED, "proofpoint.com"),
-    TEXT(BLOCKED, "blacklisted by recipient"),
-    TEXT(BLOCKED, "ip address * blacklist"),
-    TEXT(BLOCKED, "ip * is blacklisted"),
-    TEXT(BLOCKED, "ip * blocklist"),
-    TEXT(BLOCKED, "ip * block list"),
-    TEXT(BLOCKED, "ip address * block"),
-    TEXT(BLOCKED, "ip * has been block"),
-    TEXT(BLOCKED, "ip * is blocked"),
-    TEXT(BLOCKED, "ip is in block list"),
-    TEXT(BLOCKED, "banned sending ip"),
-    TEXT(BLOCKED, "invalid ip for sending"),
-    TEXT(BLOCKED, "your ip"),
-    TEXT(BLOCKED, "your network is temporary blacklisted"),
-    TEXT(BLOCKED, "your mail server is"),
-    TEXT(BLOCKED, "your server"),
-    TEXT(BLOCKED, "your host"),
-    TEXT(BLOCKED, "your email has been rejected because your"),
-    TEXT(BLOCKED, "your access to submit messages to this e-mail system has been rejected"),
-    TEXT(BLOCKED, "mail server * open relay"),
-    TEXT(BLOCKED, "no access from mail server"),
-    TEXT(BLOCKED, "use the smtp server of your isp"),
-    TEXT(BLOCKED, "your isp's mail server"),
-    TEXT(BLOCKED, "connection refused by"),
-    TEXT(BLOCKED, "connection refused -"),
-    TEXT(BLOCKED, "connection dropped"),
-    TEXT(BLOCKED, "connections will not be accepted from"),
-    TEXT(BLOCKED, "connection reset by peer"),
-    TEXT(BLOCKED, "connections not accepted from ip"),
-    TEXT(BLOCKED, "not accept mail from this ip"),
-    TEXT(BLOCKED, "mail from * refused"),
-    TEXT(BLOCKED, "dynamic ip"),
-    TEXT(BLOCKED, "dynamic/zombied"),
-    TEXT(BLOCKED, "dynamic or residential"),
-    TEXT(BLOCKED, "helo * reject"),
-    TEXT(BLOCKED, "invalid helo"),
-    TEXT(BLOCKED, "bad helo"),
-    TEXT(BLOCKED, "helo command rejected"),
-    TEXT(BLOCKED, "access denied. ip"),
-    TEXT(BLOCKED, "access from ip"),
-    TEXT(BLOCKED, "closed for unknown reason. hosts"),
-    TEXT(BLOCKED, "refused to talk to me"),
-    TEXT(BLOCKED, "host refused to talk"),
-    TEXT(BLOCKED, "hosts * refused mail service"),
-    TEXT(BLOCKED, "is in a black list"),
-    TEXT(BLOCKED, "is in an rbl"),
-    TEXT(BLOCKED, "greylist"),
-    TEXT(BLOCKED, "domain of sender address * blocked"),
-    TEXT(BLOCKED, "blocked for abuse"),
-    TEXT(BLOCKED, "blocked due to abuse"),
-    TEXT(BLOCKED, "blocked address"),
-    TEXT(BLOCKED, "server ip"),
-    TEXT(BLOCKED, "no-ptr"),
+    TEXT(BLOCKED,
+         "client host * blocked|client host rejected: blocked|blocked using"
+         "|blocked by * rbl|blocked by spamcop|blocked by * blocklist"
+         "|blocked - see|dnsbl|dns blacklist|rbl |/rbl|-rbl|spamhaus|spamcop.net"
+         "|spamrl.com|sorbs.net|barracudacentral|abuseat.org|uceprotect"
+         "|backscatterer|proofpoint.com|blacklisted by recipient"
+         "|ip address * blacklist|ip * is blacklisted|ip * blocklist"
+         "|ip * block list|ip address * block|ip * has been block|ip * is blocked"
+         "|ip is in block list|on our block list|messages from * weren't sent"
+         "|the ip you're using|suspected spam ip|suspected bounce attack"
+         "|connection denied|connection rejected|(rtr:|(dyn:|(rly:|(con:b|hl:ibl"
+         "|_is_blocked|block for spam|mail from * blocked|your domain * blocked"
+         "|client was blocked|sender ip|ip is blocked|sending ip|is listed in"
+         "|is listed on|is listed by|is listed at|invalid ip for sending|your ip"
+         "|your network is temporary blacklisted|your mail server is|your server"
+         "|your host|your email has been rejected because your"
+         "|your access to submit messages to this e-mail system has been rejected"
+         "|mail server * open relay|no access from mail server"
+         "|use the smtp server of your isp|your isp's mail server"
+         "|connections will not be accepted from|connections not accepted from ip"
+         "|not accept mail from this ip|mail from * refused|dynamic ip"
+         "|dynamic/zombied|dynamic or residential|helo * reject"
+         "|my name was rejected|a problem occurred. (ask your postmaster|(bl)"
+         "|invalid helo|bad helo|helo command rejected|access denied. ip"
+         "|access from ip|closed for unknown reason. hosts|refused to talk to me"
+         "|host refused to talk|hosts * refused mail service|is in a black list"
+         "|is in an rbl|greylist|domain of sender address * blocked"
+         "|blocked for abuse|blocked due to abuse|blocked address|server ip|no-ptr"),
 
     /* ---- spamdetected: the content */
-    TEXT(SPAMDETECTED, "- spam"),
-    TEXT(SPAMDETECTED, "rejected, ube"),
-    TEXT(SPAMDETECTED, "spam message"),
-    TEXT(SPAMDETECTED, "spam mail"),
-    TEXT(SPAMDETECTED, "spam email"),
-    TEXT(SPAMDETECTED, "spam detected"),
-    TEXT(SPAMDETECTED, "spam content"),
-    TEXT(SPAMDETECTED, "spam filter"),
-    TEXT(SPAMDETECTED, "spam score"),
-    TEXT(SPAMDETECTED, "spam not accepted"),
-    TEXT(SPAMDETECTED, "spam rejected"),
-    TEXT(SPAMDETECTED, "spam refused"),
-    TEXT(SPAMDETECTED, "spam blocked"),
-    TEXT(SPAMDETECTED, "as spam"),
-    TEXT(SPAMDETECTED, "is spam"),
-    TEXT(SPAMDETECTED, "be spam"),
-    TEXT(SPAMDETECTED, "like spam"),
-    TEXT(SPAMDETECTED, "suspected spam"),
-    TEXT(SPAMDETECTED, "detected * spam"),
-    TEXT(SPAMDETECTED, "considered spam"),
-    TEXT(SPAMDETECTED, "considered unsolicited"),
-    TEXT(SPAMDETECTED, "possible spam"),
-    TEXT(SPAMDETECTED, "probable spam"),
-    TEXT(SPAMDETECTED, "unsolicited"),
-    TEXT(SPAMDETECTED, "spamassassin"),
-    TEXT(SPAMDETECTED, "rejected by an anti-spam"),
-    TEXT(SPAMDETECTED, "anti-spam"),
-    TEXT(SPAMDETECTED, "antispam"),
-    TEXT(SPAMDETECTED, "junk mail"),
-    TEXT(SPAMDETECTED, "bulk mail"),
-    TEXT(SPAMDETECTED, "content filter"),
-    TEXT(SPAMDETECTED, "content rejected"),
-    TEXT(SPAMDETECTED, "rejected due to content"),
-    TEXT(SPAMDETECTED, "message content rejected"),
-    TEXT(SPAMDETECTED, "blocked by content"),
-    TEXT(SPAMDETECTED, "appears to be unsolicited"),
-    TEXT(SPAMDETECTED, "message was flagged"),
-    TEXT(SPAMDETECTED, "classified as"),
-    TEXT(SPAMDETECTED, "high spam"),
-    TEXT(SPAMDETECTED, "phishing"),
-    TEXT(SPAMDETECTED, "rule imposed mailbox access for"),
-    TEXT(SPAMDETECTED, "blacklisted url"),
-    TEXT(SPAMDETECTED, "blocked url"),
-    TEXT(SPAMDETECTED, "surbl"),
-    TEXT(SPAMDETECTED, "uribl"),
-    TEXT(SPAMDETECTED, "spam"),
+    TEXT(SPAMDETECTED,
+         "- spam|rejected, ube|spam message|dt:spm|mail content denied"
+         "|spam is embedded|suspicious due to the nature|likely suspicious"
+         "|spam mail|spam email|spam detected|spam content|spam filter|spam score"
+         "|spam not accepted|spam rejected|spam refused|spam blocked|as spam"
+         "|is spam|be spam|like spam|suspected spam|detected * spam"
+         "|considered spam|possible spam|probable spam|unsolicited|spamassassin"
+         "|anti-spam|antispam|junk mail|bulk mail|content filter|content rejected"
+         "|rejected due to content|blocked by content|message was flagged"
+         "|classified as|high spam|phishing|rule imposed mailbox access for"
+         "|blacklisted url|blocked url|surbl|uribl"),
 
     /* ---- securityerror */
-    TEXT(SECURITYERROR, "authentication required"),
-    TEXT(SECURITYERROR, "authentication is required"),
-    TEXT(SECURITYERROR, "authentication failed"),
-    TEXT(SECURITYERROR, "authentication failure"),
-    TEXT(SECURITYERROR, "authentication turned on"),
-    TEXT(SECURITYERROR, "not authenticated"),
-    TEXT(SECURITYERROR, "authrequired"),
-    TEXT(SECURITYERROR, "must authenticate"),
-    TEXT(SECURITYERROR, "please authenticate"),
-    TEXT(SECURITYERROR, "starttls"),
-    TEXT(SECURITYERROR, "tls is required"),
-    TEXT(SECURITYERROR, "tls required"),
-    TEXT(SECURITYERROR, "encryption required"),
-    TEXT(SECURITYERROR, "insecure connection"),
-    TEXT(SECURITYERROR, "certificate"),
-    TEXT(SECURITYERROR, "unauthorized"),
-    TEXT(SECURITYERROR, "not authorized"),
-    TEXT(SECURITYERROR, "delivery not authorized"),
-    TEXT(SECURITYERROR, "attachment * not allowed"),
-    TEXT(SECURITYERROR, "illegal attachment"),
-    TEXT(SECURITYERROR, "blocked attachment"),
-    TEXT(SECURITYERROR, "executable"),
-    TEXT(SECURITYERROR, "potential security"),
-    TEXT(SECURITYERROR, "security issue"),
-    TEXT(SECURITYERROR, "security problem"),
-    TEXT(SECURITYERROR, "dangerous"),
+    TEXT(SECURITYERROR,
+         "authentication required|unauthenticated senders"
+         "|authentication is required|authentication failed|authentication failure"
+         "|authentication turned on|not authenticated|authrequired"
+         "|must authenticate|please authenticate|starttls|start tls|tls handshake"
+         "|tls encryption|- banned|tls-required|requires authentication"
+         "|sasl authentication|tls is required|tls required|encryption required"
+         "|insecure connection|certificate|unauthorized|not authorized"
+         "|attachment * not allowed|illegal attachment|blocked attachment"
+         "|executable|security problem|dangerous"),
 
     /* ---- hasmoved */
-    TEXT(HASMOVED, "has moved"),
-    TEXT(HASMOVED, "has been replaced by"),
-    TEXT(HASMOVED, "address has changed"),
-    TEXT(HASMOVED, "user not local; please try"),
-    TEXT(HASMOVED, "user not local; please forward"),
-    TEXT(HASMOVED, "no longer at this address"),
-    TEXT(HASMOVED, "new address"),
+    TEXT(HASMOVED,
+         "has moved|has been replaced by|address has changed"
+         "|user not local; please try|user not local; please forward"
+         "|no longer at this address|new address"),
 
     /* ---- suspend */
-    TEXT(SUSPEND, "account * disabled"),
-    TEXT(SUSPEND, "account disabled"),
-    TEXT(SUSPEND, "account * suspended"),
-    TEXT(SUSPEND, "account suspended"),
-    TEXT(SUSPEND, "account * inactive"),
-    TEXT(SUSPEND, "inactive account"),
-    TEXT(SUSPEND, "account inactive"),
-    TEXT(SUSPEND, "account not activated"),
-    TEXT(SUSPEND, "account is locked"),
-    TEXT(SUSPEND, "account locked"),
-    TEXT(SUSPEND, "account is blocked"),
-    TEXT(SUSPEND, "account is frozen"),
-    TEXT(SUSPEND, "account * deactivated"),
-    TEXT(SUSPEND, "account * expired"),
-    TEXT(SUSPEND, "account closed"),
-    TEXT(SUSPEND, "account has been closed"),
-    TEXT(SUSPEND, "account is temporarily unavailable"),
-    TEXT(SUSPEND, "temporarily disabled"),
-    TEXT(SUSPEND, "mailbox disabled"),
-    TEXT(SUSPEND, "mailbox is disabled"),
-    TEXT(SUSPEND, "mailbox is inactive"),
-    TEXT(SUSPEND, "mailbox inactive"),
-    TEXT(SUSPEND, "mailbox is frozen"),
-    TEXT(SUSPEND, "mailbox is locked"),
-    TEXT(SUSPEND, "mailbox currently suspended"),
-    TEXT(SUSPEND, "mailbox unavailable or access denied"),
-    TEXT(SUSPEND, "disabled recipient"),
-    TEXT(SUSPEND, "recipient suspend"),
-    TEXT(SUSPEND, "recipient disabled"),
-    TEXT(SUSPEND, "recipient is disabled"),
-    TEXT(SUSPEND, "user disabled"),
-    TEXT(SUSPEND, "user is disabled"),
-    TEXT(SUSPEND, "user is inactive"),
-    TEXT(SUSPEND, "user suspended"),
-    TEXT(SUSPEND, "user is suspended"),
-    TEXT(SUSPEND, "inactive user"),
-    TEXT(SUSPEND, "inactive recipient"),
-    TEXT(SUSPEND, "domain * inactive"),
-    TEXT(SUSPEND, "domain is not paid for"),
-    TEXT(SUSPEND, "mail * is suspended"),
-    TEXT(SUSPEND, "vdelivermail: account is locked"),
-    TEXT(SUSPEND, "boite desactivee"),
-    TEXT(SUSPEND, "compte du destinataire est bloque"),
-
-    /* ---- notaccept and hostunknown */
-    TEXT(NOTACCEPT, "null mx"),
-    TEXT(NOTACCEPT, "nullmx"),
-    TEXT(NOTACCEPT, "does not accept mail"),
-    TEXT(NOTACCEPT, "does not accept email"),
-    TEXT(NOTACCEPT, "do not accept mail"),
-    TEXT(NOTACCEPT, "not accepting mail"),
-    TEXT(NOTACCEPT, "doesn't receive email"),
-    TEXT(NOTACCEPT, "doesn't accept mail"),
-    TEXT(NOTACCEPT, "doesn't accept email"),
-    TEXT(NOTACCEPT, "host does not receive mail"),
-    TEXT(NOTACCEPT, "no mx record"),
-    TEXT(NOTACCEPT, "mx or srv record indicated no smtp service"),
-    TEXT(NOTACCEPT, "smtp protocol returned a permanent error"),
-    TEXT(NOTACCEPT, "malformed or unexpected name server reply"),
-    TEXT(NOTACCEPT, "name server: .: host not found"),
-    TEXT(NOTACCEPT, "no smtp service"),
-    TEXT(HOSTUNKNOWN, "host unknown"),
-    TEXT(HOSTUNKNOWN, "unknown host"),
-    TEXT(HOSTUNKNOWN, "host not found"),
-    TEXT(HOSTUNKNOWN, "domain not found"),
-    TEXT(HOSTUNKNOWN, "domain name not found"),
-    TEXT(HOSTUNKNOWN, "domain does not exist"),
-    TEXT(HOSTUNKNOWN, "domain doesn't exist"),
-    TEXT(HOSTUNKNOWN, "domain must exist"),
-    TEXT(HOSTUNKNOWN, "domain is not reachable"),
-    TEXT(HOSTUNKNOWN, "no such domain"),
-    TEXT(HOSTUNKNOWN, "unrouteable address"),
-    TEXT(HOSTUNKNOWN, "unrouteable mail domain"),
-    TEXT(HOSTUNKNOWN, "unroutable address"),
-    TEXT(HOSTUNKNOWN, "couldn't find any host"),
-    TEXT(HOSTUNKNOWN, "could not find any host"),
-    TEXT(HOSTUNKNOWN, "couldn't find any host by that name"),
-    TEXT(HOSTUNKNOWN, "all relevant mx records point to non-existent"),
-    TEXT(HOSTUNKNOWN, "nxdomain"),
-    TEXT(HOSTUNKNOWN, "non-existent domain"),
-    TEXT(HOSTUNKNOWN, "non-existent host"),
-    TEXT(HOSTUNKNOWN, "name or service not known"),
-    TEXT(HOSTUNKNOWN, "recipient domain must"),
-    TEXT(HOSTUNKNOWN, "invalid domain name"),
-    TEXT(HOSTUNKNOWN, "illegal host/domain"),
-    TEXT(HOSTUNKNOWN, "bad destination system"),
-    TEXT(HOSTUNKNOWN, "had no relevant answers"),
-    TEXT(HOSTUNKNOWN, "no dns information was found"),
-    TEXT(HOSTUNKNOWN, "name service error"),
-    TEXT(HOSTUNKNOWN, "domain isn't"),
+    TEXT(SUSPEND,
+         "account * disabled|account disabled|accountdisabled"
+         "|account is temporarily limited|is a deactivated mailbox"
+         "|account * discontinued|account * blocked|account has been"
+         "|mailbox * disabled|mailbox * suspended|address is no longer active"
+         "|email is inactive|user * disabled|user * suspended|user account is"
+         "|account * suspended|account suspended|account * inactive"
+         "|inactive account|account inactive|account not activated"
+         "|account is locked|account locked|account is blocked|account is frozen"
+         "|account * deactivated|account * expired|account closed"
+         "|account is temporarily unavailable|temporarily disabled"
+         "|mailbox disabled|mailbox is disabled|mailbox is inactive"
+         "|mailbox inactive|mailbox is frozen|mailbox is locked"
+         "|mailbox currently suspended|mailbox unavailable or access denied"
+         "|disabled recipient|recipient suspend|recipient disabled"
+         "|recipient is disabled|user disabled|user is disabled|user is inactive"
+         "|user suspended|user is suspended|inactive user|inactive recipient"
+         "|domain * inactive|domain is not paid for|mail * is suspended"
+         "|boite desactivee|compte du destinataire est bloque"),
 
     /* ---- rejected: the sender, in words that speak of an address too */
-    TEXT(REJECTED, "sender address rejected"),
-    TEXT(REJECTED, "sender address"),
-    TEXT(REJECTED, "sender rejected"),
-    TEXT(REJECTED, "sender denied"),
-    TEXT(REJECTED, "sender not"),
-    TEXT(REJECTED, "sender is not"),
-    TEXT(REJECTED, "sender verify"),
-    TEXT(REJECTED, "sender verification"),
-    TEXT(REJECTED, "sender domain"),
-    TEXT(REJECTED, "sender's domain"),
-    TEXT(REJECTED, "sender unknown"),
-    TEXT(REJECTED, "sender refused"),
-    TEXT(REJECTED, "sender blocked"),
-    TEXT(REJECTED, "sender email address"),
-    TEXT(REJECTED, "sender invalid"),
-    TEXT(REJECTED, "invalid sender"),
-    TEXT(REJECTED, "bad sender"),
-    TEXT(REJECTED, "unknown sender"),
-    TEXT(REJECTED, "envelope sender"),
-    TEXT(REJECTED, "mail from not"),
-    TEXT(REJECTED, "mail from: domain"),
-    TEXT(REJECTED, "mail from address"),
-    TEXT(REJECTED, "backscatter protection"),
-    TEXT(REJECTED, "purported responsible address"),
-    TEXT(REJECTED, "to/from an address that has been blacklisted"),
-    TEXT(REJECTED, "registered gateway user"),
-    TEXT(REJECTED, "not a member"),
-    TEXT(REJECTED, "only members"),
-    TEXT(REJECTED, "closed list"),
-    TEXT(REJECTED, "permission to post"),
-    TEXT(REJECTED, "not allowed to post"),
-    TEXT(REJECTED, "you are not allowed to send"),
-    TEXT(REJECTED, "not allowed to send to this"),
-    TEXT(REJECTED, "null sender"),
-    TEXT(REJECTED, "empty envelope"),
-    TEXT(REJECTED, "<> invalid"),
-    TEXT(REJECTED, "from address"),
+    TEXT(REJECTED,
+         "sender address|domain of sender|sender was rejected|blocked senders"
+         "|envelope blocked|returned mail not accepted|rejecting banned"
+         "|your email address|from domain|invalid from|unresolvable sender"
+         "|mail from command failed|no permission to send|not authorized to post"
+         "|sender rejected|sender denied|sender not|sender is not|sender verify"
+         "|sender verification|sender domain|sender's domain|sender unknown"
+         "|sender refused|sender blocked|sender email address|sender invalid"
+         "|invalid sender|bad sender|unknown sender|envelope sender|mail from not"
+         "|mail from: domain|backscatter protection|purported responsible address"
+         "|to/from an address that has been blacklisted|registered gateway user"
+         "|not a member|only members|closed list|permission to post"
+         "|not allowed to post|you are not allowed to send"
+         "|not allowed to send to this|null sender|empty envelope|<> invalid"
+         "|from address"),
     AT(REJECTED, "does not exist", MAIL),
     AT(REJECTED, "unknown", MAIL),
 
+    /* ---- notaccept and hostunknown */
+    TEXT(NOTACCEPT,
+         "null mx|nullmx|does not accept mail|does not accept email"
+         "|do not accept mail|not accepting mail|doesn't receive email"
+         "|doesn't accept mail|doesn't accept email|host does not receive mail"
+         "|no mx record|smtp protocol returned a permanent error"
+         "|malformed or unexpected name server reply"
+         "|name server: .: host not found|no smtp service"
+         "|couldn't find a mail exchanger|not accepting network messages"),
+    TEXT(NETWORKERROR,
+         "dns error: * nxdomain|dns error: * lookup"),
+    TEXT(HOSTUNKNOWN,
+         "host unknown|unknown host|host not found|domain not found"
+         "|domain name not found|domain does not exist|domain doesn't exist"
+         "|domain must exist|domain is not reachable|no such domain"
+         "|unrouteable address|unrouteable mail domain|unroutable address"
+         "|couldn't find any host|could not find any host"
+         "|all relevant mx records point to non-existent|nxdomain"
+         "|non-existent domain|non-existent host|name or service not known"
+         "|recipient domain must|invalid domain name|illegal host/domain"
+         "|bad destination system|had no relevant answers"
+         "|no dns information was found|name service error"
+         "|all host address lookups failed|remote domain doesnt exist"
+         "|host does not exist|host not exist|unresolvable|no such host"
+         "|dns server returned answer with no data|missing the proper dns entries"
+         "|domain isn't"),
+
     /* ---- policyviolation */
-    TEXT(POLICYVIOLATION, "protocol violation"),
-    TEXT(POLICYVIOLATION, "denied by policy"),
-    TEXT(POLICYVIOLATION, "policy reasons"),
-    TEXT(POLICYVIOLATION, "for policy reason"),
-    TEXT(POLICYVIOLATION, "policy violation"),
-    TEXT(POLICYVIOLATION, "policy rejection"),
-    TEXT(POLICYVIOLATION, "policy restrict"),
-    TEXT(POLICYVIOLATION, "policy decision"),
-    TEXT(POLICYVIOLATION, "email policy"),
-    TEXT(POLICYVIOLATION, "security policy"),
-    TEXT(POLICYVIOLATION, "local policy"),
-    TEXT(POLICYVIOLATION, "site policy"),
-    TEXT(POLICYVIOLATION, "due to policy"),
-    TEXT(POLICYVIOLATION, "violates * policy"),
-    TEXT(POLICYVIOLATION, "by policy"),
-    TEXT(POLICYVIOLATION, "message not allowed"),
-    TEXT(POLICYVIOLATION, "you have exceeded the maximum"),
-    TEXT(POLICYVIOLATION, "file extension"),
-    TEXT(POLICYVIOLATION, "prohibited"),
-    TEXT(POLICYVIOLATION, "closed mailing list"),
+    TEXT(POLICYVIOLATION,
+         "protocol violation|security policies|anti-spoofing"
+         "|administrative prohibition|due to compliance|mailpolicy"
+         "|content examination policy|host network not allowed"
+         "|its content presents a potential|potential security issue"
+         "|policy reasons|for policy reason|policy violation|policy rejection"
+         "|policy restrict|policy decision|email policy|security policy"
+         "|local policy|site policy|due to policy|violates * policy|by policy"
+         "|message not allowed|you have exceeded the maximum|file extension"
+         "|prohibited|closed mailing list"),
 
     /* ---- filtered: the recipient's own choice */
-    TEXT(FILTERED, "recipient's choice"),
-    TEXT(FILTERED, "because the recipient is only accepting mail"),
-    TEXT(FILTERED, "only accepting mail from specific"),
-    TEXT(FILTERED, "due to user filter"),
-    TEXT(FILTERED, "rejected by recipient"),
-    TEXT(FILTERED, "refused by recipient"),
-    TEXT(FILTERED, "user reject"),
-    TEXT(FILTERED, "recipient rejected"),
-    TEXT(FILTERED, "rejected due to user"),
-    TEXT(FILTERED, "resolver.rst.notauthorized"),
-    TEXT(FILTERED, "permissions problem"),
-    TEXT(FILTERED, "message filtered"),
-    TEXT(FILTERED, "user refuses"),
-    TEXT(FILTERED, "has blocked"),
-    TEXT(FILTERED, "is blocked by user"),
-    TEXT(FILTERED, "we failed to deliver mail because the following address recipient id refuse"),
-    TEXT(FILTERED, "following recipient id was refused"),
+    TEXT(FILTERED,
+         "recipient's choice|cannot route mail to user|recipient blocked"
+         "|recipient's settings|does not accept messages from"
+         "|does not want to receive|recipient preferences"
+         "|because the recipient is only accepting mail"
+         "|only accepting mail from specific|due to user filter"
+         "|rejected by recipient|refused by recipient|user reject"
+         "|recipient rejected|rejected due to user|permissions problem"
+         "|message filtered|user refuses|has blocked|is blocked by user"
+         "|we failed to deliver mail because the following address recipient id refuse"
+         "|following recipient id was refused"),
 
     /* ---- userunknown, and filtered where the content came first */
+    WITH(USERUNKNOWN, "unknown", ".1.1"),
+    WITH(USERUNKNOWN, "no such", ".1.1"),
+    WITH(USERUNKNOWN, "not found", ".1.1"),
+    { BOUNCE_USERUNKNOWN, "user unknown", ".2.1", NULL, 0, RCPT },
+    WITH(FILTERED, "user unknown", ".2.1"),
+    WITH(FILTERED, "unknown user", ".2.1"),
     AT(FILTERED, "user unknown", DATA),
     AT(FILTERED, "unknown user", DATA),
     AT(FILTERED, "user not found", DATA),
     AT(FILTERED, "no such user", DATA),
-    TEXT(USERUNKNOWN, "user unknown"),
-    TEXT(USERUNKNOWN, "unknown user"),
-    TEXT(USERUNKNOWN, "unknown or illegal user"),
-    TEXT(USERUNKNOWN, "unknown recipient"),
-    TEXT(USERUNKNOWN, "unknown mailbox"),
-    TEXT(USERUNKNOWN, "unknown address"),
-    TEXT(USERUNKNOWN, "unknown local"),
-    TEXT(USERUNKNOWN, "unknown account"),
-    TEXT(USERUNKNOWN, "unknown email"),
-    TEXT(USERUNKNOWN, "recipient unknown"),
-    TEXT(USERUNKNOWN, "address unknown"),
-    TEXT(USERUNKNOWN, "mailbox unknown"),
-    TEXT(USERUNKNOWN, "account unknown"),
-    TEXT(USERUNKNOWN, "user is unknown"),
-    TEXT(USERUNKNOWN, "is unknown"),
-    TEXT(USERUNKNOWN, "is not known"),
-    TEXT(USERUNKNOWN, "not a known user"),
-    TEXT(USERUNKNOWN, "not known at this"),
-    TEXT(USERUNKNOWN, "unable to find recipient"),
-    TEXT(USERUNKNOWN, "user not found"),
-    TEXT(USERUNKNOWN, "user * not found"),
-    TEXT(USERUNKNOWN, "recipient not found"),
-    TEXT(USERUNKNOWN, "recipnotfound"),
-    TEXT(USERUNKNOWN, "recipientnotfound"),
-    TEXT(USERUNKNOWN, "address not found"),
-    TEXT(USERUNKNOWN, "mailbox not found"),
-    TEXT(USERUNKNOWN, "account not found"),
-    TEXT(USERUNKNOWN, "not found in"),
-    TEXT(USERUNKNOWN, "couldn't be found"),
-    TEXT(USERUNKNOWN, "could not be found"),
-    TEXT(USERUNKNOWN, "wasn't found"),
-    TEXT(USERUNKNOWN, "can't be found"),
-    TEXT(USERUNKNOWN, "no such user"),
-    TEXT(USERUNKNOWN, "no such recipient"),
-    TEXT(USERUNKNOWN, "no such mailbox"),
-    TEXT(USERUNKNOWN, "no such address"),
-    TEXT(USERUNKNOWN, "no such account"),
-    TEXT(USERUNKNOWN, "no such person"),
-    TEXT(USERUNKNOWN, "no such local"),
-    TEXT(USERUNKNOWN, "no such email"),
-    TEXT(USERUNKNOWN, "no mailbox"),
-    TEXT(USERUNKNOWN, "no mail box"),
-    TEXT(USERUNKNOWN, "no account"),
-    TEXT(USERUNKNOWN, "no user"),
-    TEXT(USERUNKNOWN, "no valid recipient"),
-    TEXT(USERUNKNOWN, "no recipient"),
-    TEXT(USERUNKNOWN, "not our customer"),
-    TEXT(USERUNKNOWN, "not a valid"),
-    TEXT(USERUNKNOWN, "not listed in"),
-    TEXT(USERUNKNOWN, "not exist"),
-    TEXT(USERUNKNOWN, "doesn't exist"),
-    TEXT(USERUNKNOWN, "does not exist"),
-    TEXT(USERUNKNOWN, "doesn't have a"),
-    TEXT(USERUNKNOWN, "nonexistent"),
-    TEXT(USERUNKNOWN, "non-existent"),
-    TEXT(USERUNKNOWN, "invalid recipient"),
-    TEXT(USERUNKNOWN, "invalid mailbox"),
-    TEXT(USERUNKNOWN, "invalid address"),
-    TEXT(USERUNKNOWN, "invalid user"),
-    TEXT(USERUNKNOWN, "invalid email"),
-    TEXT(USERUNKNOWN, "invalid final delivery userid"),
-    TEXT(USERUNKNOWN, "destinataire invalide"),
-    TEXT(USERUNKNOWN, "destinataire inconnu"),
-    TEXT(USERUNKNOWN, "utilisateur inconnu"),
-    TEXT(USERUNKNOWN, "bad destination mailbox"),
-    TEXT(USERUNKNOWN, "bad address"),
-    TEXT(USERUNKNOWN, "bad recipient"),
-    TEXT(USERUNKNOWN, "undeliverable address"),
-    TEXT(USERUNKNOWN, "not local"),
-    TEXT(USERUNKNOWN, "not deliver mail to this user"),
-    TEXT(USERUNKNOWN, "no longer"),
-    TEXT(USERUNKNOWN, "recipient address rejected: access denied"),
-    TEXT(USERUNKNOWN, "recipient address rejected"),
-    TEXT(USERUNKNOWN, "address rejected"),
-    TEXT(USERUNKNOWN, "recipient rejected: account"),
-    TEXT(USERUNKNOWN, "recipient address reserved"),
-    TEXT(USERUNKNOWN, "recipient is not"),
-    TEXT(USERUNKNOWN, "recipient not"),
-    TEXT(USERUNKNOWN, "recipient name is not recognized"),
-    TEXT(USERUNKNOWN, "unrecognized recipient"),
-    TEXT(USERUNKNOWN, "not recognized"),
-    TEXT(USERUNKNOWN, "nosuchuser"),
-    TEXT(USERUNKNOWN, "user doesn"),
-    TEXT(USERUNKNOWN, "unable to validate recipient"),
-    TEXT(USERUNKNOWN, "failed to resolve recipient"),
-    TEXT(USERUNKNOWN, "user id not found"),
+    TEXT(USERUNKNOWN,
+         "user unknown|annuaire domino|undeliverable to|destinataire * inconnu"
+         "|adresse inconnue|unbekannter empf|usuario desconocido|no existe"
+         "|unknown user|unknown or illegal user|unknown recipient|unknown mailbox"
+         "|unknown address|unknown local|unknown account|unknown email"
+         "|recipient unknown|address unknown|mailbox unknown|account unknown"
+         "|is unknown|is not known|not a known user|not known at this"
+         "|unable to find recipient|user not found|user * not found"
+         "|recipient not found|recipnotfound|recipientnotfound|address not found"
+         "|mailbox not found|account not found|not found in|couldn't be found"
+         "|could not be found|wasn't found|can't be found|no such user"
+         "|no such recipient|no such mailbox|no such address|no such account"
+         "|no such person|no such local|no such email|no mailbox|no mail box"
+         "|no account|no user|no valid recipient|no recipient|not our customer"
+         "|not a valid|not listed in|not exist|doesn't exist|doesn't have a"
+         "|nonexistent|non-existent|invalid recipient|invalid mailbox"
+         "|invalid address|invalid user|invalid email"
+         "|invalid final delivery userid|destinataire invalide"
+         "|destinataire inconnu|utilisateur inconnu|bad address|bad recipient"
+         "|undeliverable address|not local|not deliver mail to this user|no longer"
+         "|recipient address rejected: access denied|recipient rejected: account"
+         "|recipient address reserved|unrecognized recipient|not recognized"
+         "|nosuchuser|user doesn|unable to validate recipient"
+         "|failed to resolve recipient|user id not found"),
     WITH(USERUNKNOWN, "mailbox unavailable", "5.1."),
     WITH(USERUNKNOWN, "mailbox unavailable", "5.5."),
     AT(USERUNKNOWN, "mailbox unavailable", RCPT),
-    TEXT(FILTERED, "mailbox unavailable"),
+    TEXT(FILTERED,
+         "mailbox unavailable"),
 
     /* ---- blocked, in words that say little else */
     AT(BLOCKED, "reject", EARLY),
     AT(BLOCKED, "denied", EARLY),
     AT(BLOCKED, "refused", EARLY),
     AT(BLOCKED, "blocked", EARLY),
-    TEXT(BLOCKED, "client host rejected"),
-    TEXT(BLOCKED, "blacklist"),
-    TEXT(BLOCKED, "black list"),
-    TEXT(BLOCKED, "blocklist"),
-    TEXT(BLOCKED, "block list"),
-    TEXT(REJECTED, "access denied"),
+    TEXT(BLOCKED,
+         "blacklist|black list|blocklist|block list"),
+    AT(REJECTED, "access denied", MAIL),
 
     /* ---- mailererror, systemerror, syntaxerror */
-    TEXT(MAILERERROR, "command failed"),
-    TEXT(MAILERERROR, "command died"),
-    TEXT(MAILERERROR, "command output"),
-    TEXT(MAILERERROR, "command time limit"),
-    TEXT(MAILERERROR, "pipe to |"),
-    TEXT(MAILERERROR, "local delivery agent"),
-    TEXT(MAILERERROR, "procmail"),
-    TEXT(MAILERERROR, "exit 75"),
-    TEXT(MAILERERROR, "exit status"),
-    TEXT(MAILERERROR, "mailer error"),
-    TEXT(MAILERERROR, "x-unix"),
-    TEXT(MAILERERROR, "can't create output"),
-    TEXT(SYSTEMERROR, "duplicated message-id"),
-    TEXT(SYSTEMERROR, "internal system error"),
-    TEXT(SYSTEMERROR, "internal server error"),
-    TEXT(SYSTEMERROR, "internal error"),
-    TEXT(SYSTEMERROR, "system config error"),
-    TEXT(SYSTEMERROR, "system error"),
-    TEXT(SYSTEMERROR, "server configuration"),
-    TEXT(SYSTEMERROR, "configuration error"),
-    TEXT(SYSTEMERROR, "service currently unavailable"),
-    TEXT(SYSTEMERROR, "mail for * loops back to myself"),
-    TEXT(SYSTEMERROR, "loops back to me"),
-    TEXT(SYSTEMERROR, "local configuration error"),
-    TEXT(SYSTEMERROR, "can't open"),
-    TEXT(SYSTEMERROR, "cannot open"),
-    TEXT(SYSTEMERROR, "temporary local problem"),
-    TEXT(SYSTEMERROR, "can't connect to"),
-    TEXT(SYSTEMERROR, "timeout waiting for input"),
-    TEXT(SYSTEMERROR, "upstream error"),
-    TEXT(SYNTAXERROR, "malformed address"),
-    TEXT(SYNTAXERROR, "syntax error"),
-    TEXT(SYNTAXERROR, "command not recognized"),
-    TEXT(SYNTAXERROR, "command unrecognized"),
-    TEXT(SYNTAXERROR, "unrecognized command"),
-    TEXT(SYNTAXERROR, "bad sequence of commands"),
-    TEXT(SYNTAXERROR, "need mail command"),
-    TEXT(SYNTAXERROR, "need rcpt"),
+    TEXT(MAILERERROR,
+         "command failed|command died|command output|command time limit|pipe to "
+         "|local delivery agent|procmail|exit 75|exit status|mailer error"),
+    WITH(MAILERERROR, "temporary failure", "4.3.0"),
+    TEXT(MAILERERROR,
+         "x-unix|can't create output"),
+    TEXT(SYSTEMERROR,
+         "duplicated message-id|internal server error|internal error"
+         "|several matches found|local delivery failed|delivery to pipe forbidden"
+         "|delivery to file forbidden|listed as a best-preference mx"
+         "|temporary error on maildir|can't create|mail system configuration"
+         "|service unavailable due to|system config error|system error"
+         "|server configuration|configuration error|service currently unavailable"
+         "|mail for * loops back to myself|loops back to me|can't open|cannot open"
+         "|temporary local problem|can't connect to|timeout waiting for input"
+         "|upstream error"),
+    TEXT(SYNTAXERROR,
+         "malformed address|syntax error|command not recognized"
+         "|command unrecognized|unrecognized command|bad sequence of commands"
+         "|need mail command|need rcpt"),
 
     /* ---- networkerror and expired */
-    TEXT(NETWORKERROR, "hop count"),
-    TEXT(NETWORKERROR, "too many hops"),
-    TEXT(NETWORKERROR, "routing loop"),
-    TEXT(NETWORKERROR, "mail loop"),
-    TEXT(NETWORKERROR, "mail forwarding loop"),
-    TEXT(NETWORKERROR, "loop detected"),
-    TEXT(NETWORKERROR, "message loop"),
-    TEXT(NETWORKERROR, "lost connection"),
-    TEXT(NETWORKERROR, "connection lost"),
-    TEXT(NETWORKERROR, "dns records for the destination"),
-    TEXT(NETWORKERROR, "no route to host"),
-    TEXT(NETWORKERROR, "network is unreachable"),
-    TEXT(NETWORKERROR, "host is unreachable"),
-    TEXT(NETWORKERROR, "host name lookup failure"),
-    TEXT(NETWORKERROR, "dns error"),
-    TEXT(NETWORKERROR, "dns query failed"),
-    TEXT(NETWORKERROR, "dns lookup"),
-    TEXT(NETWORKERROR, "dns problem"),
-    TEXT(NETWORKERROR, "address family mismatch"),
-    TEXT(NETWORKERROR, "peer disconnected"),
-    TEXT(NETWORKERROR, "unable to connect to the destination"),
-    TEXT(NETWORKERROR, "malformed name server reply"),
-    TEXT(EXPIRED, "queue.expired"),
-    TEXT(EXPIRED, "message expired"),
-    TEXT(EXPIRED, "envelope expired"),
-    TEXT(EXPIRED, "expired"),
-    TEXT(EXPIRED, "timeout exceeded"),
-    TEXT(EXPIRED, "timed out"),
-    TEXT(EXPIRED, "been in the queue too long"),
-    TEXT(EXPIRED, "been on the queue"),
-    TEXT(EXPIRED, "hours on the queue"),
-    TEXT(EXPIRED, "could not be delivered for too long"),
-    TEXT(EXPIRED, "could not deliver for the last"),
-    TEXT(EXPIRED, "could not deliver after"),
-    TEXT(EXPIRED, "could not send mail for past"),
-    TEXT(EXPIRED, "hosts have been failing for a long time"),
-    TEXT(EXPIRED, "not yet been delivered"),
-    TEXT(EXPIRED, "has been delayed"),
-    TEXT(EXPIRED, "will be retried"),
-    TEXT(EXPIRED, "giving up after"),
-    TEXT(EXPIRED, "connection refused"),
-    TEXT(EXPIRED, "did not accept our requests to connect"),
-    TEXT(EXPIRED, "unable to deliver message after multiple retries"),
-    TEXT(EXPIRED, "wasn't able to establish an smtp connection"),
-    TEXT(EXPIRED, "could not establish connection"),
-    TEXT(EXPIRED, "unable to establish"),
-    TEXT(EXPIRED, "delivery attempts"),
-    TEXT(EXPIRED, "retry time"),
-    TEXT(EXPIRED, "retry timeout"),
-    TEXT(EXPIRED, "deferred:"),
-    TEXT(EXPIRED, "resources temporarily unavailable"),
-    TEXT(EXPIRED, "undeliverable for"),
-    TEXT(EXPIRED, "server for * is not responding"),
-    TEXT(EXPIRED, "not responding"),
-    TEXT(EXPIRED, "temporarily unable to deliver"),
+    TEXT(NETWORKERROR,
+         "hop count|too many hops|routing loop|mail loop|mail forwarding loop"
+         "|loop detected|message loop|lost connection|connection reset"
+         "|connection died|connection dropped|no route found|server unreachable"
+         "|network error|could not resolve host"
+         "|conversation with * timed out while|connection lost"
+         "|dns records for the destination|no route to host|network is unreachable"
+         "|host is unreachable|host name lookup failure|dns error|dns query failed"
+         "|dns lookup|dns problem|address family mismatch|peer disconnected"
+         "|unable to connect to the destination|malformed name server reply"),
+    TEXT(EXPIRED,
+         "expired|timeout exceeded|timed out|been in the queue too long"
+         "|been on the queue|hours on the queue"
+         "|could not be delivered for too long|could not deliver for the last"
+         "|could not deliver after|could not send mail for past"
+         "|hosts have been failing for a long time|not yet been delivered"
+         "|has been delayed|will be retried|giving up after|connection refused"
+         "|did not accept our requests to connect"
+         "|unable to deliver message after multiple retries"
+         "|wasn't able to establish an smtp connection"
+         "|could not establish connection|unable to establish|delivery attempts"
+         "|retry time|has been frozen|giving up on"
+         "|unable to deliver this message after|delivery timeout"
+         "|could not be delivered within|failed to deliver within"
+         "|undelivered after|delivery delayed|delay reason|deferred:"
+         "|resources temporarily unavailable|undeliverable for|not responding"
+         "|temporarily unable to deliver"),
 
     /* ---- by status alone (RFC 3463, RFC 5248) */
+    { BOUNCE_REJECTED, NULL, "5.", NULL, 0, MAIL },
+    { BOUNCE_BLOCKED, NULL, "5.", NULL, 0, EARLY },
     STATUS(USERUNKNOWN, ".1.0"),
     STATUS(USERUNKNOWN, ".1.1"),
     STATUS(HOSTUNKNOWN, ".1.2"),
@@ -942,7 +503,18 @@ const struct bounce_rule bounce_rules[] = {
     STATUS(POLICYVIOLATION, ".7.8"),
     STATUS(NORELAYING, "5.7.64"),
     STATUS(SPAMDETECTED, ".7.28"),
+    WITH(SPAMDETECTED, "spam", ".7."),
     STATUS(SECURITYERROR, ".7."),
+
+    /* ---- words that say little */
+    TEXT(SPAMDETECTED,
+         "spam"),
+    TEXT(USERUNKNOWN,
+         "recipient address rejected."),
+    TEXT(BLOCKED,
+         "client host rejected"),
+    TEXT(USERUNKNOWN,
+         "recipient is not|recipient not"),
 
     /* ---- by code alone (RFC 5321 4.2.2, RFC 7504) */
     CODE(NOTACCEPT, 521),

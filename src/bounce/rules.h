@@ -23,11 +23,12 @@ enum bounce_stage {
 
 struct bounce_rule {
     enum bounce_reason reason;
-    const char *phrase; /* in small letters; '*' stands for anything in between */
-    const char *status; /* "5.1.1", or the beginning of one: "5.7." or ".2.2"; or NULL */
-    const char *host;   /* the end of the host's name that said it, or NULL */
-    uint16_t code;      /* the reply's; 0: any */
-    uint8_t stages;     /* a set of enum bounce_stage; 0: any, unknown too */
+    const char *phrases; /* one of them is there: in small letters, between '|'; a '*' stands
+                            for anything in between; NULL: whatever is said */
+    const char *status;  /* "5.1.1", or the beginning of one: "5.7." or ".2.2"; or NULL */
+    const char *host;    /* the end of the host's name that said it, or NULL */
+    uint16_t code;       /* the reply's; 0: any */
+    uint8_t stages;      /* a set of enum bounce_stage; 0: any, unknown too */
 };
 
 extern const struct bounce_rule bounce_rules[];

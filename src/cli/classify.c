@@ -101,7 +101,7 @@ static int print_rules(void)
         const struct bounce_rule *r = &bounce_rules[i];
         printf("%s\t%s\t%u\t%s\t%s\t%s\n", bounce_reason_name(r->reason),
                r->status == NULL ? "-" : r->status, r->code, stage_names(r->stages),
-               r->host == NULL ? "-" : r->host, r->phrase == NULL ? "-" : r->phrase);
+               r->host == NULL ? "-" : r->host, r->phrases == NULL ? "-" : r->phrases);
     }
     return 0;
 }

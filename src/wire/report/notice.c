@@ -36,10 +36,10 @@ static const struct slice markers[] = {
 
 /* And so does a line that begins with one of these. */
 static const struct slice header_starts[] = {
-    SLICE_INIT("Received: "),
-    SLICE_INIT("Return-Path: "),
-    SLICE_INIT("DKIM-Signature: "),
-    SLICE_INIT("DomainKey-Signature: "),
+    SLICE_INIT("Received:"),
+    SLICE_INIT("Return-Path:"),
+    SLICE_INIT("DKIM-Signature:"),
+    SLICE_INIT("DomainKey-Signature:"),
 };
 
 /* What stands before an address that is a recipient's. */
