@@ -101,29 +101,70 @@ static bool take_code(struct cursor *c, uint16_t *out_code)
     return true;
 }
 
+/* The status that belongs to the code just taken, as in "550 5.1.1", "550-5.1.1" or
+ * "550-'5.1.1". */
+static bool take_status_beside(struct cursor *c, struct smtp_status *out_status)
+{
+    struct cursor ahead = *c;
+    for (int i = 0; i < 3 && !cursor_at_end(&ahead); i++) {
+        if (take_status(&ahead, out_status)) {
+            *c = ahead;
+            return true;
+        }
+        if (!is_before_code(cursor_take(&ahead)))
+            return false;
+    }
+    return false;
+}
+
+struct reply_search {
+    uint16_t code;               /* the first one */
+    struct smtp_status beside;   /* of it, or of the same code again */
+    struct smtp_status alone;    /* the first that stands beside no code */
+};
+
+/* What is at the cursor; false when it is neither code nor status. */
+static bool take_found(struct cursor *c, struct reply_search *search)
+{
+    uint16_t code;
+    struct smtp_status status;
+    if (take_code(c, &code)) {
+        bool has_status = take_status_beside(c, &status);
+        bool is_better = has_status && status.class == code / 100 &&
+                         search->beside.class != 0 &&
+                         search->beside.class != search->code / 100;
+        if (search->code == 0 || is_better) {
+            search->code = code;
+            search->beside = has_status ? status : (struct smtp_status){ .class = 0 };
+        } else if (has_status && code == search->code && search->beside.class == 0) {
+            search->beside = status;
+        }
+        return true;
+    }
+    if (!take_status(c, &status))
+        return false;
+    if (search->alone.class == 0)
+        search->alone = status;
+    return true;
+}
+
 void bounce_find_reply(struct slice text, uint16_t *code, struct smtp_status *status)
 {
     struct cursor c = cursor_over(text);
+    struct reply_search search = { .code = 0 };
     int before = -1;
-    uint16_t found_code = 0;
-    struct smtp_status found = { .class = 0 };
-    while (!cursor_at_end(&c) && (found_code == 0 || found.class == 0)) {
-        struct cursor at = c;
-        uint16_t other;
-        if (is_before_code(before) && ascii_is_digit(*c.at)) {
-            if (take_code(&c, found_code == 0 ? &found_code : &other) ||
-                (found.class == 0 && take_status(&c, &found))) {
-                before = '0';
-                continue;
-            }
-            c = at;
-        }
-        before = cursor_take(&c);
+    while (!cursor_at_end(&c)) {
+        if (is_before_code(before) && ascii_is_digit(*c.at) && take_found(&c, &search))
+            before = '0';
+        else
+            before = cursor_take(&c);
     }
-    if (found_code != 0)
-        *code = found_code;
-    if (found.class != 0)
-        *status = found;
+    if (search.code != 0)
+        *code = search.code;
+    if (search.beside.class != 0)
+        *status = search.beside;
+    else if (search.alone.class != 0)
+        *status = search.alone;
 }
 
 /* Whether the parts of `phrase` between its '*' stand in the text, one behind the other. */

@@ -151,8 +151,8 @@ static void begin_finding(const struct delivery_recipient *r, struct bounce_find
     *out = (struct bounce_finding){ .code = 0 };
     bounce_find_reply(slice_part(r->diagnostic.value, 0, BOUNCE_TEXT_MAX), &out->code,
                       &out->status);
-    if (out->status.class == 0)
-        out->status = r->status;
+    if (out->status.class == 0 && (r->status.subject != 0 || r->status.detail != 0))
+        out->status = r->status; /* x.0.0 says nothing that a text might not say better */
 }
 
 /* The command stands in the text for people more often than in the fields. */
@@ -176,42 +176,79 @@ static enum bounce_stage find_stage(struct failure *f, const struct notice_recip
     return stage;
 }
 
-static void judge(struct failure *f, const struct delivery_recipient *r,
-                  const struct notice_recipient *n, struct bounce_recipient *recipient)
+/* One recipient, from what is known of them; `r` or `n` may be NULL. */
+struct inquiry {
+    struct failure *failure;
+    const struct delivery_recipient *r;
+    const struct notice_recipient *n;
+    struct bounce_recipient *recipient;
+    struct bounce_finding finding;
+};
+
+/* Texts one after another, until a rule has found its words in one. */
+static void ask_texts(struct inquiry *q, bool is_only)
 {
-    struct bounce_finding finding = { .code = 0 };
+    struct failure *f = q->failure;
+    const struct notice_recipient *n = q->n;
     struct slice host = { .len = 0 };
-    bool is_only = f->bounce->count == 1;
-    if (r != NULL) {
-        begin_finding(r, &finding);
-        host = r->remote_mta.value;
-        recipient->text = r->diagnostic.value;
+    if (q->r != NULL) {
+        begin_finding(q->r, &q->finding);
+        host = q->r->remote_mta.value;
+        q->recipient->text = q->r->diagnostic.value;
     }
-    finding.stage = find_stage(f, n, is_only);
-    if (recipient->text.len > 0 || (r != NULL && r->status.class == 2))
-        consult(f, recipient->text, host, &finding);
-    for (size_t i = 0; n != NULL && i < n->texts_count && !is_told(&finding); i++) {
-        consult(f, n->texts[i], host, &finding);
-        if (recipient->text.len == 0 || is_told(&finding))
-            recipient->text = slice_trim(n->texts[i]);
+    q->finding.stage = find_stage(f, n, is_only);
+    if (q->recipient->text.len > 0)
+        consult(f, q->recipient->text, host, &q->finding);
+    for (size_t i = 0; n != NULL && i < n->texts_count && !is_told(&q->finding); i++) {
+        consult(f, n->texts[i], host, &q->finding);
+        if (q->recipient->text.len == 0 || is_told(&q->finding))
+            q->recipient->text = slice_trim(n->texts[i]);
     }
-    if (!is_told(&finding) && is_only)
-        consult(f, f->notice.text, host, &finding);
-    if (!is_told(&finding) && r != NULL && r->action != DELIVERY_ACTION_DELAYED &&
-        r->status_comment.len > 0)
-        consult(f, r->status_comment, host, &finding);
-    if (r != NULL && r->action == DELIVERY_ACTION_DELAYED && !is_told(&finding))
-        finding.reason = BOUNCE_EXPIRED;
-    if (r == NULL && finding.reason == BOUNCE_USERUNKNOWN && finding.status.class == 0 &&
-        finding.code != 0 && finding.stage == BOUNCE_STAGE_UNKNOWN)
-        finding.reason = BOUNCE_FILTERED; /* perhaps only after it had seen the content */
-    if (r != NULL && (r->action == DELIVERY_ACTION_DELIVERED ||
-                      r->action == DELIVERY_ACTION_RELAYED ||
-                      r->action == DELIVERY_ACTION_EXPANDED))
-        finding.reason = BOUNCE_DELIVERED;
-    bool is_temporary = finding.code / 100 == 4 ||
-                        (r != NULL && r->action == DELIVERY_ACTION_DELAYED);
-    bounce_judge(recipient, &finding, is_temporary ? 4 : 5);
+    if (is_only && !is_told(&q->finding))
+        consult(f, f->notice.text, host, &q->finding);
+    if (q->r != NULL && q->r->action != DELIVERY_ACTION_DELAYED && !is_told(&q->finding) &&
+        q->r->status_comment.len > 0)
+        consult(f, q->r->status_comment, host, &q->finding);
+    for (size_t i = 0; n != NULL && i < n->texts_count && q->finding.code == 0; i++)
+        bounce_find_reply(slice_part(n->texts[i], 0, BOUNCE_TEXT_MAX), &q->finding.code,
+                          &q->finding.status);
+}
+
+/* What the fields for programs say, where the text does not say more. */
+static void amend_by_fields(const struct delivery_recipient *r, struct bounce_finding *finding)
+{
+    if (finding->status.class == 0)
+        finding->status = r->status;
+    switch (r->action) {
+    case DELIVERY_ACTION_DELIVERED:
+    case DELIVERY_ACTION_RELAYED:
+    case DELIVERY_ACTION_EXPANDED:
+        finding->reason = BOUNCE_DELIVERED;
+        return;
+    case DELIVERY_ACTION_DELAYED:
+        if (!is_told(finding))
+            finding->reason = BOUNCE_EXPIRED;
+        return;
+    case DELIVERY_ACTION_FAILED:
+    case DELIVERY_ACTION_NONE:
+        return;
+    }
+}
+
+static void judge(struct failure *f, const struct delivery_recipient *r,
+                  struct bounce_recipient *recipient)
+{
+    struct inquiry q = { .failure = f, .r = r, .n = noticed(f, recipient->address),
+                         .recipient = recipient };
+    ask_texts(&q, f->bounce->count == 1);
+    struct bounce_finding *finding = &q.finding;
+    bool is_delayed = r != NULL && r->action == DELIVERY_ACTION_DELAYED;
+    if (r != NULL)
+        amend_by_fields(r, finding);
+    else if (finding->reason == BOUNCE_USERUNKNOWN && finding->status.class == 0 &&
+             finding->code != 0 && finding->stage == BOUNCE_STAGE_UNKNOWN)
+        finding->reason = BOUNCE_FILTERED; /* perhaps only after it had seen the content */
+    bounce_judge(recipient, finding, finding->code / 100 == 4 || is_delayed ? 4 : 5);
 }
 
 static void take_reported(struct failure *f)
@@ -226,8 +263,7 @@ static void take_reported(struct failure *f)
         bounce_add(f->bounce, address);
     }
     for (size_t i = 0; i < f->bounce->count; i++)
-        judge(f, &f->report.recipients[i], noticed(f, f->bounce->recipients[i].address),
-              &f->bounce->recipients[i]);
+        judge(f, &f->report.recipients[i], &f->bounce->recipients[i]);
 }
 
 /* Exim and Gmail name in the header whom it is about. */
@@ -266,8 +302,7 @@ static void take_noticed(struct failure *f)
     if (f->bounce->count == 0)
         bounce_add(f->bounce, (struct slice){ .len = 0 });
     for (size_t i = 0; i < f->bounce->count; i++)
-        judge(f, NULL, noticed(f, f->bounce->recipients[i].address),
-              &f->bounce->recipients[i]);
+        judge(f, NULL, &f->bounce->recipients[i]);
 }
 
 bool bounce_read_failure(struct bounce_source *source, struct bounce *out)
