@@ -53,16 +53,19 @@ struct failure {
     struct notice notice;
 };
 
-static bool looks_like_bounce(const struct bounce_source *source, struct slice notice)
+/* How much speaks for a bounce: 2 is enough by itself, 1 if a reason is found in the text. */
+static int likeness(const struct bounce_source *source, struct slice notice)
 {
-    struct slice path = report_header_value(source->parts.header, SLICE("Return-Path"),
-                                            source->arena);
-    bool came_back = slice_equal(path, SLICE("<>")) ||
-                     report_parts_find(&source->parts, REPORT_PART_MESSAGE) != NULL;
     struct slice failed = report_header_value(source->parts.header,
                                               SLICE("X-Failed-Recipients"), source->arena);
-    return failed.len > 0 || HAS(source->from, senders) || HAS(source->subject, subjects) ||
-           (came_back && HAS(slice_part(notice, 0, BODY_BYTES_MAX), bodies));
+    struct slice path = report_header_value(source->parts.header, SLICE("Return-Path"),
+                                            source->arena);
+    bool has_null_path = slice_equal(path, SLICE("<>"));
+    bool came_back = has_null_path ||
+                     report_parts_find(&source->parts, REPORT_PART_MESSAGE) != NULL;
+    bool says_so = came_back && HAS(slice_part(notice, 0, BODY_BYTES_MAX), bodies);
+    return (failed.len > 0 || says_so ? 2 : 0) + HAS(source->from, senders) +
+           HAS(source->subject, subjects);
 }
 
 /* The first part for people; HTML only where there is nothing else. */
@@ -78,17 +81,6 @@ static struct slice text_of(const struct report_parts *parts)
 static bool is_quoted_line(struct slice line)
 {
     return line.len > 1 && line.data[0] == '>' && line.data[1] == ' ';
-}
-
-/* The fields of a report, from their part or from among the text; none is no fault. */
-static bool read_fields(struct failure *f)
-{
-    struct bounce_source *source = f->source;
-    const struct report_part *part = report_parts_find(&source->parts, REPORT_PART_STATUS);
-    struct slice text = part != NULL ? part->content : text_of(&source->parts);
-    if (part == NULL && notice_find(text, SLICE("final-recipient:")) == SLICE_NOT_FOUND)
-        return true;
-    return delivery_report_parse(text, source->arena, &f->report);
 }
 
 /* Takes "> " off each line that has it. */
@@ -107,6 +99,18 @@ static struct slice unquote(struct slice text, struct arena *arena)
         copy = text;
     buffer_free(&plain);
     return copy;
+}
+
+/* The fields of a report, from their part or from among the text; none is no fault. */
+static bool read_fields(struct failure *f, struct slice text)
+{
+    struct bounce_source *source = f->source;
+    const struct report_part *part = report_parts_find(&source->parts, REPORT_PART_STATUS);
+    if (part != NULL)
+        text = part->content;
+    else if (notice_find(text, SLICE("final-recipient:")) == SLICE_NOT_FOUND)
+        return true;
+    return delivery_report_parse(text, source->arena, &f->report);
 }
 
 static const struct notice_recipient *noticed(const struct failure *f, struct slice address)
@@ -260,6 +264,8 @@ static void take_reported(struct failure *f)
             address = delivery_address(&r->original_recipient);
         if (address.len == 0 && f->report.recipients_count == 1 && f->notice.count > 0)
             address = f->notice.recipients[0].address;
+        if (address.len == 0)
+            address = r->final_recipient.value; /* X.400 and the like */
         bounce_add(f->bounce, address);
     }
     for (size_t i = 0; i < f->bounce->count; i++)
@@ -305,18 +311,31 @@ static void take_noticed(struct failure *f)
         judge(f, NULL, &f->bounce->recipients[i]);
 }
 
+/* Postmasters write ordinary mail, too: a subject has to say so, or an address be named. */
+static bool is_understood(const struct bounce *bounce, bool is_subject_telling)
+{
+    for (size_t i = 0; i < bounce->count; i++) {
+        const struct bounce_recipient *r = &bounce->recipients[i];
+        if ((is_subject_telling || r->address.len > 0) && r->reason != BOUNCE_ONHOLD &&
+            r->reason != BOUNCE_UNDEFINED)
+            return true;
+    }
+    return false;
+}
+
 bool bounce_read_failure(struct bounce_source *source, struct bounce *out)
 {
     struct failure f = { .source = source, .bounce = out };
     struct slice text = unquote(text_of(&source->parts), source->arena);
-    if (!read_fields(&f) || !notice_read(text, source->strangers, source->arena, &f.notice))
+    if (!read_fields(&f, text) || !notice_read(text, source->strangers, source->arena, &f.notice))
+        return false;
+    int likely = f.report.recipients_count > 0 ? 2 : likeness(source, f.notice.text);
+    if (likely == 0)
         return false;
     if (f.report.recipients_count > 0)
         take_reported(&f);
-    else if (looks_like_bounce(source, f.notice.text))
-        take_noticed(&f);
     else
-        return false;
+        take_noticed(&f);
     out->kind = BOUNCE_KIND_BOUNCE;
-    return true;
+    return likely > 1 || is_understood(out, HAS(source->subject, subjects));
 }

@@ -293,6 +293,14 @@ static void read_lines(struct reading *r)
     close_open(r, c.end);
 }
 
+/* Without the empty lines in front. */
+static struct slice without_gap(struct slice text)
+{
+    while (text.len > 0 && (text.data[0] == '\r' || text.data[0] == '\n'))
+        text = slice_from(text, 1);
+    return text;
+}
+
 /* The first line that ends it is not the first line of all. */
 static void split(struct slice content, struct notice *out)
 {
@@ -304,7 +312,7 @@ static void split(struct slice content, struct notice *out)
     while (report_line_next(&c, &line)) {
         if (has_said && ends_notice(line)) {
             out->text = slice_make(start.at, (size_t)(line.data - start.at));
-            out->original = cursor_rest(&c);
+            out->original = without_gap(cursor_rest(&c));
             if (slice_starts_with_nocase(line, SLICE("Re")) ||
                 slice_starts_with_nocase(line, SLICE("D")))
                 out->original = slice_make(line.data, (size_t)(c.end - line.data));
