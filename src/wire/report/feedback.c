@@ -6,14 +6,17 @@
 #include <stddef.h>
 
 #define ONE(name, member) \
-    { SLICE_INIT(name), offsetof(struct feedback, member), false }
+    { SLICE_INIT(name), offsetof(struct feedback, member), false, false }
+#define FOLDED(name, member) \
+    { SLICE_INIT(name), offsetof(struct feedback, member), false, true }
 #define LIST(name, member) \
-    { SLICE_INIT(name), offsetof(struct feedback, member), true }
+    { SLICE_INIT(name), offsetof(struct feedback, member), true, true }
 
 static const struct {
     struct slice name;
     size_t offset;
     bool is_list;
+    bool keeps_folds;
 } fields[] = {
     ONE("Feedback-Type", feedback_type),
     ONE("User-Agent", user_agent),
@@ -34,8 +37,8 @@ static const struct {
     ONE("Delivery-Result", delivery_result),
     ONE("Identity-Alignment", identity_alignment),
     ONE("DKIM-ADSP-DNS", dkim_adsp_dns),
-    ONE("DKIM-Canonicalized-Body", dkim_canonicalized_body),
-    ONE("DKIM-Canonicalized-Header", dkim_canonicalized_header),
+    FOLDED("DKIM-Canonicalized-Body", dkim_canonicalized_body),
+    FOLDED("DKIM-Canonicalized-Header", dkim_canonicalized_header),
     ONE("DKIM-Domain", dkim_domain),
     ONE("DKIM-Identity", dkim_identity),
     ONE("DKIM-Selector", dkim_selector),
@@ -57,6 +60,18 @@ static void set(struct feedback *feedback, size_t index, struct slice value)
         *one = value;
 }
 
+static struct slice with_folds(const struct report_field *f, struct arena *arena)
+{
+    char *memory = arena_alloc(arena, f->raw.len);
+    size_t len = 0;
+    if (memory == NULL)
+        return f->value;
+    for (size_t i = 0; i < f->raw.len; i++)
+        if (f->raw.data[i] != '\r')
+            memory[len++] = f->raw.data[i];
+    return slice_make(memory, len);
+}
+
 /* feedback-report = *( feedback-type / user-agent / version / opt-fields ...) */
 void feedback_parse(struct slice content, struct arena *arena, struct feedback *out)
 {
@@ -67,5 +82,5 @@ void feedback_parse(struct slice content, struct arena *arena, struct feedback *
     while ((result = report_field_next(&c, arena, &f)) != REPORT_FIELD_END)
         for (size_t i = 0; result == REPORT_FIELD && i < sizeof fields / sizeof *fields; i++)
             if (slice_equal_nocase(f.name, fields[i].name))
-                set(out, i, f.value);
+                set(out, i, fields[i].keeps_folds ? with_folds(&f, arena) : f.value);
 }

@@ -12,7 +12,8 @@ struct feedback_list {
     size_t count;
 };
 
-/* Everything lives in the arena given, and is empty where nothing is said. */
+/* Everything lives in the arena given, and is empty where nothing is said. In the lists and
+ * the canonicalized parts folds are kept, each line end as LF. */
 struct feedback {
     struct slice feedback_type; /* "abuse", "fraud", "virus", "auth-failure" and others */
     struct slice user_agent;

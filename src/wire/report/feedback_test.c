@@ -45,14 +45,14 @@ static void test_whole(void **state)
     is(f.source_ip, "192.0.2.1");
     is(f.source_port, "25");
     is(f.incidents, "3");
-    is(f.authentication_results.items[0], "mx; spf=fail");
+    is(f.authentication_results.items[0], "mx;\n spf=fail");
     is(f.reported_domain.items[0], "b");
     assert_int_equal(f.reported_uri.count, 2);
     is(f.auth_failure, "bodyhash");
     is(f.delivery_result, "reject");
     is(f.identity_alignment, "none");
     is(f.dkim_adsp_dns, "q");
-    is(f.dkim_canonicalized_body, "YQ ==");
+    is(f.dkim_canonicalized_body, "YQ\n ==");
     is(f.dkim_canonicalized_header, "Yg==");
     is(f.dkim_domain, "b");
     is(f.dkim_identity, "@b");

@@ -122,11 +122,24 @@ static void take_folds(struct cursor *c)
     }
 }
 
-/* In place: line ends and what follows them become one space. */
-static struct slice flatten(char *memory, struct slice raw)
+static bool is_blank_or_end(char c)
+{
+    return ascii_is_blank(c) || c == '\r' || c == '\n';
+}
+
+static struct slice trim_lines(struct slice s)
+{
+    while (s.len > 0 && is_blank_or_end(s.data[0]))
+        s = slice_from(s, 1);
+    while (s.len > 0 && is_blank_or_end(s.data[s.len - 1]))
+        s.len--;
+    return s;
+}
+
+/* Into `memory`: line ends and what follows them become one space. */
+static struct slice flatten(char *memory, struct slice text)
 {
     size_t len = 0;
-    struct slice text = slice_trim(raw);
     for (size_t i = 0; i < text.len; i++) {
         char c = text.data[i];
         if (c == '\r' || c == '\n' || c == '\t')
@@ -153,11 +166,12 @@ enum report_field_result report_field_next(struct cursor *c, struct arena *arena
             continue;
         take_folds(c);
         start.at = in_line.at;
-        struct slice raw = cursor_since(c, &start);
+        struct slice raw = trim_lines(cursor_since(c, &start));
         char *memory = arena_alloc(arena, raw.len);
         if (memory == NULL)
             continue;
-        *out_field = (struct report_field){ .name = name, .value = flatten(memory, raw) };
+        *out_field = (struct report_field){ .name = name, .raw = raw,
+                                            .value = flatten(memory, raw) };
         return REPORT_FIELD;
     }
     return REPORT_FIELD_END;

@@ -26,10 +26,12 @@ enum report_field_result {
     REPORT_FIELD_END,
 };
 
-/* Borrows the name; the value lives in the arena: on one line, trimmed, controls as '?'. */
+/* Borrows name and raw value; the value lives in the arena: on one line, trimmed, controls
+ * as '?'. */
 struct report_field {
     struct slice name;
     struct slice value;
+    struct slice raw;  /* trimmed, folds kept */
 };
 
 /* Takes the next field of lines that end in CRLF; lines that are none are passed over,

@@ -55,7 +55,7 @@ struct slice report_header_value(struct slice header, struct slice name,
     struct header_field field;
     struct buffer line;
     struct slice value = { .len = 0 };
-    if (!header_find(header, name, &field))
+    if (!header_find(slice_part(header, 0, HEADER_BYTES_MAX), name, &field))
         return value;
     buffer_init(&line, HEADER_BYTES_MAX);
     header_append_unfolded(&line, field.value);
