@@ -86,11 +86,10 @@ static bool with_crlf(struct slice text, struct buffer *out)
     return !out->overflow;
 }
 
-json_t *parse_address(struct slice text)
+static json_t *parse_exactly(struct slice mailbox)
 {
     struct smtp_address address;
     struct buffer value;
-    struct slice mailbox = without_line_end(text);
     enum smtp_path_result result = smtp_address_parse(mailbox, SMTP_UTF8_ALLOWED, &address);
     buffer_init(&value, 2 * mailbox.len + 1);
     json_t *list = with_crlf(mailbox, &value) ? parse_address_list(buffer_slice(&value))
@@ -102,10 +101,15 @@ json_t *parse_address(struct slice text)
                      list);
 }
 
+json_t *parse_address(struct slice text)
+{
+    return parse_exactly(without_line_end(text));
+}
+
 json_t *parse_address_entry(const json_t *entry)
 {
     struct slice text;
-    if (batch_string(entry, "address", &text) || batch_string(entry, "header", &text))
-        return parse_address(text);
-    return json_null();
+    if (batch_string(entry, "address", &text))
+        return parse_exactly(text);
+    return batch_string(entry, "header", &text) ? parse_address(text) : json_null();
 }

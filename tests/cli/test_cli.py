@@ -13,7 +13,8 @@ from godwit import PROGRAM, Godwit, Sink, wait_for
 
 EX_USAGE, EX_DATAERR, EX_NOUSER, EX_NOHOST, EX_UNAVAILABLE, EX_TEMPFAIL, EX_CONFIG = (
     64, 65, 67, 68, 69, 75, 78)
-COMMANDS = ["serve", "config", "user", "queue", "status", "cert", "reload", "check", "send",
+COMMANDS = ["serve", "config", "user", "queue", "status", "cert", "reload", "check",
+            "classify", "parse", "send",
             "sendmail", "mailq",
             "newaliases", "version", "help"]
 
