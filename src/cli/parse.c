@@ -8,6 +8,7 @@
 static const struct cli_word words[] = {
     { "address", "FILE", "an address, or a list of them as in a header field", true },
     { "headers", "FILE", "the fields of a message's header", true },
+    { "message", "FILE", "the parts of a message, and those in them", true },
     { "bounce", "FILE", "a delivery status notification, RFC 3464", true },
     { "arf", "FILE", "a complaint or a report of failed authentication, RFC 5965", true },
     { NULL },
@@ -19,6 +20,7 @@ static const struct {
 } readers[] = {
     { "address", { parse_address, parse_address_entry } },
     { "headers", { parse_headers, parse_headers_entry } },
+    { "message", { parse_message, NULL } },
     { "bounce", { parse_bounce, NULL } },
     { "arf", { parse_arf, NULL } },
 };

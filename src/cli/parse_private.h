@@ -8,6 +8,7 @@
 json_t *parse_bounce(struct slice message);
 json_t *parse_arf(struct slice message);
 json_t *parse_headers(struct slice message);
+json_t *parse_message(struct slice message);
 
 /* `text` is a mailbox, and perhaps a list of them as in a header field. */
 json_t *parse_address(struct slice text);

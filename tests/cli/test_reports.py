@@ -4,6 +4,7 @@ import csv
 import glob
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -196,3 +197,53 @@ def test_what_is_no_report_is_said_to_be_none(word):
     assert done.returncode == 65 and "error" in json.loads(done.stdout)
     done = subprocess.run([PROGRAM, "parse", word, "/nonexistent"], capture_output=True)
     assert done.returncode == 66
+
+
+def parts_of(text):
+    """The parts that a .ref of MIME-tools expects: "1_2" to its properties."""
+    found = {}
+    for name, body in re.findall(r'"?(Msg|Part_[\d_]+)"?\s*=>\s*\{(.*?)\n\s*\}', text, re.S):
+        found[name] = {k: v for k, _, v in re.findall(
+            r'"(\w+)"\s*=>\s*(qq)?["{]?(.*?)["}]?,?\s*$', body, re.M)}
+    return found
+
+
+def numbered(part, name, found):
+    for i, below in enumerate(part.get("parts", []), 1):
+        at = f"{name}_{i}"
+        found[at] = below
+        numbered(below, at, found)
+    return found
+
+
+@needs(os.path.join(VECTORS, "mime", "mimetools"))
+def test_trees_as_mime_tools_has_them():
+    compared = different = 0
+    for ref in sorted(glob.glob(os.path.join(VECTORS, "mime", "mimetools", "*.ref"))):
+        path = ref[:-4] + ".msg"
+        if not os.path.exists(path):
+            continue
+        with open(ref, encoding="latin-1") as f:
+            wanted = parts_of(f.read())
+        body = batch(["parse", "message"], [{"file": path}])[0]["body"]
+        got = numbered(body, "Part", {"Msg": body})
+        for name, properties in wanted.items():
+            part = got.get(name, {})
+            for key, ours in (("Type", "type"), ("Charset", "charset"), ("Size", "size")):
+                if key not in properties or (name == "Msg" and key == "Size"):
+                    continue
+                compared += 1
+                different += str(part.get(ours)).lower() != properties[key].lower()
+    print(f"{compared - different} of {compared} properties")
+    assert compared > 100
+    assert different <= 0.1 * compared
+
+
+def test_hostile_structures_are_opaque():
+    deep = "".join(f"Content-Type: multipart/mixed; boundary=b{i}\n\n--b{i}\n" for i in range(10000))
+    wide = "Content-Type: multipart/mixed; boundary=b\n\n" + "--b\n\nx\n" * 200000
+    for message, why in ((deep, "too deep"), (wide, "too many parts"),
+                         ("Subject: " + "=?utf-8?q?a?= " * 100000 + "\n\nx", "header too large")):
+        answer = batch(["parse", "message"], [{"message": message}])[0]
+        assert answer["opaque"] == why
+        assert "parts" not in answer["body"] and answer["body"]["size"] == len(message)
