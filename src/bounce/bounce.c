@@ -1,10 +1,12 @@
 /* bounce.c: the kinds tried in order, and what they have in common. */
 #include "bounce/bounce_private.h"
 
+#include "wire/report/lines.h"
 #include "wire/report/notice.h"
 
 enum {
     TEXT_BYTES_MAX = 512 * 1024, /* of all texts of a message that the rules see */
+    SUBJECT_MAX = 2048,
     STRANGERS_MAX = 1024,        /* octets of To, and of From, that count */
 };
 
@@ -64,6 +66,21 @@ void bounce_read_reply(const struct bounce_said *said, struct slice address,
     bounce_judge(out_recipient, &finding, finding.code / 100 == 4 ? 4 : 5);
 }
 
+/* The subject as people see it, so far as phrases can be found in it. */
+static struct slice read_subject(const struct bounce_source *source)
+{
+    struct slice raw = report_header_value(source->parts.header, SLICE("Subject"),
+                                           source->arena);
+    struct slice subject;
+    struct buffer words;
+    buffer_init(&words, SUBJECT_MAX);
+    report_append_words(&words, slice_part(raw, 0, SUBJECT_MAX));
+    if (!arena_copy(source->arena, buffer_slice(&words), &subject))
+        subject = raw;
+    buffer_free(&words);
+    return subject;
+}
+
 static bool open_source(struct slice message, struct arena *arena,
                         struct bounce_source *out)
 {
@@ -74,7 +91,7 @@ static bool open_source(struct slice message, struct arena *arena,
         return false;
     out->from = report_header_value(out->parts.header, SLICE("From"), arena);
     out->to = report_header_value(out->parts.header, SLICE("To"), arena);
-    out->subject = report_header_value(out->parts.header, SLICE("Subject"), arena);
+    out->subject = read_subject(out);
     buffer_init(&both, 2 * STRANGERS_MAX + 1);
     buffer_append(&both, slice_part(out->to, 0, STRANGERS_MAX));
     buffer_append_byte(&both, ' ');

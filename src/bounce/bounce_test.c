@@ -106,6 +106,8 @@ static const struct { struct slice message; const char *shown; } cases[] = {
       "auto-reply a@b.test vacation" },
     { SLICE_INIT("From: a@b.test\nSubject: Out of office: hello\n\nAway\n"),
       "auto-reply a@b.test vacation" },
+    { SLICE_INIT("From: a@b.test\nSubject: =?utf-8?q?Automatic_reply=3A_x?=\n\nAway\n"),
+      "auto-reply a@b.test vacation" },
     { SLICE_INIT("From: a@b.test\nAuto-Submitted: no\nSubject: x\n\n"), "none" },
 };
 

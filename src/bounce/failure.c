@@ -28,7 +28,8 @@ static const struct slice subjects[] = {
     SLICE_INIT("not delivered"), SLICE_INIT("not be delivered"), SLICE_INIT("nondeliver"),
     SLICE_INIT("unzustellbar"), SLICE_INIT("non remis"), SLICE_INIT("loop alert"),
     SLICE_INIT("unable to deliver"), SLICE_INIT("unknown user"), SLICE_INIT("user unknown"),
-    SLICE_INIT("delayed "),
+    SLICE_INIT("delayed "), SLICE_INIT("loop back warning"), SLICE_INIT("not member"),
+    SLICE_INIT("error sending your"), SLICE_INIT("trouble delivering"),
 };
 
 #define HAS(value, table) \

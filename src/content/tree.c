@@ -204,7 +204,7 @@ bool content_tree_read(struct slice message, struct arena *arena,
     walk.stack = arena_alloc_many(arena, CONTENT_PARTS_MAX, sizeof *walk.stack);
     if (tree.parts == NULL || walk.stack == NULL)
         return false;
-    if (tree.verdict == CONTENT_FITS && !parse(message, &walk))
+    if (message.len > 0 && tree.verdict == CONTENT_FITS && !parse(message, &walk))
         return false;
     if (tree.count == 0)
         make_opaque(&tree, message);

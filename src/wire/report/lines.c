@@ -4,6 +4,8 @@
 
 #include "base/ascii.h"
 
+enum { WORD_BYTES_MAX = 1024 }; /* real ones have 75 (RFC 2047 2) */
+
 void report_append_lines(struct buffer *out, struct slice text)
 {
     struct cursor c = cursor_over(text);
@@ -78,6 +80,52 @@ void report_append_unbased(struct buffer *out, struct slice text)
             buffer_append_byte(out, (char)(bits >> held & 0xffu));
         }
     }
+}
+
+/* "_" is a space in Q (RFC 2047 4.2). */
+static void append_q(struct buffer *out, struct slice text)
+{
+    struct slice piece;
+    while (slice_split(&text, '_', &piece)) {
+        append_unquoted_line(out, piece);
+        if (text.data == piece.data + piece.len + 1)
+            buffer_append_byte(out, ' ');
+    }
+}
+
+/* encoded-word = "=?" charset "?" encoding "?" encoded-text "?=" */
+static bool take_word(struct cursor *c, struct buffer *out)
+{
+    struct cursor ahead = *c;
+    struct slice parts[3];
+    if (!cursor_take_literal(&ahead, SLICE("=?")))
+        return false;
+    for (int i = 0; i < 3; i++) {
+        struct slice rest = slice_part(cursor_rest(&ahead), 0, WORD_BYTES_MAX);
+        size_t mark = slice_find(rest, '?');
+        if (mark == SLICE_NOT_FOUND)
+            return false;
+        parts[i] = slice_part(rest, 0, mark);
+        ahead.at += mark + 1;
+    }
+    bool is_quoted = slice_equal_nocase(parts[1], SLICE("q"));
+    if (!cursor_take_byte(&ahead, '=') ||
+        (!is_quoted && !slice_equal_nocase(parts[1], SLICE("b"))))
+        return false;
+    if (is_quoted)
+        append_q(out, parts[2]);
+    else
+        report_append_unbased(out, parts[2]);
+    *c = ahead;
+    return true;
+}
+
+void report_append_words(struct buffer *out, struct slice value)
+{
+    struct cursor c = cursor_over(value);
+    while (!cursor_at_end(&c))
+        if (!take_word(&c, out))
+            buffer_append_byte(out, (char)cursor_take(&c));
 }
 
 bool report_line_next(struct cursor *c, struct slice *out_line)

@@ -17,6 +17,10 @@ void report_append_unquoted(struct buffer *out, struct slice text);
 /* Appends what base64 means; octets of other alphabets are skipped (RFC 2045 6.8). */
 void report_append_unbased(struct buffer *out, struct slice text);
 
+/* Appends a header's value with what its encoded words mean (RFC 2047 2), in whatever
+ * charset they are: for finding phrases, not for showing. */
+void report_append_words(struct buffer *out, struct slice value);
+
 /* Takes a line without its CRLF. False at the end. */
 bool report_line_next(struct cursor *c, struct slice *out_line);
 

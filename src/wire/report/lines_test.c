@@ -57,6 +57,16 @@ static void test_base64(void **state)
     check(report_append_unbased, SLICE("a"), SLICE(""));
 }
 
+static void test_words(void **state)
+{
+    (void)state;
+    check(report_append_words, SLICE("=?utf-8?Q?Out_of=20office?= x"), SLICE("Out of office x"));
+    check(report_append_words, SLICE("=?x?q?_a__?=_"), SLICE(" a  _"));
+    check(report_append_words, SLICE("a =?x?b?aGk=?="), SLICE("a hi"));
+    check(report_append_words, SLICE("=?x?z?y?= =?x?q?open"), SLICE("=?x?z?y?= =?x?q?open"));
+    check(report_append_words, SLICE("=?=?=?"), SLICE("=?=?=?"));
+}
+
 static void test_fields(void **state)
 {
     (void)state;
@@ -97,7 +107,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_line_ends), cmocka_unit_test(test_quoted_printable),
-        cmocka_unit_test(test_base64), cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_base64), cmocka_unit_test(test_words), cmocka_unit_test(test_fields),
         cmocka_unit_test(test_no_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
