@@ -1,7 +1,8 @@
 /* bounce.h: a message that came back, read as a whole: what kind it is, whom it is about,
  * and why.
  *
- * RFC 3464 and what is none, RFC 5965, RFC 3834. Time is linear in the size of the message,
+ * RFC 3464 and what is none, RFC 5965, RFC 3834. Anybody can write such a message: it says
+ * what it says, and whether it answers one that was sent is for the caller to know. Time is linear in the size of the message,
  * of which the first REPORT_BYTES_MAX octets are read. Pure; any thread.
  */
 #ifndef GODWIT_BOUNCE_BOUNCE_H
