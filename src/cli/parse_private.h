@@ -1,0 +1,30 @@
+/* parse_private.h: one reader for each word of "godwit parse". Each gives a new object, with
+ * an "error" in it when the message is no such thing; NULL: memory is out. */
+#ifndef GODWIT_CLI_PARSE_PRIVATE_H
+#define GODWIT_CLI_PARSE_PRIVATE_H
+
+#include "cli/batch.h"
+
+json_t *parse_bounce(struct slice message);
+json_t *parse_arf(struct slice message);
+json_t *parse_headers(struct slice message);
+json_t *parse_message(struct slice message);
+
+/* `text` is a mailbox, and perhaps a list of them as in a header field. */
+json_t *parse_address(struct slice text);
+
+/* Entries may have "address" or "header" in place of "message". */
+json_t *parse_address_entry(const json_t *entry);
+json_t *parse_headers_entry(const json_t *entry);
+
+/* parse_address.c: what stands in a From field and its like: a list, or null. */
+json_t *parse_address_list(struct slice value);
+
+struct report_parts;
+struct arena;
+
+/* parse_bounce.c: who wrote the message that came back, to whom, and when; null when it is
+ * not there. */
+json_t *parse_original(const struct report_parts *parts, struct arena *arena);
+
+#endif
