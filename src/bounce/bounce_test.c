@@ -76,7 +76,7 @@ static const struct { struct slice message; const char *shown; } cases[] = {
     { SLICE_INIT(NOTICE_OF("a@b.test\n  SMTP error after RCPT TO:<a@b.test>: 550 unknown user\n")),
       "bounce a@b.test 5.0.911 550 userunknown hard" },
     { SLICE_INIT(NOTICE_OF("a@b.test\n  550 unknown user\n")),
-      "bounce a@b.test 5.0.910 550 filtered" },
+      "bounce a@b.test 5.0.911 550 userunknown hard" },
     { SLICE_INIT(NOTICE_OF("It did not work out.\n")), "bounce else@b.test 5.0.901 onhold" },
     { SLICE_INIT("From: x@y.test\nX-Failed-Recipients: a@b.test, c@d.test\n\nNo such user\n"),
       "bounce a@b.test 5.0.900 undefined; c@d.test 5.0.900 undefined" },

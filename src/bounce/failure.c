@@ -250,9 +250,6 @@ static void judge(struct failure *f, const struct delivery_recipient *r,
     bool is_delayed = r != NULL && r->action == DELIVERY_ACTION_DELAYED;
     if (r != NULL)
         amend_by_fields(r, finding);
-    else if (finding->reason == BOUNCE_USERUNKNOWN && finding->status.class == 0 &&
-             finding->code != 0 && finding->stage == BOUNCE_STAGE_UNKNOWN)
-        finding->reason = BOUNCE_FILTERED; /* perhaps only after it had seen the content */
     bounce_judge(recipient, finding, finding->code / 100 == 4 || is_delayed ? 4 : 5);
 }
 
