@@ -154,6 +154,7 @@ struct config_domain {
     struct slice subaddress; /* a character: ann+news is ann's where it is '+'; or empty */
     struct config_alias *senders; /* addresses, and the accounts that may send as them */
     size_t senders_count;
+    bool hide_client;       /* Received fields do not tell from where its accounts send */
     bool has_deliver;       /* else the routes decide */
     struct config_deliver deliver;
 };
