@@ -52,7 +52,7 @@ static int descriptor_of(const struct making *m, uint32_t place)
 static bool complain(struct making *m, uint32_t place, const char *text)
 {
     const struct config_file *f = file_at(m, place);
-    snprintf(m->why, m->why_size, "deliver.%s: %.*s: %s", f->key, (int)f->path.len,
+    snprintf(m->why, m->why_size, "%s: %.*s: %s", f->key, (int)f->path.len,
              f->path.data, text);
     return false;
 }

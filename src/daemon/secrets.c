@@ -51,7 +51,7 @@ static bool open_one(struct secrets *s, const struct named *file, char *why, siz
 struct walk {
     const struct config *config;
     size_t done;
-    const struct config_file *hop;
+    const struct config_file *file;
 };
 
 static bool next_file(struct walk *at, struct named *out)
@@ -66,11 +66,11 @@ static bool next_file(struct walk *at, struct named *out)
                  is_key ? "key" : "cert");
         return true;
     }
-    at->hop = number == c->certificates_count * 2 ? c->files : at->hop->next;
-    if (at->hop == NULL)
+    at->file = number == c->certificates_count * 2 ? c->files : at->file->next;
+    if (at->file == NULL)
         return false;
-    out->path = at->hop->path;
-    snprintf(out->key, sizeof out->key, "deliver.%s", at->hop->key);
+    out->path = at->file->path;
+    snprintf(out->key, sizeof out->key, "%s", at->file->key);
     return true;
 }
 

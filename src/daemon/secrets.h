@@ -17,7 +17,7 @@ enum {
 };
 
 /* For each certificate of the configuration its file, then that of its key; then the
- * files that are named for next hops, in order. */
+ * files that are named for next hops and signatures, in order. */
 struct secrets {
     uint32_t names;    /* the paths' checksum: whether two mean the same files */
     size_t count;
