@@ -1,6 +1,7 @@
 /* config.c: the configuration checked, shown and described. */
 #include "config/config.h"
 
+#include "cli/dkim_private.h"
 #include "cli/place.h"
 #include "cli/tools.h"
 
@@ -32,6 +33,23 @@ static int print(struct buffer *b)
     return code;
 }
 
+/* The keys that sign: a server could not begin with what cannot be read. */
+static int check_keys(const struct config *config)
+{
+    int code = 0;
+    for (struct table_entry *e = NULL; (e = table_next(&config->domains, e)) != NULL;) {
+        const struct config_domain *d = config_domain(config, e->key);
+        for (size_t i = 0; i < d->dkim_count; i++) {
+            struct private_key *key = NULL;
+            int one = dkim_read_key_at(d->dkim[i].path, &key);
+            if (one != 0)
+                code = EX_CONFIG;
+            private_key_drop(&key);
+        }
+    }
+    return code;
+}
+
 static int run(const struct cli_call *call)
 {
     const struct config *config;
@@ -49,7 +67,9 @@ static int run(const struct cli_call *call)
         config_show(config, &b);
         code = print(&b);
     } else {
-        printf("%s: good\n", file[0] == '\0' ? "no file, the defaults" : file);
+        code = check_keys(config);
+        if (code == 0)
+            printf("%s: good\n", file[0] == '\0' ? "no file, the defaults" : file);
     }
     config_drop(&config);
     return code;

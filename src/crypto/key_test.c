@@ -240,9 +240,48 @@ static void damaged_public_keys_do_no_harm(void **state)
     buffer_free(&der);
 }
 
+static void a_key_that_is_made_can_be_read_and_signs(void **state)
+{
+    (void)state;
+    static const struct { enum key_kind kind; unsigned bits; enum err result; } rows[] = {
+        { KEY_RSA, 1024, ERR_OK },      { KEY_RSA, 2048, ERR_OK },
+        { KEY_ED25519, 0, ERR_OK },     { KEY_RSA, 1023, ERR_INVALID },
+        { KEY_RSA, 4097, ERR_INVALID }, { KEY_RSA, 0, ERR_INVALID },
+    };
+    static const uint8_t digest[DIGEST_BYTES] = { 1 };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buffer pem, public, signature;
+        struct key_trouble trouble;
+        struct private_key *ours = NULL;
+        struct public_key *theirs = NULL;
+        buffer_init(&pem, TEXT_MAX);
+        buffer_init(&public, TEXT_MAX);
+        buffer_init(&signature, TEXT_MAX);
+        assert_int_equal(private_key_make(rows[i].kind, rows[i].bits, &pem), rows[i].result);
+        assert_int_equal(buffer_len(&pem) > 0, rows[i].result == ERR_OK);
+        if (rows[i].result == ERR_OK) {
+            assert_int_equal(private_key_read(buffer_slice(&pem), &ours, &trouble), ERR_OK);
+            assert_int_equal(private_key_kind(ours), rows[i].kind);
+            if (rows[i].bits > 0)
+                assert_int_equal(private_key_bits(ours), rows[i].bits);
+            assert_int_equal(private_key_public(ours, &public), ERR_OK);
+            assert_int_equal(public_key_read(rows[i].kind, buffer_slice(&public), &theirs),
+                             ERR_OK);
+            assert_int_equal(private_key_sign(ours, digest, &signature), ERR_OK);
+            assert_true(public_key_verify(theirs, digest, buffer_slice(&signature)));
+        }
+        public_key_free(&theirs);
+        private_key_drop(&ours);
+        buffer_free(&pem);
+        buffer_free(&public);
+        buffer_free(&signature);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_key_that_is_made_can_be_read_and_signs),
         cmocka_unit_test(a_digest_is_sha256),
         cmocka_unit_test(what_is_signed_verifies_and_nothing_else),
         cmocka_unit_test(what_is_no_private_key_is_refused),
