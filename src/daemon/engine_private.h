@@ -130,7 +130,9 @@ void engine_tls_free(struct engine_tls *tls);
 /* On the queue's thread, or before it runs: shows these from now on; NULL: none. */
 void engine_tls_show(struct engine *e, const struct config *config,
                      const struct engine_tls *tls);
-/* Reads a file or a pair of them from its start; wipe what has gone through the buffer. */
+/* Reads a file or a pair of them from its start; wipe what has gone through the buffer,
+ * which takes ENGINE_FILE_MAX. */
+enum { ENGINE_FILE_MAX = 1024 * 1024 };
 bool engine_read_file(int fd, struct buffer *out);
 bool engine_read_pair(int cert, int key, struct certificate **out,
                       struct certificate_trouble *out_trouble);

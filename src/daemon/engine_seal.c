@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PEM_MAX = 64 * 1024 };
-
 _Static_assert((int)CONFIG_DKIM_MAX == (int)DKIM_KEYS_MAX, "a pass signs with all of them");
 
 struct making {
@@ -28,7 +26,7 @@ static bool read_key(struct making *m, const struct config_dkim *from,
     struct key_trouble trouble = { "it cannot be read" };
     struct buffer pem;
     int fd = m->secrets->fds[m->config->certificates_count * 2 + from->file - 1];
-    buffer_init(&pem, PEM_MAX);
+    buffer_init(&pem, ENGINE_FILE_MAX);
     enum err error = engine_read_file(fd, &pem)
                          ? private_key_read(buffer_slice(&pem), out, &trouble) : ERR_INVALID;
     engine_wipe(&pem);

@@ -204,7 +204,7 @@ bool secrets_ask(int socket, struct secrets *out, char *why, size_t size)
     if (send(socket, SECRETS_WANTED, 1, MSG_NOSIGNAL) == 1)
         got = receive(socket, 0, text, out);
     if (got <= 0) {
-        snprintf(why, size, "the supervisor did not open the certificates");
+        snprintf(why, size, "the supervisor did not open the files");
         return false;
     }
     if (got == 9 && text[0] == '+' && take_names(slice_make(text + 1, 8), out))
