@@ -42,7 +42,7 @@ int dkim_read_key(const char *file, struct private_key **out)
     int fd = is_input ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     int code = 0;
     if (fd < 0) {
-        cli_complain("%s: %s", file, strerror(errno));
+        cli_complain("cannot open %s: %s", file, strerror(errno));
         return EX_NOINPUT;
     }
     buffer_init(&pem, KEY_FILE_MAX);

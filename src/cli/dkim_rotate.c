@@ -238,7 +238,9 @@ static int say_switch(const struct rotation *r)
 static int run_rotation(struct rotation *r)
 {
     struct dkim_found found;
-    int code = choose_domain(r);
+    int code = dkim_source(r->call, &r->source);
+    if (code == 0)
+        code = choose_domain(r);
     if (code == 0)
         code = choose_old(r);
     if (code == 0)
@@ -247,8 +249,6 @@ static int run_rotation(struct rotation *r)
         name_file(r);
     if (code == 0)
         code = make_or_read(r);
-    if (code == 0)
-        code = dkim_source(r->call, &r->source);
     if (code != 0)
         return code;
     struct dkim_name name = { r->domain->name, buffer_slice(&r->selector) };

@@ -57,7 +57,7 @@ struct config_file {
     struct config_file *next;
 };
 
-enum { CONFIG_FILES_MAX = 100 };
+enum { CONFIG_FILES_MAX = 1000 };
 
 /* TLS with a next hop. */
 enum config_hop_tls {
@@ -115,6 +115,7 @@ struct config_deliver {
     struct slice path;      /* Maildir: may hold {user} and {domain}; capture */
     uint64_t quota_bytes;   /* Maildir: 0 is none */
     bool downgrade;         /* 8-bit to a 7-bit hop: quoted-printable, not a bounce */
+    bool downgrade_signed;  /* ... also where that breaks a signature */
     struct config_hop hop;  /* MX, SMTP, LMTP */
 };
 

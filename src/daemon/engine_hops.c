@@ -226,6 +226,7 @@ static bool route_of(struct making *m, struct slice match, const struct config_d
     *out = (struct delivery_route){
         .match = match, .way = ways[d->way], .host = d->host, .port = d->port,
         .path = d->path, .quota_bytes = d->quota_bytes, .downgrade = d->downgrade,
+        .downgrade_signed = d->downgrade_signed,
     };
     if (!has_tls(d))
         return true;

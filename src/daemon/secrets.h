@@ -13,7 +13,7 @@
 
 enum {
     SECRETS_CERTIFICATES_MAX = 100,
-    SECRETS_MAX = 250, /* the kernel hands over 253 at once */
+    SECRETS_MAX = SECRETS_CERTIFICATES_MAX * 2 + CONFIG_FILES_MAX,
 };
 
 /* For each certificate of the configuration its file, then that of its key; then the

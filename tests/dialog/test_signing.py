@@ -264,3 +264,29 @@ def test_when_it_was_signed_and_what_cannot_be_added(server, sink, keys):
     for extra in (b"Subject: another\r\n", b"From: evil@far.test\r\n", b"Reply-To: evil@far.test\r\n"):
         changed = received[:at] + extra + received[at:]
         assert not dkimpy.DKIM(changed).verify(idx=0, dnsfunc=keys.find)
+
+
+def test_many_keys_are_handed_over(data, sink, tmp_path):
+    """More files than the kernel passes at once, at the start and at a reload."""
+    keys = Keys(tmp_path, "s@d0.test:ed25519")
+    key = open(keys.made["d0.test"][0][1]).read()
+    record = keys.zone["s._domainkey.d0.test"]
+
+    def config(count):
+        lines = [f"routes: [{{ deliver: {{ smtp: '{sink.address}' }} }}]", "domains:"]
+        for n in range(count):
+            path = tmp_path / f"{n}.pem"
+            path.write_text(key)
+            keys.zone[f"s._domainkey.d{n}.test"] = record
+            lines.append(f"  d{n}.test: {{ relay: true, dkim: [{{ selector: s, key: '{path}' }}] }}")
+        return "\n".join(lines) + "\n"
+
+    with Godwit(data, config=config(600)) as g:
+        for number, count in ((1, 600), (2, 251)):
+            with Client(g.port, channel="clear") as c:
+                c.envelope("a@far.test")
+                assert c.code("DATA") == 354
+                author = f"who@d{count - 1}.test".encode()
+                assert c.ask(content(author) + b".\r\n")[0] == 250
+            verify(sink.wait(number)[number - 1].content, keys, [f"s@d{count - 1}.test"])
+            assert reload(g, config(251)).returncode == 0
