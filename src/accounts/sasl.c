@@ -6,6 +6,7 @@
 
 /* The strongest first, as clients that take the first they know would have it. */
 static const struct sasl_mechanism mechanisms[] = {
+    { SLICE_INIT("EXTERNAL"), false, 0, sasl_external_step },
     { SLICE_INIT("SCRAM-SHA-256-PLUS"), true, SCRAM_SHA_256, sasl_scram_step },
     { SLICE_INIT("SCRAM-SHA-1-PLUS"), true, SCRAM_SHA_1, sasl_scram_step },
     { SLICE_INIT("SCRAM-SHA-256"), false, SCRAM_SHA_256, sasl_scram_step },
@@ -13,7 +14,8 @@ static const struct sasl_mechanism mechanisms[] = {
     { SLICE_INIT("PLAIN"), false, 0, sasl_plain_step },
     { SLICE_INIT("LOGIN"), false, 0, sasl_login_step },
 };
-enum { MECHANISMS = sizeof mechanisms / sizeof *mechanisms, CHALLENGE_MAX = 16 * 1024 };
+enum { MECHANISMS = sizeof mechanisms / sizeof *mechanisms, CHALLENGE_MAX = 16 * 1024,
+       CERTIFIED_MAX = 64 * 1024 };
 
 /* A hash of the usual cost, whose password nobody knows. */
 static const struct slice dummy =
@@ -21,19 +23,23 @@ static const struct slice dummy =
 
 /* What decides which mechanisms there are; SCRAM: clients try the strongest only, so that
  * who has no keys for it could not log in at all. */
-enum { HAS_BINDING = 1, HAS_SHA_256 = 2, HAS_SHA_1 = 4 };
+enum { HAS_BINDING = 1, HAS_SHA_256 = 2, HAS_SHA_1 = 4, HAS_CERTIFICATE = 8,
+       HAS_PASSWORDS = 16 };
 
 static bool is_offered(const struct sasl_mechanism *m, unsigned has)
 {
-    if (m->needs_binding && (has & HAS_BINDING) == 0)
+    if (m->step == sasl_external_step)
+        return (has & HAS_CERTIFICATE) != 0;
+    if ((has & HAS_PASSWORDS) == 0 || (m->needs_binding && (has & HAS_BINDING) == 0))
         return false;
     return m->step != sasl_scram_step ||
            (has & (m->hash == SCRAM_SHA_256 ? HAS_SHA_256 : HAS_SHA_1)) != 0;
 }
 
-static unsigned what_has(const struct config *config, bool has_binding)
+static unsigned what_has(const struct config *config, bool has_binding, bool is_certified)
 {
-    return (has_binding ? HAS_BINDING : 0u) |
+    return (has_binding ? HAS_BINDING : 0u) | (is_certified ? HAS_CERTIFICATE : 0u) |
+           (config->logins_have_passwords ? HAS_PASSWORDS : 0u) |
            (config->logins_have_scram_sha256 ? HAS_SHA_256 : 0u) |
            (config->logins_have_scram_sha1 ? HAS_SHA_1 : 0u);
 }
@@ -50,11 +56,11 @@ static void append_names(unsigned has, struct buffer *out)
 }
 
 struct slice sasl_mechanisms(const struct sasl *sasl, const struct config *config,
-                             bool has_binding)
+                             bool has_binding, bool is_certified)
 {
     if (!config->has_logins)
         return slice_make(NULL, 0);
-    return buffer_slice(&sasl->names[what_has(config, has_binding)]);
+    return buffer_slice(&sasl->names[what_has(config, has_binding, is_certified)]);
 }
 
 enum err sasl_open(struct workers *workers, struct sasl **out)
@@ -96,6 +102,7 @@ static void exchange_free(struct sasl_exchange *x)
         gsasl_finish(x->scram);
     dovecot_cancel(&x->dovecot);
     config_drop(&x->config);
+    buffer_free(&x->certified);
     buffer_free(&x->challenge);
     buffer_free(&x->account);
     wipe(&x->password);
@@ -127,7 +134,8 @@ struct sasl_exchange *sasl_begin(struct sasl *sasl, struct slice mechanism,
     for (size_t i = 0; i < MECHANISMS; i++)
         if (slice_equal_nocase(mechanism, mechanisms[i].name) &&
             peer->config->has_logins &&
-            is_offered(&mechanisms[i], what_has(peer->config, peer->binding.len > 0)))
+            is_offered(&mechanisms[i], what_has(peer->config, peer->binding.len > 0,
+                                                peer->certified.len > 0)))
             found = &mechanisms[i];
     struct sasl_exchange *x = found == NULL ? NULL : calloc(1, sizeof *x);
     if (x == NULL)
@@ -139,6 +147,8 @@ struct sasl_exchange *sasl_begin(struct sasl *sasl, struct slice mechanism,
     x->binding_len = slice_part(peer->binding, 0, sizeof x->binding).len;
     if (x->binding_len > 0)
         memcpy(x->binding, peer->binding.data, x->binding_len);
+    buffer_init(&x->certified, CERTIFIED_MAX);
+    buffer_append(&x->certified, peer->certified);
     buffer_init(&x->challenge, CHALLENGE_MAX);
     buffer_init(&x->account, 4 * LOGIN_NAME_MAX);
     buffer_init(&x->password, PASSWORD_MAX + 1);

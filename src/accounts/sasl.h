@@ -1,4 +1,5 @@
-/* sasl.h: proving who one is. RFC 4422; PLAIN (RFC 4616), LOGIN (no RFC), SCRAM-SHA-256
+/* sasl.h: proving who one is. RFC 4422; PLAIN (RFC 4616), LOGIN (no RFC), EXTERNAL
+ * (RFC 4422 A) by the client's certificate, SCRAM-SHA-256
  * and SCRAM-SHA-1 (RFC 5802, 7677) with and without tls-exporter (RFC 9266).
  *
  * An exchange takes the client's octets and gives challenges. What takes
@@ -33,6 +34,7 @@ enum sasl_result {
 struct sasl_peer {
     const struct config *config;
     struct slice binding;       /* SASL_BINDING_BYTES of the TLS session, or empty */
+    struct slice certified;     /* addresses of the client's certificate, each ended by LF */
     const struct net_address *client;
     bool is_secured;
     struct loop *loop;          /* where answered() runs */
@@ -48,7 +50,7 @@ void sasl_close(struct sasl **sasl);
 /* The names for EHLO, parted by spaces; empty where nobody can log in. As long as
  * `sasl`. */
 struct slice sasl_mechanisms(const struct sasl *sasl, const struct config *config,
-                             bool has_binding);
+                             bool has_binding, bool is_certified);
 
 /* NULL: the name is none of these, or memory is out. */
 struct sasl_exchange *sasl_begin(struct sasl *sasl, struct slice mechanism,

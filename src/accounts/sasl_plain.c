@@ -1,4 +1,5 @@
-/* sasl_plain.c: PLAIN (RFC 4616) and LOGIN, which ask for the password itself. */
+/* sasl_plain.c: PLAIN (RFC 4616) and LOGIN, which ask for the password itself, and EXTERNAL
+ * (RFC 4422 A), which asks for nothing: the certificate has proven it. */
 #include "accounts/sasl_private.h"
 
 /* Nobody acts as somebody else: an authzid must be the account. */
@@ -48,4 +49,34 @@ enum sasl_result sasl_login_step(struct sasl_exchange *x, const struct slice *me
     buffer_append(&x->account, *message);
     buffer_append(&x->challenge, SLICE("Password:"));
     return SASL_CHALLENGE;
+}
+
+/* Whether the certificate names the account; of none in particular, the first that is one. */
+static bool is_certified(struct sasl_exchange *x, struct slice wanted)
+{
+    struct slice rest = buffer_slice(&x->certified);
+    struct slice address;
+    while (slice_split(&rest, '\n', &address)) {
+        if (login_find(x->config, address, &x->account, &x->user) != ERR_OK ||
+            x->user == NULL)
+            continue;
+        if (slice_is_empty(wanted) || slice_equal(wanted, buffer_slice(&x->account)))
+            return true;
+    }
+    return false;
+}
+
+/* message = [authzid], who is to be logged in */
+enum sasl_result sasl_external_step(struct sasl_exchange *x, const struct slice *message)
+{
+    struct buffer wanted;
+    const struct config_user *user;
+    if (message == NULL)
+        return SASL_CHALLENGE; /* an empty one */
+    buffer_init(&wanted, 4 * LOGIN_NAME_MAX);
+    bool granted = (message->len == 0 ||
+                    login_find(x->config, *message, &wanted, &user) == ERR_OK) &&
+                   is_certified(x, buffer_slice(&wanted));
+    buffer_free(&wanted);
+    return granted ? SASL_GRANTED : SASL_REFUSED;
 }

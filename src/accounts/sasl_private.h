@@ -14,7 +14,7 @@
 
 struct sasl {
     struct workers *workers;
-    struct buffer names[8];      /* for EHLO: by has_binding, SHA-256, SHA-1 */
+    struct buffer names[32];     /* for EHLO: by what there is, see sasl.c */
     uint8_t secret[32];          /* for the salts of nobody */
     Gsasl *gsasl;
     pthread_mutex_t mutex;
@@ -35,6 +35,7 @@ struct sasl_exchange {
     struct sasl_peer peer;
     char binding[SASL_BINDING_BYTES];
     size_t binding_len;
+    struct buffer certified;
     unsigned steps;
     struct buffer challenge;
     struct buffer account;
@@ -55,6 +56,7 @@ enum sasl_result sasl_check_password(struct sasl_exchange *x, struct slice name,
 
 enum sasl_result sasl_plain_step(struct sasl_exchange *x, const struct slice *message);
 enum sasl_result sasl_login_step(struct sasl_exchange *x, const struct slice *message);
+enum sasl_result sasl_external_step(struct sasl_exchange *x, const struct slice *message);
 enum sasl_result sasl_scram_step(struct sasl_exchange *x, const struct slice *message);
 
 /* GNU SASL asks for what it needs. */

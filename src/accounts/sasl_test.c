@@ -290,14 +290,42 @@ static void nobody_is_not_told_from_somebody(void **state)
     buffer_free(&b);
 }
 
+static void a_certificate_is_enough(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *certified, *wanted;
+        enum sasl_result result;
+    } rows[] = {
+        { "ann@a.example\n", "", SASL_GRANTED }, { "ANN@A.Example\n", "ann", SASL_GRANTED },
+        { "x@far.test\nann@a.example\n", "ann@a.example", SASL_GRANTED },
+        { "mute@a.example\n", "mute", SASL_GRANTED }, { "ann@a.example\n", "bob", SASL_REFUSED },
+        { "nobody@a.example\n", "", SASL_REFUSED }, { "ann@far.test\n", "", SASL_REFUSED },
+        { "ann@a.example\nbob@a.example\n", "bob", SASL_GRANTED },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct sasl_peer peer = { .config = config, .loop = loop,
+                                  .certified = slice_from_string(rows[i].certified) };
+        struct slice wanted = slice_from_string(rows[i].wanted);
+        struct sasl_exchange *x = sasl_begin(sasl, SLICE("EXTERNAL"), &peer);
+        assert_non_null(x);
+        assert_int_equal(sasl_step(x, NULL), SASL_CHALLENGE);
+        if (sasl_step(x, &wanted) != rows[i].result)
+            fail_msg("row %zu", i);
+        sasl_end(&x);
+    }
+    struct sasl_peer none = { .config = config, .loop = loop };
+    assert_null(sasl_begin(sasl, SLICE("EXTERNAL"), &none));
+}
+
 static void what_is_offered(void **state)
 {
     (void)state;
     struct dialogue d;
-    assert_true(slice_equal(sasl_mechanisms(sasl, config, true),
-                            SLICE("SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 "
-                                  "SCRAM-SHA-1 PLAIN LOGIN")));
-    assert_true(slice_equal(sasl_mechanisms(sasl, config, false),
+    assert_true(slice_equal(sasl_mechanisms(sasl, config, true, true),
+                            SLICE("EXTERNAL SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS "
+                                  "SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN")));
+    assert_true(slice_equal(sasl_mechanisms(sasl, config, false, false),
                             SLICE("SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN")));
     assert_null(begin("SCRAM-SHA-256-PLUS", &d, false).x);
     assert_null(begin("CRAM-MD5", &d, true).x);
@@ -361,6 +389,7 @@ int main(void)
         cmocka_unit_test(an_exchange_may_end_while_it_waits),
         cmocka_unit_test(scram_knows_its_people),
         cmocka_unit_test(nobody_is_not_told_from_somebody),
+        cmocka_unit_test(a_certificate_is_enough),
         cmocka_unit_test(what_is_offered),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -157,9 +157,15 @@ static bool settle_postmaster(struct reader *r)
 /* Dovecot knows passwords, and no keys for SCRAM. */
 static void settle_logins(struct config *c)
 {
+    if (!slice_is_empty(c->client_ca) && !c->has_logins) {
+        c->has_logins = true; /* by certificates alone */
+        c->logins_have_passwords = false;
+    } else {
+        c->logins_have_passwords = c->has_logins;
+    }
     if (slice_is_empty(c->login.dovecot))
         return;
-    c->has_logins = true;
+    c->has_logins = c->logins_have_passwords = true;
     c->logins_have_scram_sha256 = c->logins_have_scram_sha1 = false;
 }
 

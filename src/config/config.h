@@ -259,6 +259,20 @@ struct config_queue {
     bool hold;                      /* nothing is attempted until released */
 };
 
+enum config_verdict {
+    CONFIG_VERDICT_NOTE,    /* in the results, and nothing else */
+    CONFIG_VERDICT_HOLD,
+    CONFIG_VERDICT_REJECT,
+};
+
+struct config_verify {              /* mail of strangers, on relay listeners */
+    bool check;
+    struct slice authserv_id;       /* empty: the hostname */
+    enum config_verdict spf_fail;
+    enum config_verdict dmarc_reject;
+    enum config_verdict dmarc_quarantine;
+};
+
 struct config_login {
     int64_t delay_ms;               /* after a few failures the next answer takes so long */
     int64_t delay_max_ms;           /* ... doubled each time, up to this */
@@ -306,6 +320,7 @@ struct config {
     size_t certificates_count;
     struct config_file *files;      /* of next hops and signatures */
     uint32_t files_count;
+    struct slice client_ca;         /* a file of issuers, or empty: clients show nothing */
     struct network *relay_clients;  /* may send anywhere */
     size_t relay_clients_count;
     struct network *xclient_from;
@@ -321,9 +336,11 @@ struct config {
     struct config_limits limits;
     struct config_timeouts timeouts;
     struct config_queue queue;
+    struct config_verify verify;
     struct config_login login;
     struct config_account_limits account_limits;
-    bool has_logins;                /* somebody has a secret */
+    bool has_logins;                /* somebody has a secret, or may show a certificate */
+    bool logins_have_passwords;
     bool logins_have_scram_sha256;  /* ... and everybody who has one these keys in it */
     bool logins_have_scram_sha1;
     struct config_site site;

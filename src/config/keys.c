@@ -89,6 +89,9 @@ static const struct key tls_keys[] = {
       .fallback = "",
       .keys = certificate_keys,
       .help = "chosen by the name that a client asks for; none: one is made" },
+    { .name = "client_ca", .type = &type_path, .offset = offsetof(struct config, client_ca),
+      .fallback = "", .max = 4000,
+      .help = "a PEM file of the issuers whose certificates prove clients" },
     { .name = NULL },
 };
 
@@ -271,6 +274,30 @@ static const struct key queue_keys[] = {
       .offset = offsetof(struct config_queue, hold),
       .fallback = "false",
       .help = "attempts nothing until it is released" },
+    { .name = NULL },
+};
+
+static const struct choice verdicts[] = {
+    { "note", CONFIG_VERDICT_NOTE }, { "hold", CONFIG_VERDICT_HOLD },
+    { "reject", CONFIG_VERDICT_REJECT }, { NULL, 0 },
+};
+
+static const struct key verify_keys[] = {
+    { .name = "check", .type = &type_bool, .offset = offsetof(struct config_verify, check),
+      .fallback = "true",
+      .help = "SPF, DKIM, ARC and DMARC of mail from strangers" },
+    { .name = "authserv_id", .type = &type_text,
+      .offset = offsetof(struct config_verify, authserv_id), .fallback = "", .max = 255,
+      .help = "our name in Authentication-Results; none: the hostname" },
+    { .name = "spf_fail", .type = &type_choice, .choices = verdicts,
+      .offset = offsetof(struct config_verify, spf_fail), .fallback = "note",
+      .help = "what an SPF fail leads to" },
+    { .name = "dmarc_reject", .type = &type_choice, .choices = verdicts,
+      .offset = offsetof(struct config_verify, dmarc_reject), .fallback = "reject",
+      .help = "what a DMARC policy of reject leads to" },
+    { .name = "dmarc_quarantine", .type = &type_choice, .choices = verdicts,
+      .offset = offsetof(struct config_verify, dmarc_quarantine), .fallback = "note",
+      .help = "what a DMARC policy of quarantine leads to" },
     { .name = NULL },
 };
 
@@ -462,6 +489,11 @@ const struct key config_keys[] = {
       .fallback = "",
       .keys = queue_keys,
       .help = "when delivery is tried again" },
+    { .name = "verify", .type = &type_section,
+      .offset = offsetof(struct config, verify),
+      .fallback = "",
+      .keys = verify_keys,
+      .help = "what is asked of mail from strangers" },
     { .name = "auth", .type = &type_section,
       .offset = offsetof(struct config, login),
       .fallback = "",

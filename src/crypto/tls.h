@@ -15,6 +15,7 @@
 #include "crypto/certificate.h"
 
 struct tls_tickets;
+struct tls_trust;
 struct tls_server;
 struct tls_session;
 
@@ -33,6 +34,8 @@ struct tls_server_options {
                                                 host, or one that is not known */
     size_t certificates_count;               /* at least 1 */
     struct tls_tickets *tickets;
+    struct tls_trust *client_trust;          /* clients are asked for a certificate of these
+                                                issuers; NULL: they are not */
 };
 
 /* ERR_INVALID: OpenSSL refuses a certificate (a key too weak, say): *out_refused is its
@@ -92,6 +95,11 @@ struct tls_facts {
     struct slice server_name;/* that the client asked for, or empty; as long as the
                                 session */
 };
+/* The addresses (rfc822Name) in the certificate that the client showed, each ended by LF,
+ * appended to `out`. False: it showed none, or none that an issuer of client_trust vouches
+ * for. After the handshake, on a server's side. */
+bool tls_client_addresses(const struct tls_session *session, struct buffer *out);
+
 enum { TLS_BINDING_BYTES = 32 };
 /* What both ends, and nobody between them, know of this session: tls-exporter (RFC 9266).
  * After the handshake. False where it binds nothing: TLS 1.2 without the extended master

@@ -83,6 +83,11 @@ enum err tls_trust_read(struct slice pem, struct tls_trust **out,
     return ERR_OK;
 }
 
+X509_STORE *tls_trust_store(struct tls_trust *trust)
+{
+    return trust->store;
+}
+
 struct tls_trust *tls_trust_hold(struct tls_trust *trust)
 {
     atomic_fetch_add(&trust->references, 1);

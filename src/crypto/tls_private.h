@@ -56,6 +56,10 @@ enum err tls_session_make(SSL_CTX *context, int descriptor, struct tls_session *
 bool tls_place_is_good(struct tls_session *session);
 void tls_place_free(struct tls_session *session);
 
+/* The context asks its clients for a certificate, and takes any. */
+bool tls_ask_clients(SSL_CTX *context, struct tls_trust *trust);
+X509_STORE *tls_trust_store(struct tls_trust *trust);
+
 /* NULL without memory. The socket outlives it. */
 BIO *tls_bio(struct tls_socket *socket);
 

@@ -48,7 +48,8 @@ static SSL_CTX *make_context(struct tls_server *server,
                 SSL_CTX_set1_groups_list(c, groups) == 1 &&
                 SSL_CTX_set_session_id_context(c, session_context,
                                                sizeof session_context - 1) == 1 &&
-                tls_tickets_serve(options->tickets, c);
+                tls_tickets_serve(options->tickets, c) &&
+                (options->client_trust == NULL || tls_ask_clients(c, options->client_trust));
     if (!good) {
         SSL_CTX_free(c);
         return NULL;

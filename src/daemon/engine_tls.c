@@ -7,6 +7,7 @@
  */
 #include "daemon/engine_private.h"
 
+#include "crypto/tls_client.h"
 #include "log/log.h"
 
 #include <errno.h>
@@ -177,6 +178,26 @@ static bool find_self(const struct config *config, struct engine_tls *out, char 
     return good;
 }
 
+/* A public file, which the engine reads itself. */
+static bool read_client_ca(const struct config *config, struct tls_trust **out, char *why,
+                           size_t size)
+{
+    struct certificate_trouble trouble = { .text = "it cannot be read" };
+    struct buffer pem;
+    char *path = slice_to_string(config->client_ca);
+    int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    buffer_init(&pem, PEM_MAX);
+    bool good = fd >= 0 && engine_read_file(fd, &pem) &&
+                tls_trust_read(buffer_slice(&pem), out, &trouble) == ERR_OK;
+    if (!good)
+        snprintf(why, size, "tls.client_ca: %s: %s", path == NULL ? "" : path, trouble.text);
+    if (fd >= 0)
+        close(fd);
+    buffer_free(&pem);
+    free(path);
+    return good;
+}
+
 void engine_tls_free(struct engine_tls *t)
 {
     tls_server_drop(&t->server);
@@ -194,8 +215,12 @@ bool engine_tls_make(const struct config *config, const struct secrets *secrets,
     bool good = config->certificates_count > 0
                     ? read_configured(config, secrets, &t, why, size)
                     : find_self(config, &t, why, size);
+    struct tls_trust *clients = NULL;
+    good = good && (slice_is_empty(config->client_ca) ||
+                    read_client_ca(config, &clients, why, size));
     struct tls_server_options options = {
         .certificates = t.certificates, .certificates_count = t.count, .tickets = tickets,
+        .client_trust = clients,
     };
     enum err error = good ? tls_server_open(&options, &t.server, &refused) : ERR_OK;
     if (error == ERR_INVALID)
@@ -203,6 +228,7 @@ bool engine_tls_make(const struct config *config, const struct secrets *secrets,
                  refused + 1);
     else if (error != ERR_OK)
         snprintf(why, size, "the certificates cannot be used: %s", err_text(error));
+    tls_trust_drop(&clients); /* the contexts have what they need of it */
     good = good && error == ERR_OK;
     if (good)
         *out = t;

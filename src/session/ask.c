@@ -108,12 +108,13 @@ void session_gates_answered(struct session *s, const struct gate_answer *answer)
         return;
     }
     if (answer != NULL) {
-        if (s->question.point == GATE_END) {
-            session_gates_forget(s);
+        bool is_end = s->question.point == GATE_END;
+        if (is_end)
             intake_abort(&s->writer);
-        }
         s->content_mono_ms = 0;
         refuse_and_tell(s, &answer->reply);
+        if (is_end)
+            session_gates_forget(s);
         return;
     }
     if (s->question.point == GATE_END)

@@ -32,6 +32,17 @@ static struct slice binding_of(const struct session *s, char out[TLS_BINDING_BYT
     return slice_make(out, bound ? TLS_BINDING_BYTES : 0);
 }
 
+/* The addresses of the client's certificate, in the thread's scratch: until the next gate
+ * is asked. */
+static struct slice certified(struct session *s)
+{
+    struct buffer *out = &s->host->scratch;
+    buffer_clear(out);
+    if (s->stream != NULL && stream_tls(s->stream) != NULL)
+        tls_client_addresses(stream_tls(s->stream), out);
+    return out->overflow ? slice_make(NULL, 0) : buffer_slice(out);
+}
+
 void session_offer_auth(struct session *s)
 {
     const struct config_listener *l = s->profile->listener;
@@ -46,7 +57,8 @@ void session_offer_auth(struct session *s)
         return;
     if (secured || l->auth_in_clear)
         auth.mechanisms = sasl_mechanisms(o->sasl, session_config(s),
-                                          binding_of(s, bytes).len > 0);
+                                          binding_of(s, bytes).len > 0,
+                                          certified(s).len > 0);
     smtp_server_offer_auth(s->engine, &auth);
 }
 
@@ -149,6 +161,7 @@ static bool begin(struct session *s, struct slice mechanism)
     char bytes[TLS_BINDING_BYTES];
     struct sasl_peer peer = {
         .config = session_config(s), .binding = binding_of(s, bytes),
+        .certified = certified(s),
         .client = &s->client, .is_secured = smtp_server_is_secured(s->engine),
         .loop = s->host->options.loop, .answered = on_answered, .context = s,
     };

@@ -8,7 +8,7 @@ machine, ratios taken side by side do not. The generator is Postfix's smtp-sourc
 receiver that discards its smtp-sink; both, and Postfix itself, are unpacked under
 build/peers. CPU is user + system of all processes of a server, children included.
 
-Rows: accept relay large signing latency idle threads. Relay is measured twice: with clients that
+Rows: accept relay large signing latency idle threads handshakes login. Relay is measured twice: with clients that
 send many messages over a connection, and with a connection a message, where the kernel's
 work for connections outweighs everybody's own.
 """
@@ -30,6 +30,7 @@ if PROGRAM:
 
 import godwit  # noqa: E402
 import peers  # noqa: E402
+import secure  # noqa: E402
 
 ROUNDS = 3
 TICK = os.sysconf("SC_CLK_TCK")
@@ -383,7 +384,9 @@ def row_threads():
 
 
 ROWS = {"accept": row_accept, "relay": row_relay, "large": row_large, "signing": row_signing,
-        "latency": row_latency, "idle": row_idle, "threads": row_threads}
+        "latency": row_latency, "idle": row_idle, "threads": row_threads,
+        "handshakes": lambda: secure.row_handshakes(table),
+        "login": lambda: secure.row_login(table)}
 
 
 def main():

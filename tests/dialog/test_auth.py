@@ -337,3 +337,81 @@ def test_python_logs_in(server):
     with smtplib.SMTP_SSL("127.0.0.1", server.ports[IMPLICIT], context=context) as c:
         with pytest.raises(smtplib.SMTPAuthenticationError):
             c.login("ann", "no")
+
+
+# ---- EXTERNAL: the client's certificate is the proof (RFC 4422 A) ----
+
+def issue(folder, name, issuer=None, address=None, days=30):
+    """A certificate by `issuer` (certificate, key) or by itself; paths of it and its key."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    import datetime
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.datetime.utcnow()
+    subject = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, name)])
+    builder = (x509.CertificateBuilder().subject_name(subject)
+               .issuer_name(issuer[0].subject if issuer else subject).public_key(key.public_key())
+               .serial_number(x509.random_serial_number())
+               .not_valid_before(now - datetime.timedelta(days=40))
+               .not_valid_after(now + datetime.timedelta(days=days))
+               .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), True))
+    if address is not None:
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([x509.RFC822Name(address)]), False)
+    certificate = builder.sign(issuer[1] if issuer else key, hashes.SHA256())
+    paths = str(folder / f"{name}.pem"), str(folder / f"{name}.key")
+    with open(paths[0], "wb") as f:
+        f.write(certificate.public_bytes(serialization.Encoding.PEM))
+    with open(paths[1], "wb") as f:
+        f.write(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                  serialization.NoEncryption()))
+    return paths, (certificate, key)
+
+
+@pytest.fixture
+def certified(sink, data, users, tmp_path):
+    (ca, _), issuer = issue(tmp_path, "ca")
+    config = CONFIG.format(users=users, maildir=tmp_path / "mail/{user}") \
+        + f"tls: {{ client_ca: {ca} }}\n"
+    with Godwit(data, "--next-hop", sink.address, listen=(), config=config) as g:
+        g.issuer = issuer
+        yield g
+
+
+def showing(server, pair):
+    context = godwit.tls_context()
+    if pair is not None:
+        context.load_cert_chain(*pair)
+    c = Client(server.ports[SUBMISSION], channel="clear")
+    c.starttls(context)
+    c.extensions = c.ask("EHLO client.test")[1].split("\n")
+    return c
+
+
+@pytest.mark.parametrize("address,authzid,code", [
+    ("ann@home.test", "", 235), ("ANN@home.test", "ann@home.test", 235), ("ann@home.test", "bob", 535),
+    ("mute@home.test", "", 235), ("who@home.test", "", 535), ("ann@far.test", "", 535),
+])
+def test_a_certificate_logs_in(certified, tmp_path, address, authzid, code):
+    pair, _ = issue(tmp_path, "client", certified.issuer, address)
+    with showing(certified, pair) as c:
+        assert mechanisms(c)[0][0] == "EXTERNAL"
+        assert c.code("AUTH EXTERNAL " + (coded(authzid) or "=")) == code
+        if code == 235:
+            assert c.code("MAIL FROM:<ann@home.test>") == (553 if "mute" in address else 250)
+    with showing(certified, pair) as c:
+        assert c.ask("AUTH EXTERNAL") == (334, "")
+        assert c.code(coded(authzid)) == code
+
+
+def test_certificates_that_prove_nothing(certified, tmp_path):
+    """None, one of another issuer, one that has expired, one without an address."""
+    stranger, _ = issue(tmp_path, "stranger", None, "ann@home.test")
+    expired, _ = issue(tmp_path, "expired", certified.issuer, "ann@home.test", days=-1)
+    nameless, _ = issue(tmp_path, "nameless", certified.issuer)
+    for pair in (None, stranger, expired, nameless):
+        with showing(certified, pair) as c:
+            assert "EXTERNAL" not in mechanisms(c)[0]
+            assert c.code("AUTH EXTERNAL =") == 504
+            assert c.code("AUTH PLAIN " + plain("ann", "pencil")) == 235

@@ -83,18 +83,24 @@ void dmarc_from_read_header(struct slice header, struct dmarc_from *out)
     struct slice value = { .len = 0 };
     enum header_result result;
     size_t count = 0;
+    bool begins_wrong = false;
+    bool names_somebody = false;
     for (bool is_first = true; (result = header_next(&c, &field)) != HEADER_END;
          is_first = false) {
         if (result == HEADER_MALFORMED && is_first) {
-            *out = (struct dmarc_from){ .result = DMARC_FROM_HIDDEN };
-            return;
+            begins_wrong = true;
+            names_somebody = slice_find(field.whole, '@') != SLICE_NOT_FOUND;
         }
         if (result == HEADER_FIELD && header_kind_of(field.name) == HEADER_FROM) {
             value = field.value;
             count++;
         }
     }
-    if (count == 1)
+    /* Somebody may read an author out of a first line that is no field; where there is
+     * none in it, and none elsewhere, there is no author. */
+    if (begins_wrong && (count > 0 || names_somebody))
+        *out = (struct dmarc_from){ .result = DMARC_FROM_HIDDEN };
+    else if (count == 1)
         dmarc_from_read_value(value, out);
     else
         *out = (struct dmarc_from){ .result = count == 0 ? DMARC_FROM_ABSENT

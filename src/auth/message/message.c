@@ -277,6 +277,11 @@ const struct dmarc *auth_dmarc(const struct auth *auth)
     return auth->dmarc;
 }
 
+const struct dmarc_from *auth_author(const struct auth *auth)
+{
+    return &auth->from;
+}
+
 /* authserv-id = value: a token, or in quotes (RFC 2045 5.1) */
 static void append_value(struct buffer *out, struct slice value)
 {

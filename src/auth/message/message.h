@@ -47,6 +47,8 @@ const struct spf *auth_spf(const struct auth *auth);
 const struct dkim_verifier *auth_dkim(const struct auth *auth);
 const struct arc_validator *auth_arc(const struct auth *auth);
 const struct dmarc *auth_dmarc(const struct auth *auth);
+/* What was read of From, at any time. */
+const struct dmarc_from *auth_author(const struct auth *auth);
 
 /* Appends the field with all results, folded, with its CRLF (RFC 8601 2.2). */
 void auth_append_results_field(const struct auth *auth, struct slice authserv_id,
