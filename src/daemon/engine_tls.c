@@ -186,7 +186,7 @@ static bool read_client_ca(const struct config *config, struct tls_trust **out, 
     struct buffer pem;
     char *path = slice_to_string(config->client_ca);
     int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    buffer_init(&pem, PEM_MAX);
+    buffer_init(&pem, ENGINE_FILE_MAX);
     bool good = fd >= 0 && engine_read_file(fd, &pem) &&
                 tls_trust_read(buffer_slice(&pem), out, &trouble) == ERR_OK;
     if (!good)
