@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <openssl/crypto.h>
 
 enum { NOW_S = 1800000000 };
 
@@ -374,8 +375,75 @@ static void what_no_signature_can_have_is_refused(void **state)
     tear_down(&rig);
 }
 
+/* What the crypto library asks for, counted; the one that comes at 0 is refused. */
+static long allocations_left = -1;
+
+static bool is_refused(void)
+{
+    return allocations_left >= 0 && allocations_left-- == 0;
+}
+
+static void *refusing_malloc(size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    return is_refused() ? NULL : malloc(size);
+}
+
+static void *refusing_realloc(void *old, size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    return is_refused() ? NULL : realloc(old, size);
+}
+
+static void plain_free(void *memory, const char *file, int line)
+{
+    (void)file, (void)line;
+    free(memory);
+}
+
+/* Whichever allocation fails: the message is signed as it should be, or refused as a
+ * whole, later and once; and never signed badly. */
+static void without_memory_it_is_refused(void **state)
+{
+    (void)state;
+    unsigned refused = 0;
+    bool was_spared = false;
+    struct rig rig;
+    set_up(&rig);
+    for (long n = 0; !was_spared; n++) {
+        unsigned aborts = rig.fake.aborts;
+        unsigned commits = rig.fake.commits;
+        assert_int_equal(begin(&rig, true), ERR_OK);
+        allocations_left = n;
+        write_in(&rig, SLICE("From: a@example.com\r\n" BODY), 9);
+        struct intake_commit last = { .done = fake_intake_told, .context = &rig.fake,
+                                      .received_wall_ms = INT64_C(1000) * NOW_S };
+        rig.fake.told = 0;
+        intake_commit(&rig.writer, &last);
+        was_spared = allocations_left >= 0;
+        allocations_left = -1;
+        assert_int_equal(rig.fake.told, 0);
+        fake_intake_run(&rig.fake);
+        assert_int_equal(rig.fake.told, 1);
+        assert_int_equal(rig.fake.told_id.value, 4711);
+        if (rig.fake.told_result == ERR_OK) {
+            assert_int_equal(rig.fake.commits, commits + 1);
+            expect_signers(&rig, "example.com/r example.com/e ");
+        } else {
+            assert_int_equal(rig.fake.told_result, ERR_MEMORY);
+            assert_int_equal(rig.fake.aborts, aborts + 1);
+            assert_int_equal(rig.fake.commits, commits);
+            refused++;
+        }
+    }
+    assert_true(refused > 10);
+    tear_down(&rig);
+}
+
 int main(void)
 {
+    if (CRYPTO_set_mem_functions(refusing_malloc, refusing_realloc, plain_free) != 1)
+        return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_domain_of_from_signs_and_nobody_else),
         cmocka_unit_test(a_message_may_end_anywhere),
@@ -386,6 +454,7 @@ int main(void)
         cmocka_unit_test(a_prefix_without_room_for_signatures_goes_alone),
         cmocka_unit_test(other_keys_are_for_what_begins_then),
         cmocka_unit_test(what_no_signature_can_have_is_refused),
+        cmocka_unit_test(without_memory_it_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
