@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 enum {
-    PATH_MAX_OCTETS = 4096,
+    PATH_MAX_OCTETS = 8192, /* a path that the configuration takes, and a name */
     OTHERS_MS = 7 * DAY_MS, /* what lies in the queues of others, and who looks late */
 };
 
@@ -121,18 +121,18 @@ static int choose_domain(struct rotation *r)
     return EX_CONFIG;
 }
 
-/* Beside the old file: its name with the selector exchanged, or SELECTOR.pem. */
+/* Beside the old file: its name with the selector exchanged, or DOMAIN.SELECTOR.pem. */
 static void name_file(struct rotation *r)
 {
     struct slice path = r->old->path;
     struct slice old = r->old->selector;
     struct slice next = buffer_slice(&r->selector);
-    size_t slash = slice_find_last(path, '/');
-    struct slice folder = slash == SLICE_NOT_FOUND ? slice_make(NULL, 0)
-                                                   : slice_part(path, 0, slash + 1);
-    struct slice file = slice_from(path, folder.len);
+    size_t begin = path.len; /* of the file's own name */
+    while (begin > 0 && path.data[begin - 1] != '/')
+        begin--;
+    struct slice file = slice_from(path, begin);
     const char *at = memmem(file.data, file.len, old.data, old.len);
-    buffer_append(&r->path, folder);
+    buffer_append(&r->path, slice_part(path, 0, begin));
     if (at == NULL) {
         buffer_append(&r->path, r->domain->name);
         buffer_append_byte(&r->path, '.');
