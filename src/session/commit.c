@@ -42,6 +42,7 @@ bool session_begin_intake(struct session *s)
         .resume = on_resume,
         .context = s,
         .size_hint = smtp_server_question(s->engine)->declared_size,
+        .is_ours = s->trusted || buffer_len(&s->account) > 0,
     };
     enum err error = intake_begin(s->host->options.intake, &begin, &s->writer);
     if (error == ERR_OK) {
