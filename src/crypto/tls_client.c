@@ -19,7 +19,7 @@ static const char strict_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:!aN
 static const char any_ciphers[] =
     "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:HIGH:!aNULL:!eNULL:!PSK:!SRP:!RC4:!3DES";
 
-enum { SESSION_S = 3600, NAME_MAX_BYTES = 255, KEY_MAX = 2048 };
+enum { SESSION_S = 3600, KEY_MAX = 2048 };
 
 struct tls_trust {
     atomic_uint references;
@@ -127,7 +127,7 @@ static SSL_CTX *make_context(struct tls_trust *trust)
     if (c == NULL)
         return NULL;
     if (SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) != 1 ||
-        SSL_CTX_set_cipher_list(c, strict_ciphers) != 1) {
+        SSL_CTX_set_cipher_list(c, strict_ciphers) != 1 || SSL_CTX_dane_enable(c) != 1) {
         SSL_CTX_free(c);
         return NULL;
     }
@@ -201,8 +201,7 @@ static char *key_of(const struct tls_client *client, const struct tls_expected *
     return key;
 }
 
-/* A C string of a name, which has no place for NUL. */
-static bool name_copy(struct slice name, char into[NAME_MAX_BYTES + 1])
+bool tls_name_copy(struct slice name, char into[NAME_MAX_BYTES + 1])
 {
     if (name.len == 0 || name.len > NAME_MAX_BYTES ||
         slice_find(name, '\0') != SLICE_NOT_FOUND)
@@ -215,12 +214,14 @@ static bool name_copy(struct slice name, char into[NAME_MAX_BYTES + 1])
 static bool set_names(SSL *ssl, const struct tls_expected *e)
 {
     char name[NAME_MAX_BYTES + 1];
+    if (e->associations_count > 0)
+        return tls_dane_set(ssl, e);
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
                                X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     for (size_t i = 0; i < e->names_count; i++)
-        if (!name_copy(e->names[i], name) || SSL_add1_host(ssl, name) != 1)
+        if (!tls_name_copy(e->names[i], name) || SSL_add1_host(ssl, name) != 1)
             return false;
-    return e->server_name.len == 0 || (name_copy(e->server_name, name) &&
+    return e->server_name.len == 0 || (tls_name_copy(e->server_name, name) &&
                                        SSL_set_tlsext_host_name(ssl, name) == 1);
 }
 
@@ -249,7 +250,7 @@ enum err tls_session_connect(struct tls_client *client, int descriptor,
         .client = tls_client_hold(client), .sessions = expected->sessions,
         .insists = expected->insists, .is_named = expected->names_count > 0,
     };
-    if (expected->sessions != NULL)
+    if (expected->sessions != NULL && expected->associations_count == 0)
         s->place.key = key_of(client, expected);
     if (!set_names(s->ssl, expected) || !set_strength(s->ssl, expected->insists))
         error = ERR_INVALID;
