@@ -151,10 +151,29 @@ static int open_routes(struct engine *e, const struct secrets *secrets)
     return e->routes != NULL ? 0 : EX_CONFIG;
 }
 
+/* Policies come from hosts that may be where mail hosts may be. */
+static int open_policies(struct engine *e)
+{
+    bool allow_private = e->config->dns.allow_private;
+    struct http_options http = { .egress = { .allow_loopback = allow_private,
+                                             .allow_private = allow_private } };
+    enum err error = http_open(&http, &e->http);
+    struct mtasts_options options = {
+        .loop = e->queue_loop.loop, .dns = e->dns, .http = e->http,
+        .keeper = &e->policy_keeper, .domains_max = MTASTS_DOMAINS_MAX,
+    };
+    if (error == ERR_OK)
+        error = mtasts_open(&options, &e->mtasts);
+    return error == ERR_OK ? 0 : complain("cannot start the HTTP client", error);
+}
+
 static int open_delivery(struct engine *e, struct loop **loops)
 {
     const struct config *c = e->config;
-    engine_shown_open(e);
+    engine_notes_open(e);
+    int code = open_policies(e);
+    if (code != 0)
+        return code;
     if (!engine_find_own_addresses(e))
         return complain("cannot find the addresses of this machine", ERR_MEMORY);
     struct delivery_options options = {
@@ -166,11 +185,11 @@ static int open_delivery(struct engine *e, struct loop **loops)
                    .allow_loopback = c->dns.allow_private,
                    .allow_private = c->dns.allow_private },
         .limits = engine_site_limits(c), .times = engine_times(c), .routes = e->routes,
-        .keeper = &e->shown_keeper, .refuse_downgrade = c->site.refuse_downgrade,
+        .keeper = &e->shown_keeper, .mtasts = e->mtasts, .heed = engine_heed(c),
     };
     enum err error = delivery_open(&options, &e->delivery);
     if (error == ERR_OK)
-        engine_shown_recall(e);
+        engine_notes_recall(e);
     return error == ERR_OK ? 0 : complain("cannot open the delivery", error);
 }
 
@@ -308,7 +327,9 @@ void engine_close(struct engine *e)
         delivery_close(&e->delivery);
     }
     delivery_routes_drop(&e->routes);
+    http_close(&e->http);
     dns_close(&e->dns);
+    mtasts_close(&e->mtasts);
     workers_close(&e->workers);
     spool_close(&e->spool);
     if (e->spool_fs != NULL)

@@ -108,7 +108,7 @@ static void what_was_shown_is_asked_for(void **state)
         struct tls_client *client = believing_nobody();
         fake_peer_start(&peer, "", NULL, NULL);
         world_open(&w, no_names);
-        w.options.refuse_downgrade = refuses;
+        w.options.heed.shown = refuses;
         struct delivery_route route = {
             .way = DELIVERY_SMTP, .host = SLICE("127.0.0.1"),
             .port = net_address_port(&peer.address),

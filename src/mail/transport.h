@@ -1,8 +1,8 @@
 /* transport.h: what is asked of the way to one next hop, and what was had.
  *
- * A policy is made for one host, by whoever has a say: the route, what the host has shown
- * before; a standard by which a domain says it itself may take the same place. The
- * strictest holds. RFC 7435 (opportunistic security), RFC 3207 4.1.
+ * A policy is made for one host, by whoever has a say: the route, what the host or its
+ * domain promises, what the host has shown before. The strictest holds. RFC 7435
+ * (opportunistic security), RFC 3207 4.1.
  */
 #ifndef GODWIT_MAIL_TRANSPORT_H
 #define GODWIT_MAIL_TRANSPORT_H
@@ -15,6 +15,15 @@ enum transport_level {
     TRANSPORT_OPPORTUNISTIC, /* TLS where it can be had, whoever it is; else in clear */
     TRANSPORT_REQUIRED,      /* TLS, whoever it is; else the mail waits */
     TRANSPORT_VERIFIED,      /* TLS, with a certificate that is the host's; else it waits */
+};
+
+/* What the next hop says itself of its TLS. */
+enum transport_promise {
+    TRANSPORT_NO_PROMISE,
+    TRANSPORT_DANE,          /* a certificate that the DNS vouches for: RFC 7672 */
+    TRANSPORT_DANE_UNUSABLE, /* TLS: RFC 7672 2.2 */
+    TRANSPORT_STS,           /* a host and a certificate of the policy's: RFC 8461 */
+    TRANSPORT_STS_TESTING,   /* the same, and mail goes where it fails */
 };
 
 enum { TRANSPORT_NAMES_MAX = 3 };
@@ -35,12 +44,31 @@ struct transport_facts {
     enum transport_level before; /* more than `had`: what the host has shown before; else
                                     TRANSPORT_UNSAID */
     const char *why;             /* who asked for the level; NULL: nobody */
+    enum transport_promise promise;
     const char *version;         /* "TLSv1.3"; NULL: in clear */
     const char *cipher;
     const char *trouble;         /* why it is in clear, or not verified; NULL: neither */
     bool is_resumed;
     bool is_authenticated;       /* we said who we are */
 };
+
+/* "dane"; static; empty: none. */
+static inline const char *transport_promise_text(enum transport_promise promise)
+{
+    switch (promise) {
+    case TRANSPORT_NO_PROMISE:
+        break;
+    case TRANSPORT_DANE:
+        return "dane";
+    case TRANSPORT_DANE_UNUSABLE:
+        return "dane-unusable";
+    case TRANSPORT_STS:
+        return "sts";
+    case TRANSPORT_STS_TESTING:
+        return "sts-testing";
+    }
+    return "";
+}
 
 /* "opportunistic"; static. */
 static inline const char *transport_level_text(enum transport_level level)
