@@ -11,6 +11,8 @@ enum {
     RECORD_RETRY_MS = HOUR_MS,  /* a refresh that found no record */
     REFRESH_MS = DAY_MS,        /* RFC 8461 3.3: once a day */
     REFRESH_AGE_MIN_S = 3600,   /* what lives shorter is fetched when it is wanted */
+    AGE_MIN_S = 60,             /* what is over at once holds for the mail that waited for it,
+                                   and is not fetched for each message */
 };
 
 /* A clock that was set back makes nothing older. */
@@ -20,17 +22,21 @@ static int64_t age_ms(const struct known *k, struct moment now)
     return age < 0 ? 0 : age;
 }
 
+static int64_t life_ms(const struct mtasts_policy *policy)
+{
+    uint32_t age_s = mtasts_policy_age_s(policy);
+    return (age_s < AGE_MIN_S ? AGE_MIN_S : age_s) * SECOND_MS;
+}
+
 struct mtasts_policy *known_live(const struct known *k, struct moment now)
 {
-    bool is_live = k->policy != NULL &&
-                   age_ms(k, now) <= mtasts_policy_age_s(k->policy) * SECOND_MS;
+    bool is_live = k->policy != NULL && age_ms(k, now) <= life_ms(k->policy);
     return is_live ? k->policy : NULL;
 }
 
 int64_t known_expires_wall_ms(const struct known *k)
 {
-    return k->policy == NULL
-               ? 0 : k->fetched_wall_ms + mtasts_policy_age_s(k->policy) * SECOND_MS;
+    return k->policy == NULL ? 0 : k->fetched_wall_ms + life_ms(k->policy);
 }
 
 /* A policy whose time is over is asked for at once. */
@@ -90,12 +96,7 @@ void known_take_policy(struct known *k, struct mtasts_policy *policy,
     k->policy = policy;
     k->id = *id;
     k->fetched_wall_ms = now.wall_ms;
-    /* One that is over at once is not fetched again for each message. */
     k->failed = (struct mtasts_id){ "" };
-    if (mtasts_policy_age_s(policy) < ASKED_MIN_S) {
-        k->failed = *id;
-        k->retry_mono_ms = now.mono_ms + ASKED_MIN_S * SECOND_MS;
-    }
 }
 
 int64_t known_refresh_wall_ms(const struct known *k, struct moment now)

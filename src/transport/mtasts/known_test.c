@@ -86,18 +86,19 @@ static void a_fetch_that_fails_changes_nothing_and_is_not_tried_at_once(void **s
     assert_null(known_live(&k, at(WEEK_S + 1)));
 }
 
+/* A minute: for those who waited for it, and so that it is not fetched for each message. */
 static void a_policy_of_no_age_is_for_who_waited(void **state)
 {
     (void)state;
     struct known k = known_for_a_week();
     assert_true(known_take_record(&k, RECORD_FOUND, &two, 3600, false, at(DAY_S)));
     known_take_policy(&k, policy_of("enforce", 0), &two, at(DAY_S));
-    assert_non_null(known_live(&k, at(DAY_S)));
-    assert_null(known_live(&k, at(DAY_S + 1)));
-    assert_false(known_is_fresh(&k, at(DAY_S + 1)));
-    assert_false(known_take_record(&k, RECORD_FOUND, &two, 3600, false, at(DAY_S + 1)));
-    assert_true(known_take_record(&k, RECORD_FOUND, &two, 3600, false, at(DAY_S + 60)));
-    mtasts_policy_drop(&k.policy);
+    assert_non_null(known_live(&k, at(DAY_S + 60)));
+    assert_true(known_is_fresh(&k, at(DAY_S + 60)));
+    assert_null(known_live(&k, at(DAY_S + 61)));
+    assert_false(known_is_fresh(&k, at(DAY_S + 61)));
+    assert_true(known_take_record(&k, RECORD_FOUND, &two, 3600, false, at(DAY_S + 61)));
+    assert_null(k.policy);
 }
 
 static int64_t refresh_s(const struct known *k, int64_t now_s)
