@@ -17,6 +17,7 @@ extern const struct cli_tool cli_sendmail;
 extern const struct cli_tool cli_sign;
 extern const struct cli_tool cli_mailq;
 extern const struct cli_tool cli_newaliases;
+extern const struct cli_tool cli_tls_policy;
 extern const struct cli_tool cli_version;
 extern const struct cli_tool cli_help;
 

@@ -119,19 +119,13 @@ static int open_spool(struct engine *e)
            : complain_about("cannot open the spool in", e->config->data, error);
 }
 
-static const char *default_anchor(void)
-{
-    static const char debian[] = "/usr/share/dns/root.key";
-    return access(debian, R_OK) == 0 ? debian : NULL;
-}
-
 static int open_dns(struct engine *e)
 {
     const struct config_dns *c = &e->config->dns;
     char *anchor = c->trust_anchor.len > 0 ? slice_to_string(c->trust_anchor) : NULL;
     struct dns_options options = {
         .upstreams = c->servers, .upstreams_count = c->servers_count,
-        .trust_anchor_file = anchor != NULL ? anchor : default_anchor(),
+        .trust_anchor_file = anchor != NULL ? anchor : dns_machine_anchor(),
         .timeout_ms = (uint32_t)c->timeout_ms,
     };
     enum err error = dns_open(&options, &e->dns);

@@ -55,6 +55,16 @@ void promise_judge(const struct dane *dane, const struct mtasts_policy *policy,
         take_policy(policy, host, out);
 }
 
+void promise_raise(const struct promise *promise, enum transport_level *level,
+                   const char **why)
+{
+    if (promise->level > *level ||
+        (promise->level == TRANSPORT_VERIFIED && *level == TRANSPORT_VERIFIED)) {
+        *level = promise->level;
+        *why = promise->why;
+    }
+}
+
 bool promise_is_heeded(const struct delivery_route *route)
 {
     const struct delivery_security *s = &route->security;

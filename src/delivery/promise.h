@@ -23,6 +23,11 @@ struct promise {
 void promise_judge(const struct dane *dane, const struct mtasts_policy *policy,
                    struct slice host, struct promise *out);
 
+/* Raises a level, and says who asks for it, where the promise asks for more; who asks for a
+ * certificate decides which one is good. */
+void promise_raise(const struct promise *promise, enum transport_level *level,
+                   const char **why);
+
 /* Whether the route leaves anything to be promised: not where TLS is ruled out, nor where the
  * operator has said whose certificates are good. */
 bool promise_is_heeded(const struct delivery_route *route);

@@ -123,19 +123,14 @@ static void raise_level(struct security *s)
     s->facts.before = before; /* until it has shown as much again */
 }
 
-/* The strictest holds; whose word makes a certificate good is who asks for it. */
+/* The strictest holds. */
 static void take_promise(struct security *s, const struct security_peer *peer)
 {
-    struct transport_policy *p = &s->policy;
     s->promise = peer->promise;
     s->facts.promise = s->promise.kind;
     if (peer->dane != NULL && s->promise.kind == TRANSPORT_DANE)
         s->dane = dane_hold(peer->dane);
-    if (s->promise.level > p->level ||
-        (s->promise.level == TRANSPORT_VERIFIED && p->level == TRANSPORT_VERIFIED)) {
-        p->level = s->promise.level;
-        p->why = s->promise.why;
-    }
+    promise_raise(&s->promise, &s->policy.level, &s->policy.why);
 }
 
 bool security_keeps(const struct security *s, const struct mtasts_policy *policy)
