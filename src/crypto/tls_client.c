@@ -271,6 +271,24 @@ const char *tls_peer_trouble(const struct tls_session *s)
     return s->place.is_named ? NULL : "no name is expected of it";
 }
 
+enum tls_fault tls_peer_fault(const struct tls_session *s)
+{
+    switch (SSL_get_verify_result(s->ssl)) {
+    case X509_V_OK: /* so it is before there is one, too */
+        if (SSL_get0_peer_certificate(s->ssl) == NULL)
+            return TLS_FAULT_NOT_SEEN;
+        return s->place.is_named ? TLS_FAULT_NONE : TLS_FAULT_NAME;
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        return TLS_FAULT_NAME;
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return TLS_FAULT_DATE;
+    default: /* OpenSSL's numbers, of which there are many */
+        return TLS_FAULT_ISSUER;
+    }
+}
+
 bool tls_place_is_good(struct tls_session *s)
 {
     s->place.is_taken = !s->place.insists || tls_peer_trouble(s) == NULL;

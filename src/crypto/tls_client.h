@@ -82,6 +82,16 @@ enum err tls_session_connect(struct tls_client *client, int descriptor,
  * else why not. Static storage. */
 const char *tls_peer_trouble(const struct tls_session *session);
 
+enum tls_fault {
+    TLS_FAULT_NONE,      /* the certificate is good */
+    TLS_FAULT_NAME,      /* it has none of the names */
+    TLS_FAULT_DATE,      /* its time is over, or has not begun */
+    TLS_FAULT_ISSUER,    /* nobody vouches for it, or not so */
+    TLS_FAULT_NOT_SEEN,  /* it was not judged */
+};
+/* The kind of tls_peer_trouble(), also of a handshake that failed. */
+enum tls_fault tls_peer_fault(const struct tls_session *session);
+
 /* Whether the first that the other side sent was no TLS at all, but text, say. */
 bool tls_peer_speaks_other(const struct tls_session *session);
 

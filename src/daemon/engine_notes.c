@@ -37,13 +37,15 @@ static void on_policy(struct mtasts_keeper *keeper, struct slice domain, struct 
 }
 
 /* RFC 8461 3.3: the operator is told. */
-static void on_failed(struct mtasts_keeper *keeper, struct slice domain, struct slice why)
+static void on_failed(struct mtasts_keeper *keeper, struct slice domain, struct slice why,
+                      struct slice result)
 {
     struct log_line line;
     (void)keeper;
     log_begin(&line, LOG_WARNING, "mta-sts");
     log_text(&line, "domain", domain);
     log_text(&line, "text", why);
+    log_text(&line, "result", result);
     log_end(&line);
 }
 

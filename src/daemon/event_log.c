@@ -79,6 +79,8 @@ static void put_transport(struct log_line *line, const struct transport_facts *t
         log_string(line, "tls_wanted_by", t->why);
     if (t->promise != TRANSPORT_NO_PROMISE)
         log_string(line, "tls_promise", transport_promise_text(t->promise));
+    if (t->failure != TRANSPORT_NO_FAILURE)
+        log_string(line, "tls_failure", transport_failure_text(t->failure));
     log_string(line, "tls", t->version == NULL ? "none" : t->version);
     if (t->version != NULL) {
         log_string(line, "cipher", t->cipher);

@@ -123,6 +123,8 @@ void smtp_job_failed(struct smtp_job *job, const struct outcome *why,
     struct slice remote = slice_make(c->remote, c->remote_len);
     struct outcome failure = *why;
     failure.transport = c->security.facts;
+    if (why->status.subject == 7 && why->status.detail == 4) /* it cannot be had: RFC 3463 */
+        failure.transport.failure = TRANSPORT_STARTTLS_NOT_SUPPORTED;
     if (job->search == NULL && !job->thread->stopped) {
         search_begin(job); /* a connection of before died: that says nothing of the site */
         return;

@@ -172,6 +172,7 @@ static void refuse(struct hop_search *s, const struct promise *promise)
     failure.transport = (struct transport_facts){
         .wanted = promise->level, .had = TRANSPORT_CLEAR, .promise = promise->kind,
         .why = promise->why, .trouble = promise->refusal,
+        .failure = is_dns ? TRANSPORT_DNSSEC_INVALID : TRANSPORT_VALIDATION_FAILURE,
     };
     buffer_init(&remote, REMOTE_MAX);
     buffer_append(&remote, s->last_host);

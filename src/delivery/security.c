@@ -123,6 +123,42 @@ static void raise_level(struct security *s)
     s->facts.before = before; /* until it has shown as much again */
 }
 
+/* RFC 8460 4.3.1 */
+static enum transport_failure failure_of(const struct tls_session *session)
+{
+    switch (tls_peer_fault(session)) {
+    case TLS_FAULT_NONE:
+        return TRANSPORT_NO_FAILURE;
+    case TLS_FAULT_NAME:
+        return TRANSPORT_CERTIFICATE_HOST_MISMATCH;
+    case TLS_FAULT_DATE:
+        return TRANSPORT_CERTIFICATE_EXPIRED;
+    case TLS_FAULT_ISSUER:
+        return TRANSPORT_CERTIFICATE_NOT_TRUSTED;
+    case TLS_FAULT_NOT_SEEN:
+        break;
+    }
+    return TRANSPORT_VALIDATION_FAILURE;
+}
+
+/* What is promised is counted where it is not kept; without a promise there is nothing to
+ * be kept but TLS itself. */
+static void note_failure(struct security *s, enum transport_failure failure)
+{
+    if (s->promise.kind == TRANSPORT_DANE_UNUSABLE)
+        s->facts.failure = TRANSPORT_TLSA_INVALID;
+    else if (failure == TRANSPORT_NO_FAILURE && s->promise.doubt != NULL)
+        s->facts.failure = TRANSPORT_VALIDATION_FAILURE;
+    else if (s->promise.kind != TRANSPORT_NO_PROMISE ||
+             failure == TRANSPORT_STARTTLS_NOT_SUPPORTED)
+        s->facts.failure = failure;
+}
+
+void security_missed(struct security *s)
+{
+    note_failure(s, TRANSPORT_STARTTLS_NOT_SUPPORTED);
+}
+
 /* The strictest holds. */
 static void take_promise(struct security *s, const struct security_peer *peer)
 {
@@ -163,6 +199,7 @@ void security_plan(struct security *s, struct delivery_thread *thread,
     s->facts.had = TRANSPORT_CLEAR;
     if (peer->clear_because != NULL && s->policy.level == TRANSPORT_OPPORTUNISTIC) {
         s->facts.trouble = peer->clear_because;
+        note_failure(s, TRANSPORT_VALIDATION_FAILURE);
         s->policy.level = TRANSPORT_CLEAR;
     }
 }
@@ -213,6 +250,7 @@ void security_done(struct security *s, const struct stream *stream)
     s->facts.had = s->facts.trouble == NULL ? TRANSPORT_VERIFIED : TRANSPORT_REQUIRED;
     if (s->facts.trouble == NULL)
         s->facts.trouble = s->promise.doubt;
+    note_failure(s, failure_of(session));
 }
 
 const char *security_failed(struct security *s, const struct stream *stream)
@@ -224,6 +262,9 @@ const char *security_failed(struct security *s, const struct stream *stream)
     if (stream != NULL && tls_peer_speaks_other(stream_tls(stream)))
         s->may_fall_back = false;
     s->facts.trouble = s->failure;
+    enum transport_failure failure =
+        stream == NULL ? TRANSPORT_NO_FAILURE : failure_of(stream_tls(stream));
+    note_failure(s, failure != TRANSPORT_NO_FAILURE ? failure : TRANSPORT_VALIDATION_FAILURE);
     return s->failure;
 }
 
@@ -259,8 +300,10 @@ void security_judge(struct security *s)
     sasl_client_close(&s->sasl);
     if (s->facts.wanted <= TRANSPORT_CLEAR || place.len == 0)
         return;
-    if (s->facts.had == TRANSPORT_CLEAR && s->facts.trouble == NULL)
+    if (s->facts.had == TRANSPORT_CLEAR && s->facts.trouble == NULL) {
         s->facts.trouble = "STARTTLS was not offered";
+        security_missed(s);
+    }
     enum transport_level before = shown_find(d->shown, place, now);
     s->facts.before = before > s->facts.had ? before : TRANSPORT_UNSAID;
     if (s->facts.had >= TRANSPORT_REQUIRED &&

@@ -58,6 +58,9 @@ void security_free(struct security *security);
 /* Whether the connection is good enough for a domain with this policy, or NULL. */
 bool security_keeps(const struct security *security, const struct mtasts_policy *policy);
 
+/* No TLS could be begun: it was not offered, or refused. */
+void security_missed(struct security *security);
+
 /* What the engine is to ask for. */
 void security_options(struct security *security, struct smtp_client_options *out);
 

@@ -26,6 +26,18 @@ enum transport_promise {
     TRANSPORT_STS_TESTING,   /* the same, and mail goes where it fails */
 };
 
+/* Why TLS was not what was promised, in the words of RFC 8460 4.3: to be counted. */
+enum transport_failure {
+    TRANSPORT_NO_FAILURE,
+    TRANSPORT_STARTTLS_NOT_SUPPORTED,
+    TRANSPORT_CERTIFICATE_HOST_MISMATCH,
+    TRANSPORT_CERTIFICATE_EXPIRED,
+    TRANSPORT_CERTIFICATE_NOT_TRUSTED,
+    TRANSPORT_VALIDATION_FAILURE,
+    TRANSPORT_TLSA_INVALID,
+    TRANSPORT_DNSSEC_INVALID,
+};
+
 enum { TRANSPORT_NAMES_MAX = 3 };
 
 struct transport_policy {
@@ -45,6 +57,7 @@ struct transport_facts {
                                     TRANSPORT_UNSAID */
     const char *why;             /* who asked for the level; NULL: nobody */
     enum transport_promise promise;
+    enum transport_failure failure; /* also where mail went all the same */
     const char *version;         /* "TLSv1.3"; NULL: in clear */
     const char *cipher;
     const char *trouble;         /* why it is in clear, or not verified; NULL: neither */
@@ -66,6 +79,30 @@ static inline const char *transport_promise_text(enum transport_promise promise)
         return "sts";
     case TRANSPORT_STS_TESTING:
         return "sts-testing";
+    }
+    return "";
+}
+
+/* "certificate-expired"; static; empty: none. */
+static inline const char *transport_failure_text(enum transport_failure failure)
+{
+    switch (failure) {
+    case TRANSPORT_NO_FAILURE:
+        break;
+    case TRANSPORT_STARTTLS_NOT_SUPPORTED:
+        return "starttls-not-supported";
+    case TRANSPORT_CERTIFICATE_HOST_MISMATCH:
+        return "certificate-host-mismatch";
+    case TRANSPORT_CERTIFICATE_EXPIRED:
+        return "certificate-expired";
+    case TRANSPORT_CERTIFICATE_NOT_TRUSTED:
+        return "certificate-not-trusted";
+    case TRANSPORT_VALIDATION_FAILURE:
+        return "validation-failure";
+    case TRANSPORT_TLSA_INVALID:
+        return "tlsa-invalid";
+    case TRANSPORT_DNSSEC_INVALID:
+        return "dnssec-invalid";
     }
     return "";
 }

@@ -84,6 +84,7 @@ def test_a_certificate_that_the_dns_vouches_for(network, tmp_path, data, pair, s
         event = delivered(g)
         assert event["tls_verified"] is True and event["tls_promise"] == "dane"
         assert event["tls_wanted"] == "verified" and event["tls_wanted_by"] == "DANE"
+        assert "tls_failure" not in event
         assert h.handshakes[0]["name"] == MX
 
 
@@ -107,6 +108,7 @@ def test_122_a_certificate_that_is_another(network, tmp_path, data, pair, record
         event = deferred(g, h)
         assert event["status"] == "4.7.5" and event["tls_promise"] == "dane"
         assert event["tls_wanted_by"] == "DANE"
+        assert event["tls_failure"] in ("certificate-not-trusted", "certificate-expired")
         assert h.sessions == 1                      # not once more in clear
 
 
@@ -117,6 +119,7 @@ def test_122_no_starttls_is_offered(network, tmp_path, data, pair):
         submit(g, TO)
         event = deferred(g, h)
         assert event["status"] == "4.7.4" and event["tls_promise"] == "dane"
+        assert event["tls_failure"] == "starttls-not-supported"
 
 
 @pytest.mark.parametrize("offers", [True, False])
@@ -129,6 +132,7 @@ def test_122_records_of_no_use_ask_for_tls_with_anybody(network, tmp_path, data,
             event = delivered(g)
             assert event["tls_promise"] == "dane-unusable" and event["tls_verified"] is False
             assert event["tls_wanted"] == "required" and event["tls_wanted_by"] == "DANE"
+            assert event["tls_failure"] == "tlsa-invalid"
         else:
             assert deferred(g, h)["status"] == "4.7.4"
 
@@ -147,6 +151,7 @@ def test_122_records_that_cannot_be_looked_up(network, tmp_path, data, pair, ans
         assert h.sessions == 0
         assert event["status"] == "4.4.3" and event["reply"].startswith("DANE: its TLSA records")
         assert event["tls_promise"] == "dane" and MX in event["peer"]
+        assert event["tls_failure"] == "dnssec-invalid"
 
 
 def test_122_the_next_host_takes_it(network, tmp_path, data, pair):
@@ -270,6 +275,7 @@ def test_an_issuer_and_the_names_that_count(network, tmp_path, data, name, good)
         else:
             event = deferred(g, h)
             assert event["status"] == "4.7.5" and "hostname mismatch" in event["reply"]
+            assert event["tls_failure"] == "certificate-host-mismatch"
 
 
 @pytest.mark.parametrize("name", ["far.signed.test", "signed.test", MX])

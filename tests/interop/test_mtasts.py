@@ -92,6 +92,7 @@ def test_123_a_host_that_is_not_of_the_policy(world):
         assert h.sessions == 0 and event["status"] == "4.7.5"
         assert event["reply"].startswith("MTA-STS: the host is not one of those")
         assert event["tls_promise"] == "sts" and event["tls_wanted"] == "verified"
+        assert event["tls_failure"] == "validation-failure"
 
 
 def test_123_the_next_host_is_one_of_the_policy(world):
@@ -127,6 +128,10 @@ def test_123_a_host_that_does_not_keep_the_policy(world, how):
         event = deferred(g, h)
         assert event["status"] == ("4.7.4" if how in ("no-tls", "refused") else "4.7.5")
         assert event["tls_promise"] == "sts" and h.sessions == 1
+        assert event["tls_failure"] == {
+            "name": "certificate-host-mismatch", "domain": "certificate-host-mismatch",
+            "expired": "certificate-expired", "unknown": "certificate-not-trusted"}.get(
+                how, "starttls-not-supported")
 
 
 @pytest.mark.parametrize("how", ["name", "no-tls", "not-listed"])
@@ -142,6 +147,9 @@ def test_testing_is_told_and_delivers(world, how):
         assert event["tls_trouble"] == {
             "name": "hostname mismatch", "no-tls": "STARTTLS was not offered",
             "not-listed": "the host is not one of those of the domain's MTA-STS policy"}[how]
+        assert event["tls_failure"] == {
+            "name": "certificate-host-mismatch", "no-tls": "starttls-not-supported",
+            "not-listed": "validation-failure"}[how]
 
 
 def redirect(connection):
@@ -187,6 +195,11 @@ def test_123_a_policy_that_cannot_be_fetched(world, how):
         assert event["tls"] == "none" and "tls_promise" not in event
         warning, = godwit.wait_for(lambda: g.events("mta-sts"), "a warning")
         assert warning["domain"] == "far.test" and warning["text"]
+        assert warning["result"] == {
+            "certificate": "sts-webpki-invalid", "expired": "sts-webpki-invalid",
+            "type": "sts-policy-invalid", "no-type": "sts-policy-invalid",
+            "no-policy": "sts-policy-invalid", "no-mx": "sts-policy-invalid"}.get(
+                how, "sts-policy-fetch-error")
         if how in ("certificate", "expired", "gone", "loopback", "no-address"):
             assert web.requests == []
         else:

@@ -26,6 +26,8 @@ static bool is_plain_text(struct slice type)
 static const char *judge(struct fetch *f)
 {
     const struct http_request *r = &f->request;
+    if (r->result == HTTP_UNTRUSTED)
+        f->result = "sts-webpki-invalid";
     if (r->result != HTTP_ANSWERED)
         return r->trouble;
     if (r->status != 200) {
@@ -34,6 +36,7 @@ static const char *judge(struct fetch *f)
                  is_elsewhere ? ", which is not followed" : "");
         return f->trouble;
     }
+    f->result = "sts-policy-invalid";
     if (!is_plain_text(buffer_slice(&r->type)))
         return "the policy is not text/plain";
     return mtasts_policy_read(buffer_slice(&r->answer), &f->policy);
@@ -89,6 +92,7 @@ void fetch_begin(struct fetch *f, struct dns *dns, struct http *http)
     f->dns = dns;
     f->http = http;
     f->policy = NULL;
+    f->result = "sts-policy-fetch-error";
     f->trouble[0] = '\0';
     f->addresses_count = 0;
     f->waiting = 2;

@@ -17,6 +17,7 @@ struct fetch {
     /* the answer: a reference, or NULL and why */
     struct mtasts_policy *policy;
     char trouble[HTTP_TROUBLE_MAX];
+    const char *result;            /* the same in the words of RFC 8460 4.3.2.2; static */
     /* For the fetch alone. */
     struct dns *dns;
     struct http *http;

@@ -258,7 +258,8 @@ static void on_fetched(struct fetch *fetch)
     if (is_good)
         keep_known(d);
     else if (keeper != NULL)
-        keeper->failed(keeper, name_of(d), slice_from_string(d->trouble));
+        keeper->failed(keeper, name_of(d), slice_from_string(d->trouble),
+                       slice_from_string(fetch->result));
     asked(d);
 }
 

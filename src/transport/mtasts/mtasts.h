@@ -19,8 +19,10 @@ struct mtasts;
 struct mtasts_keeper {
     /* To be found again after a start, by mtasts_recall(); empty: no more. */
     void (*keep)(struct mtasts_keeper *keeper, struct slice domain, struct slice text);
-    /* A domain has a record, and its policy cannot be had (RFC 8461 3.3). */
-    void (*failed)(struct mtasts_keeper *keeper, struct slice domain, struct slice why);
+    /* A domain has a record, and its policy cannot be had (RFC 8461 3.3): why, and the same
+     * as RFC 8460 4.3.2.2 says it. */
+    void (*failed)(struct mtasts_keeper *keeper, struct slice domain, struct slice why,
+                   struct slice result);
 };
 
 enum { MTASTS_DOMAINS_MAX = 10000 };

@@ -45,11 +45,13 @@ static void on_keep(struct mtasts_keeper *keeper, struct slice domain, struct sl
     w->kept++;
 }
 
-static void on_failed(struct mtasts_keeper *keeper, struct slice domain, struct slice why)
+static void on_failed(struct mtasts_keeper *keeper, struct slice domain, struct slice why,
+                      struct slice result)
 {
     struct world *w = container_of(keeper, struct world, keeper);
     (void)domain;
     w->failed++;
+    assert_true(slice_equal(result, SLICE("sts-policy-fetch-error")));
     snprintf(w->why, sizeof w->why, "%.*s", (int)why.len, why.data);
     if (w->left > 0)
         one_less(w);
