@@ -9,6 +9,7 @@ extern const struct cli_tool cli_check;
 extern const struct cli_tool cli_config;
 extern const struct cli_tool cli_user;
 extern const struct cli_tool cli_rules;
+extern const struct cli_tool cli_parse;
 extern const struct cli_tool cli_queue;
 extern const struct cli_tool cli_status;
 extern const struct cli_tool cli_reload;
