@@ -133,7 +133,7 @@ static size_t count_lines(struct slice text)
 
 static bool holds(struct slice text, struct slice what)
 {
-    return memmem(text.data, text.len, what.data, what.len) != NULL;
+    return text.data != NULL && memmem(text.data, text.len, what.data, what.len) != NULL;
 }
 
 static void note_secret(struct config *c, struct slice secret)
