@@ -3,6 +3,7 @@
 `zone` maps (name, type) to a list of record texts, or to a word: "NXDOMAIN", "SERVFAIL",
 "REFUSED", or "silence". A name that has other types is NODATA, an unknown one NXDOMAIN.
 """
+import errno
 import socket
 import struct
 import threading
@@ -19,12 +20,23 @@ class NameServer:
     def __init__(self, zone):
         self.zone = zone
         self.asked = []
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.bind(("127.0.0.1", 0))
+        self.udp, self.tcp = self._sockets()
         self.port = self.udp.getsockname()[1]
-        self.tcp = socket.create_server(("127.0.0.1", self.port))
         self.threads = [threading.Thread(target=run, daemon=True)
                         for run in (self._serve_udp, self._serve_tcp)]
+
+    @staticmethod
+    def _sockets():
+        """Both of one port: what the kernel gives for UDP may be taken for TCP."""
+        while True:
+            udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            udp.bind(("127.0.0.1", 0))
+            try:
+                return udp, socket.create_server(udp.getsockname())
+            except OSError as error:
+                udp.close()
+                if error.errno != errno.EADDRINUSE:
+                    raise
 
     def __enter__(self):
         for thread in self.threads:
