@@ -15,20 +15,23 @@ def general(name):
         return x509.DNSName(name)
 
 
-def make(folder, name, *others, begins=-100, days=90, kind="ec", stem=None):
-    """A certificate for these names, signed by itself; the paths of it and of its key."""
+def make(folder, name, *others, begins=-100, days=90, kind="ec", stem=None, names=None):
+    """A certificate for these names, signed by itself; the paths of it and of its key. `names`:
+    other ones than these in subjectAltName, or none at all."""
     key = ec.generate_private_key(ec.SECP256R1()) if kind == "ec" else \
         rsa.generate_private_key(65537, int(kind))
     now = datetime.datetime.utcnow()
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    certificate = (
+    names = (name, *others) if names is None else names
+    builder = (
         x509.CertificateBuilder().subject_name(subject).issuer_name(subject)
         .public_key(key.public_key()).serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=-begins))
-        .not_valid_after(now + datetime.timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName([general(n) for n in (name, *others)]),
-                       critical=False)
-        .sign(key, hashes.SHA256()))
+        .not_valid_after(now + datetime.timedelta(days=days)))
+    if names:
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([general(n) for n in names]), critical=False)
+    certificate = builder.sign(key, hashes.SHA256())
     stem = folder / (stem or name)
     paths = f"{stem}.pem", f"{stem}.key"
     with open(paths[0], "wb") as f:

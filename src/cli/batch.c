@@ -1,19 +1,12 @@
-/* batch.c: lines of JSON in, lines of JSON out, in order. */
+/* batch.c: a message, or lines with messages, read by one reader. */
 #include "cli/batch.h"
 
 #include "base/buffer.h"
-#include "base/err.h"
+#include "cli/lines.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sysexits.h>
 
-enum {
-    MESSAGE_BYTES_MAX = 256 * 1024 * 1024,
-    PIECE_BYTES = 64 * 1024,
-};
+enum { MESSAGE_BYTES_MAX = 256 * 1024 * 1024 };
 
 json_t *batch_text(struct slice text)
 {
@@ -42,35 +35,14 @@ bool batch_string(const json_t *object, const char *key, struct slice *out_text)
     return true;
 }
 
-/* NULL is standard input. */
-static enum err read_file(const char *name, struct buffer *out)
-{
-    FILE *file = name == NULL ? stdin : fopen(name, "re");
-    size_t len = 1;
-    if (file == NULL)
-        return err_from_errno(errno);
-    while (len > 0) {
-        char *room = buffer_reserve(out, PIECE_BYTES);
-        if (room == NULL)
-            break;
-        len = fread(room, 1, PIECE_BYTES, file);
-        buffer_added(out, len);
-    }
-    enum err error = out->overflow ? ERR_FULL : ferror(file) != 0 ? ERR_IO : ERR_OK;
-    if (name != NULL)
-        fclose(file);
-    return error;
-}
-
 static json_t *read_named(const struct batch *batch, const char *name)
 {
     struct buffer message;
     buffer_init(&message, MESSAGE_BYTES_MAX);
-    enum err error = read_file(name, &message);
-    json_t *answer = error == ERR_OK
-                         ? batch->read(buffer_slice(&message))
-                         : json_pack("{s:s+}", "error", "the message cannot be read: ",
-                                     err_text(error));
+    const char *failure = lines_read(name, &message);
+    json_t *answer = failure == NULL ? batch->read(buffer_slice(&message))
+                                     : json_pack("{s:s+}", "error",
+                                                 "the message cannot be read: ", failure);
     buffer_free(&message);
     return answer;
 }
@@ -89,63 +61,21 @@ static json_t *read_entry(const struct batch *batch, const json_t *entry)
     return json_pack("{s:s}", "error", "there is no \"message\" and no \"file\"");
 }
 
-/* Prints the answer and drops it; an exit code. */
-static int print(json_t *answer)
+static json_t *evaluate(void *context, const json_t *entry)
 {
-    if (answer == NULL) {
+    json_t *answer = read_entry(context, entry);
+    if (answer == NULL)
         cli_complain("memory is out");
-        return EX_OSERR;
-    }
-    bool is_wrong = json_object_get(answer, "error") != NULL;
-    int failed = json_dumpf(answer, stdout, JSON_COMPACT);
-    putchar('\n');
-    json_decref(answer);
-    failed |= fflush(stdout); /* who writes entries one by one waits for each answer */
-    return failed != 0 ? EX_IOERR : is_wrong ? EX_DATAERR : 0;
-}
-
-static int run_line(const struct batch *batch, const char *line, size_t len)
-{
-    json_error_t error;
-    json_t *entry = json_loadb(line, len, JSON_ALLOW_NUL, &error);
-    json_t *answer = json_is_object(entry)
-                         ? read_entry(batch, entry)
-                         : json_pack("{s:s}", "error", "the line is no JSON object");
-    json_t *id = json_object_get(entry, "id");
-    if (answer != NULL && id != NULL)
-        json_object_set(answer, "id", id);
-    json_decref(entry);
-    return print(answer);
-}
-
-/* An answer for each line; one that is wrong is answered, too. */
-static int run_lines(const struct batch *batch, FILE *file)
-{
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t len;
-    int worst = 0;
-    while ((worst == 0 || worst == EX_DATAERR) && (len = getline(&line, &room, file)) >= 0) {
-        int code = run_line(batch, line, (size_t)len);
-        if (code != 0)
-            worst = code;
-    }
-    if (ferror(file) != 0)
-        worst = EX_IOERR;
-    free(line);
-    return worst;
+    return answer;
 }
 
 static int run_one(const struct batch *batch, const char *name)
 {
     struct buffer message;
     buffer_init(&message, MESSAGE_BYTES_MAX);
-    enum err error = read_file(name, &message);
-    int code = EX_NOINPUT;
-    if (error == ERR_OK)
-        code = print(batch->read(buffer_slice(&message)));
-    else
-        cli_complain("%s: %s", name == NULL ? "standard input" : name, err_text(error));
+    int code = lines_whole(name, &message);
+    if (code == 0)
+        code = lines_print(batch->read(buffer_slice(&message)));
     buffer_free(&message);
     return code;
 }
@@ -153,22 +83,11 @@ static int run_one(const struct batch *batch, const char *name)
 int batch_run(const struct batch *batch, const struct cli_call *call)
 {
     const char *name = call->operands_count > 0 ? call->operands[0] : NULL;
+    struct batch copy = *batch;
     if (call->operands_count > 1) {
         cli_complain("%s: takes one file, not '%s' too", call->tool->name,
                      call->operands[1]);
         return EX_USAGE;
     }
-    if (name != NULL && strcmp(name, "-") == 0)
-        name = NULL;
-    if (!cli_has(call, "batch"))
-        return run_one(batch, name);
-    FILE *file = name == NULL ? stdin : fopen(name, "re");
-    if (file == NULL) {
-        cli_complain("%s: %s", name, strerror(errno));
-        return EX_NOINPUT;
-    }
-    int code = run_lines(batch, file);
-    if (name != NULL)
-        fclose(file);
-    return code;
+    return cli_has(call, "batch") ? lines_run(name, evaluate, &copy) : run_one(batch, name);
 }

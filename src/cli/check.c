@@ -2,11 +2,9 @@
 #include "cli/check_private.h"
 
 #include "base/moment.h"
+#include "cli/lines.h"
 #include "cli/tools.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -22,68 +20,16 @@ static const struct cli_option options[] = {
     { NULL },
 };
 
-/* Prints it and drops it. */
-static int print(json_t *result)
-{
-    bool is_wrong = json_object_get(result, "error") != NULL;
-    int failed = json_dumpf(result, stdout, JSON_COMPACT);
-    putchar('\n');
-    json_decref(result);
-    failed |= fflush(stdout); /* who writes entries one by one waits for each answer */
-    return failed != 0 ? EX_IOERR : is_wrong ? EX_DATAERR : 0;
-}
+/* What the entries of a batch have in common. */
+struct batch {
+    struct check_source *source;
+    const struct check_settings *settings;
+};
 
-static int run_entry(struct check_source *source, const struct check_settings *settings,
-                     const json_t *entry)
+static json_t *evaluate(void *context, const json_t *entry)
 {
-    json_t *result = check_entry(source, settings, entry);
-    json_t *id = json_object_get(entry, "id");
-    if (result == NULL)
-        return EX_OSERR;
-    if (id != NULL)
-        json_object_set(result, "id", id);
-    return print(result);
-}
-
-/* An answer for each line, in order; a line that is wrong is answered, too. */
-static int run_lines(struct check_source *source, const struct check_settings *settings,
-                     FILE *file)
-{
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t len;
-    int worst = 0;
-    while ((len = getline(&line, &room, file)) >= 0) {
-        json_error_t error;
-        json_t *entry = json_loadb(line, (size_t)len, JSON_ALLOW_NUL, &error);
-        int code = json_is_object(entry)
-                       ? run_entry(source, settings, entry)
-                       : print(json_pack("{s:s}", "error", "the line is no JSON object"));
-        json_decref(entry);
-        if (code != 0)
-            worst = code;
-        if (code != 0 && code != EX_DATAERR)
-            break;
-    }
-    if (ferror(file) != 0)
-        worst = EX_IOERR;
-    free(line);
-    return worst;
-}
-
-static int run_batch(struct check_source *source, const struct check_settings *settings,
-                     const char *name)
-{
-    if (name == NULL || strcmp(name, "-") == 0)
-        return run_lines(source, settings, stdin);
-    FILE *file = fopen(name, "re");
-    if (file == NULL) {
-        cli_complain("%s: %s", name, strerror(errno));
-        return EX_NOINPUT;
-    }
-    int code = run_lines(source, settings, file);
-    fclose(file);
-    return code;
+    const struct batch *batch = context;
+    return check_entry(batch->source, batch->settings, entry);
 }
 
 /* One message, from a file or from standard input. */
@@ -102,7 +48,7 @@ static int run_message(struct check_source *source, const struct check_settings 
     check_source_begin(source, NULL);
     json_t *result = check_message(source, settings, NULL, buffer_slice(&message));
     buffer_free(&message);
-    return result == NULL ? EX_OSERR : print(result);
+    return result == NULL ? EX_OSERR : lines_print(result);
 }
 
 static int read_settings(const struct cli_call *call, struct check_settings *out)
@@ -151,7 +97,8 @@ static int run(const struct cli_call *call)
         return EX_USAGE;
     }
     const char *name = call->operands_count > 0 ? call->operands[0] : NULL;
-    code = cli_has(call, "batch") ? run_batch(&source, &settings, name)
+    struct batch batch = { &source, &settings };
+    code = cli_has(call, "batch") ? lines_run(name, evaluate, &batch)
                                   : run_message(&source, &settings, name);
     check_source_close(&source);
     return code;

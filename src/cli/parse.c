@@ -14,6 +14,8 @@ static const struct cli_word words[] = {
     { "dmarc-report", "FILE", "an aggregate report, RFC 7489 or RFC 9990: mail, archive or XML",
       true },
     { "tls-report", "FILE", "a TLS report, RFC 8460: mail, archive or JSON", true },
+    { "tlsa", "FILE", "a TLSA record: usage, selector, matching type and data in hex", true },
+    { "mta-sts", "FILE", "a record, which begins with v=STSv1, or a policy", true },
     { NULL },
 };
 
@@ -28,6 +30,8 @@ static const struct {
     { "arf", { parse_arf, NULL } },
     { "dmarc-report", { parse_dmarc_report, NULL } },
     { "tls-report", { parse_tls_report, NULL } },
+    { "tlsa", { parse_tlsa, parse_tlsa_entry } },
+    { "mta-sts", { parse_mtasts, parse_mtasts_entry } },
 };
 
 static const struct cli_option options[] = {
@@ -48,7 +52,8 @@ const struct cli_tool cli_parse = {
     .name = "parse",
     .summary = "prints what is read in a message, an address or a report",
     .about = "An entry of a batch has \"file\" or \"message\"; for addresses \"address\" or\n"
-             "\"header\" may stand in their place, for headers \"header\".\n",
+             "\"header\" may stand in their place, for headers \"header\", for tlsa \"record\",\n"
+             "and for mta-sts \"record\" or \"policy\", with a \"host\".\n",
     .words = words,
     .options = options,
     .run = run,

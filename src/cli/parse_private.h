@@ -14,6 +14,13 @@ json_t *parse_message(struct slice message);
 json_t *parse_dmarc_report(struct slice input);
 json_t *parse_tls_report(struct slice input);
 
+/* A TLSA record as text; a record or a policy of MTA-STS. Entries may have "record", and
+ * "policy" with a "host" that is held against it. */
+json_t *parse_tlsa(struct slice text);
+json_t *parse_tlsa_entry(const json_t *entry);
+json_t *parse_mtasts(struct slice text);
+json_t *parse_mtasts_entry(const json_t *entry);
+
 /* `text` is a mailbox, and perhaps a list of them as in a header field. */
 json_t *parse_address(struct slice text);
 

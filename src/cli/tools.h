@@ -12,6 +12,7 @@ extern const struct cli_tool cli_dkim;
 extern const struct cli_tool cli_parse;
 extern const struct cli_tool cli_user;
 extern const struct cli_tool cli_rules;
+extern const struct cli_tool cli_parse;
 extern const struct cli_tool cli_queue;
 extern const struct cli_tool cli_status;
 extern const struct cli_tool cli_reload;
@@ -20,6 +21,7 @@ extern const struct cli_tool cli_sendmail;
 extern const struct cli_tool cli_sign;
 extern const struct cli_tool cli_mailq;
 extern const struct cli_tool cli_newaliases;
+extern const struct cli_tool cli_tls_policy;
 extern const struct cli_tool cli_version;
 extern const struct cli_tool cli_help;
 

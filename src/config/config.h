@@ -293,6 +293,8 @@ struct config_site {                /* the default for every site */
     uint32_t messages_per_connection;
     uint32_t recipients_per_message;
     bool refuse_downgrade;          /* a host gives less TLS than it has shown before */
+    bool dane;                      /* heeds what the DNS says of certificates */
+    bool mta_sts;                   /* heeds what domains say of their hosts */
 };
 
 struct config_dns {

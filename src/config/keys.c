@@ -361,6 +361,14 @@ static const struct key site_keys[] = {
       .fallback = "note",
       .choices = downgrades,
       .help = "a host that gives less TLS than it has shown before" },
+    { .name = "dane", .type = &type_bool,
+      .offset = offsetof(struct config_site, dane),
+      .fallback = "true",
+      .help = "heeds certificates that signed zones of the DNS vouch for" },
+    { .name = "mta_sts", .type = &type_bool,
+      .offset = offsetof(struct config_site, mta_sts),
+      .fallback = "true",
+      .help = "heeds the policies that domains publish over HTTPS" },
     { .name = NULL },
 };
 

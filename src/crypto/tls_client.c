@@ -19,7 +19,7 @@ static const char strict_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:!aN
 static const char any_ciphers[] =
     "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:HIGH:!aNULL:!eNULL:!PSK:!SRP:!RC4:!3DES";
 
-enum { SESSION_S = 3600, NAME_MAX_BYTES = 255, KEY_MAX = 2048 };
+enum { SESSION_S = 3600, KEY_MAX = 2048 };
 
 struct tls_trust {
     atomic_uint references;
@@ -132,7 +132,7 @@ static SSL_CTX *make_context(struct tls_trust *trust)
     if (c == NULL)
         return NULL;
     if (SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) != 1 ||
-        SSL_CTX_set_cipher_list(c, strict_ciphers) != 1) {
+        SSL_CTX_set_cipher_list(c, strict_ciphers) != 1 || SSL_CTX_dane_enable(c) != 1) {
         SSL_CTX_free(c);
         return NULL;
     }
@@ -206,8 +206,7 @@ static char *key_of(const struct tls_client *client, const struct tls_expected *
     return key;
 }
 
-/* A C string of a name, which has no place for NUL. */
-static bool name_copy(struct slice name, char into[NAME_MAX_BYTES + 1])
+bool tls_name_copy(struct slice name, char into[NAME_MAX_BYTES + 1])
 {
     if (name.len == 0 || name.len > NAME_MAX_BYTES ||
         slice_find(name, '\0') != SLICE_NOT_FOUND)
@@ -220,12 +219,14 @@ static bool name_copy(struct slice name, char into[NAME_MAX_BYTES + 1])
 static bool set_names(SSL *ssl, const struct tls_expected *e)
 {
     char name[NAME_MAX_BYTES + 1];
+    if (e->associations_count > 0)
+        return tls_dane_set(ssl, e);
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
                                X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     for (size_t i = 0; i < e->names_count; i++)
-        if (!name_copy(e->names[i], name) || SSL_add1_host(ssl, name) != 1)
+        if (!tls_name_copy(e->names[i], name) || SSL_add1_host(ssl, name) != 1)
             return false;
-    return e->server_name.len == 0 || (name_copy(e->server_name, name) &&
+    return e->server_name.len == 0 || (tls_name_copy(e->server_name, name) &&
                                        SSL_set_tlsext_host_name(ssl, name) == 1);
 }
 
@@ -254,7 +255,7 @@ enum err tls_session_connect(struct tls_client *client, int descriptor,
         .client = tls_client_hold(client), .sessions = expected->sessions,
         .insists = expected->insists, .is_named = expected->names_count > 0,
     };
-    if (expected->sessions != NULL)
+    if (expected->sessions != NULL && expected->associations_count == 0)
         s->place.key = key_of(client, expected);
     if (!set_names(s->ssl, expected) || !set_strength(s->ssl, expected->insists))
         error = ERR_INVALID;
@@ -273,6 +274,24 @@ const char *tls_peer_trouble(const struct tls_session *s)
     if (result != X509_V_OK)
         return X509_verify_cert_error_string(result);
     return s->place.is_named ? NULL : "no name is expected of it";
+}
+
+enum tls_fault tls_peer_fault(const struct tls_session *s)
+{
+    switch (SSL_get_verify_result(s->ssl)) {
+    case X509_V_OK: /* so it is before there is one, too */
+        if (SSL_get0_peer_certificate(s->ssl) == NULL)
+            return TLS_FAULT_NOT_SEEN;
+        return s->place.is_named ? TLS_FAULT_NONE : TLS_FAULT_NAME;
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        return TLS_FAULT_NAME;
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return TLS_FAULT_DATE;
+    default: /* OpenSSL's numbers, of which there are many */
+        return TLS_FAULT_ISSUER;
+    }
 }
 
 bool tls_place_is_good(struct tls_session *s)

@@ -5,6 +5,9 @@
  * what was wrong. Nothing older than TLS 1.2 is spoken (RFC 8996); without insisting a
  * weak key or cipher of 1.2 is taken, since in clear it would be weaker still.
  *
+ * Where the DNS has vouched for certificates or keys (DANE, RFC 7671), these alone make a
+ * certificate good, and no issuer of the machine's.
+ *
  * Trust and contexts are immutable and counted, for any thread; a cache of sessions
  * belongs to one thread.
  */
@@ -40,6 +43,20 @@ enum err tls_sessions_open(size_t max, struct tls_sessions **out);
 /* When no session of TLS uses it any more. NULL inside is allowed. */
 void tls_sessions_close(struct tls_sessions **sessions);
 
+/* What a TLSA record says of a certificate (RFC 6698 2.1). */
+struct tls_association {
+    uint8_t usage;        /* 2: an issuer's, 3: the host's own */
+    uint8_t selector;     /* 0: of the whole certificate, 1: of its key */
+    uint8_t matching;     /* 0: all of it, 1: its SHA-256, 2: its SHA-512 */
+    struct slice data;
+};
+
+enum { TLS_USAGE_ISSUER = 2, TLS_USAGE_HOST = 3 };
+
+/* Whether a host can be known by it: usages 0 and 1 are of no use to mail (RFC 7672 3.1.3),
+ * nor is what is of no known form, or damaged (RFC 6698 4.1). */
+bool tls_association_is_usable(const struct tls_association *association);
+
 struct tls_expected {
     struct slice server_name;      /* the host that is asked for, in A-labels; empty:
                                       none (RFC 6066 3: never an address) */
@@ -47,6 +64,10 @@ struct tls_expected {
                                       an address, or ".example.com": what lies below */
     size_t names_count;            /* 0: no certificate is good */
     bool insists;                  /* without a good certificate the handshake fails */
+    const struct tls_association *associations; /* usable ones, one of which must hold; the
+                                      names, the first of them the base domain, are for those
+                                      of usage 2 (RFC 7672 3.2). No session is resumed. */
+    size_t associations_count;     /* 0: issuers and names decide */
     struct tls_sessions *sessions; /* or NULL */
     struct slice place;            /* with whom they are: host and port */
 };
@@ -60,6 +81,16 @@ enum err tls_session_connect(struct tls_client *client, int descriptor,
 /* After the handshake: NULL when the certificate is good and has an expected name;
  * else why not. Static storage. */
 const char *tls_peer_trouble(const struct tls_session *session);
+
+enum tls_fault {
+    TLS_FAULT_NONE,      /* the certificate is good */
+    TLS_FAULT_NAME,      /* it has none of the names */
+    TLS_FAULT_DATE,      /* its time is over, or has not begun */
+    TLS_FAULT_ISSUER,    /* nobody vouches for it, or not so */
+    TLS_FAULT_NOT_SEEN,  /* it was not judged */
+};
+/* The kind of tls_peer_trouble(), also of a handshake that failed. */
+enum tls_fault tls_peer_fault(const struct tls_session *session);
 
 /* Whether the first that the other side sent was no TLS at all, but text, say. */
 bool tls_peer_speaks_other(const struct tls_session *session);

@@ -60,6 +60,14 @@ void tls_place_free(struct tls_session *session);
 bool tls_ask_clients(SSL_CTX *context, struct tls_trust *trust);
 X509_STORE *tls_trust_store(struct tls_trust *trust);
 
+/* A C string of a name, which has no place for NUL. */
+enum { NAME_MAX_BYTES = 255 };
+bool tls_name_copy(struct slice name, char into[NAME_MAX_BYTES + 1]);
+
+/* tls_dane.c: what is expected of the certificate, by associations. False: one of them or a
+ * name cannot be used, or memory is out. */
+bool tls_dane_set(SSL *ssl, const struct tls_expected *expected);
+
 /* NULL without memory. The socket outlives it. */
 BIO *tls_bio(struct tls_socket *socket);
 

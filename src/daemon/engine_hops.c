@@ -232,7 +232,8 @@ static bool route_of(struct making *m, struct slice match, const struct config_d
         return true;
     out->security = (struct delivery_security){
         .level = levels[d->hop.tls], .is_implicit = d->hop.tls == CONFIG_HOP_IMPLICIT,
-        .name = d->hop.name, .files = sum_files(m, &d->hop),
+        .name = d->hop.name, .has_own_trust = d->hop.ca_file != 0,
+        .files = sum_files(m, &d->hop),
     };
     return (d->hop.tls == CONFIG_HOP_CLEAR ||
             client_for(m, &d->hop, &out->security.tls)) &&

@@ -119,19 +119,13 @@ static int open_spool(struct engine *e)
            : complain_about("cannot open the spool in", e->config->data, error);
 }
 
-static const char *default_anchor(void)
-{
-    static const char debian[] = "/usr/share/dns/root.key";
-    return access(debian, R_OK) == 0 ? debian : NULL;
-}
-
 static int open_dns(struct engine *e)
 {
     const struct config_dns *c = &e->config->dns;
     char *anchor = c->trust_anchor.len > 0 ? slice_to_string(c->trust_anchor) : NULL;
     struct dns_options options = {
         .upstreams = c->servers, .upstreams_count = c->servers_count,
-        .trust_anchor_file = anchor != NULL ? anchor : default_anchor(),
+        .trust_anchor_file = anchor != NULL ? anchor : dns_machine_anchor(),
         .timeout_ms = (uint32_t)c->timeout_ms,
     };
     enum err error = dns_open(&options, &e->dns);
@@ -169,10 +163,29 @@ static int open_seals(struct engine *e, const struct secrets *secrets)
     return error == ERR_OK ? 0 : complain("cannot sign", error);
 }
 
+/* Policies come from hosts that may be where mail hosts may be. */
+static int open_policies(struct engine *e)
+{
+    bool allow_private = e->config->dns.allow_private;
+    struct http_options http = { .egress = { .allow_loopback = allow_private,
+                                             .allow_private = allow_private } };
+    enum err error = http_open(&http, &e->http);
+    struct mtasts_options options = {
+        .loop = e->queue_loop.loop, .dns = e->dns, .http = e->http,
+        .keeper = &e->policy_keeper, .domains_max = MTASTS_DOMAINS_MAX,
+    };
+    if (error == ERR_OK)
+        error = mtasts_open(&options, &e->mtasts);
+    return error == ERR_OK ? 0 : complain("cannot start the HTTP client", error);
+}
+
 static int open_delivery(struct engine *e, struct loop **loops)
 {
     const struct config *c = e->config;
-    engine_shown_open(e);
+    engine_notes_open(e);
+    int code = open_policies(e);
+    if (code != 0)
+        return code;
     if (!engine_find_own_addresses(e))
         return complain("cannot find the addresses of this machine", ERR_MEMORY);
     struct delivery_options options = {
@@ -184,11 +197,11 @@ static int open_delivery(struct engine *e, struct loop **loops)
                    .allow_loopback = c->dns.allow_private,
                    .allow_private = c->dns.allow_private },
         .limits = engine_site_limits(c), .times = engine_times(c), .routes = e->routes,
-        .keeper = &e->shown_keeper, .refuse_downgrade = c->site.refuse_downgrade,
+        .keeper = &e->shown_keeper, .mtasts = e->mtasts, .heed = engine_heed(c),
     };
     enum err error = delivery_open(&options, &e->delivery);
     if (error == ERR_OK)
-        engine_shown_recall(e);
+        engine_notes_recall(e);
     return error == ERR_OK ? 0 : complain("cannot open the delivery", error);
 }
 
@@ -328,7 +341,9 @@ void engine_close(struct engine *e)
         delivery_close(&e->delivery);
     }
     delivery_routes_drop(&e->routes);
+    http_close(&e->http);
     dns_close(&e->dns);
+    mtasts_close(&e->mtasts);
     workers_close(&e->workers);
     for (uint32_t i = 0; e->loops != NULL && i < e->loops_count; i++)
         seal_close(&e->loops[i].seal);

@@ -102,6 +102,9 @@ struct engine {
     struct seal_keys *keys;
     struct delivery_routes *routes;
     struct delivery_keeper shown_keeper;
+    struct mtasts_keeper policy_keeper;
+    struct http *http;
+    struct mtasts *mtasts;       /* on the queue's thread */
     struct delivery *delivery;
     struct queue *queue;
     struct control_server *control;
@@ -162,6 +165,7 @@ void engine_reload(struct engine *e);
 void engine_reload_for(struct engine *e, struct control_call *call);
 struct attempt_limits engine_site_limits(const struct config *config);
 struct delivery_times engine_times(const struct config *config);
+struct delivery_heed engine_heed(const struct config *config);
 
 /* engine_hops.c: the routes, with what they need of trust, certificates and passwords; NULL,
  * and `why` set, when a file cannot be used. Blocks on files. */
@@ -172,10 +176,10 @@ struct delivery_routes *engine_routes(const struct config *config,
 struct seal_keys *engine_seal_keys(const struct config *config,
                                    const struct secrets *secrets, char *why,
                                    size_t why_size);
-/* engine_shown.c: keeps what levels of TLS hosts have shown among the spool's notes. The
- * second when the delivery is open. */
-void engine_shown_open(struct engine *e);
-void engine_shown_recall(struct engine *e);
+/* engine_notes.c: keeps what others have shown and promised of their TLS among the spool's
+ * notes. The second when the delivery is open. */
+void engine_notes_open(struct engine *e);
+void engine_notes_recall(struct engine *e);
 
 /* operator.c: the control socket's commands, on the queue's thread. */
 void operator_handle(void *context, struct control_call *call, const json_t *request);

@@ -36,6 +36,14 @@ struct delivery_times engine_times(const struct config *config)
     };
 }
 
+struct delivery_heed engine_heed(const struct config *config)
+{
+    return (struct delivery_heed){
+        .shown = config->site.refuse_downgrade, .dane = config->site.dane,
+        .mtasts = config->site.mta_sts,
+    };
+}
+
 /* ---- what the operator is told, on the queue's thread ---- */
 
 static void on_answer(struct task *task)
@@ -169,7 +177,7 @@ static bool use(struct engine *e, const struct config *next, char *error, size_t
 {
     struct delivery_change change = {
         .limits = engine_site_limits(next), .times = engine_times(next),
-        .refuse_downgrade = next->site.refuse_downgrade,
+        .heed = engine_heed(next),
     };
     if (!daemon_same_start(e->config, next, error, size) ||
         !read_secrets(e, next, &change.routes, error, size))

@@ -77,6 +77,10 @@ static void put_transport(struct log_line *line, const struct transport_facts *t
     log_string(line, "tls_wanted", transport_level_text(t->wanted));
     if (t->why != NULL && t->wanted != TRANSPORT_OPPORTUNISTIC)
         log_string(line, "tls_wanted_by", t->why);
+    if (t->promise != TRANSPORT_NO_PROMISE)
+        log_string(line, "tls_promise", transport_promise_text(t->promise));
+    if (t->failure != TRANSPORT_NO_FAILURE)
+        log_string(line, "tls_failure", transport_failure_text(t->failure));
     log_string(line, "tls", t->version == NULL ? "none" : t->version);
     if (t->version != NULL) {
         log_string(line, "cipher", t->cipher);

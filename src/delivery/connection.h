@@ -19,6 +19,10 @@ struct smtp_job {
     struct delivery_routes *routes;
     const struct delivery_route *route;
     struct hop_search *search;       /* NULL while it uses the connection it named */
+    struct mtasts_lookup lookup;
+    struct mtasts_policy *policy;    /* of the domain, or NULL */
+    struct buffer domain;            /* what the DNS is asked for; in domain_bytes */
+    char domain_bytes[300];
     struct message_view *view;       /* open while it is submitted */
     struct smtp_client_content content;
     struct seven_bit *seven_bit;     /* the content for a hop of 7 bits, or NULL */
@@ -68,6 +72,14 @@ void connection_quit(struct connection *c);
 /* Ends the connections of the thread: all, or those on which no transaction is under
  * way, be it that nothing has been said yet. */
 void connections_stop(struct delivery_thread *t, bool all);
+
+/* attempt_smtp.c, called by search.c: the end of the job. */
+void smtp_job_end(struct smtp_job *job);
+/* No host could be spoken to: the site's failure, no recipient's. */
+void smtp_job_end_no_site(struct smtp_job *job, const struct outcome *failure,
+                          struct slice remote);
+/* Nothing was tried: the domain belongs to another site by now. */
+void smtp_job_end_moved(struct smtp_job *job);
 
 /* attempt_smtp.c, called by connection.c */
 

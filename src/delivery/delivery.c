@@ -154,6 +154,13 @@ static bool retime(struct delivery *d, const struct delivery_times *times)
     return all;
 }
 
+static void set_heed(struct delivery *d, const struct delivery_heed *heed)
+{
+    atomic_store(&d->heeds_shown, heed->shown);
+    atomic_store(&d->heeds_dane, heed->dane);
+    atomic_store(&d->heeds_mtasts, heed->mtasts);
+}
+
 bool delivery_configure(struct delivery *d, const struct delivery_change *change)
 {
     if (!retime(d, &change->times))
@@ -165,7 +172,7 @@ bool delivery_configure(struct delivery *d, const struct delivery_change *change
     d->limits = change->limits;
     pthread_mutex_unlock(&d->lock);
     delivery_routes_drop(&old);
-    atomic_store(&d->refuse_downgrade, change->refuse_downgrade);
+    set_heed(d, &change->heed);
     return true;
 }
 
@@ -321,7 +328,7 @@ enum err delivery_open(const struct delivery_options *options, struct delivery *
         t->drain.run = run_drain;
         buffer_init(&t->out, SMTP_CLIENT_OUTPUT_MAX);
     }
-    atomic_init(&d->refuse_downgrade, options->refuse_downgrade);
+    set_heed(d, &options->heed);
     enum err error = open_memories(d);
     if (error != ERR_OK)
         delivery_close(&d);

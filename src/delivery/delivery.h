@@ -16,6 +16,7 @@
 #include "event/workers.h"
 #include "mail/attempt.h"
 #include "smtp/client/client.h"
+#include "transport/mtasts/mtasts.h"
 
 struct delivery;
 
@@ -31,6 +32,14 @@ struct delivery_times {
     uint32_t idle_ms;    /* 10 s: how long a connection is kept without work */
     uint32_t total_ms;   /* 1 h: one job, from its start */
     uint32_t waits_ms[SMTP_CLIENT_WAITS];
+};
+
+/* What is heeded beside the routes. */
+struct delivery_heed {
+    bool shown;  /* hosts that give less TLS than they have shown before get nothing; else
+                    it is only told */
+    bool dane;   /* what the DNS says of certificates: RFC 7672 */
+    bool mtasts; /* what domains say of their hosts: RFC 8461 */
 };
 
 /* Everything pointed to outlives the delivery, but the routes, of which it takes a
@@ -49,8 +58,8 @@ struct delivery_options {
     struct attempt_limits limits;     /* of every site */
     struct delivery_times times;
     struct delivery_keeper *keeper;   /* or NULL */
-    bool refuse_downgrade;            /* hosts that give less TLS than they have shown
-                                         before get nothing; else it is only told */
+    struct mtasts *mtasts;            /* the policies of domains, or NULL */
+    struct delivery_heed heed;
 };
 
 /* ERR_MEMORY; ERR_INVALID: a hostname that cannot be sent. */
@@ -63,7 +72,7 @@ struct delivery_change {
     struct delivery_routes *routes;   /* a reference is taken */
     struct attempt_limits limits;
     struct delivery_times times;
-    bool refuse_downgrade;
+    struct delivery_heed heed;
 };
 
 /* Before the first job: what the keeper was given for a host. False: it counts no more. */

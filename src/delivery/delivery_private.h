@@ -49,7 +49,9 @@ struct delivery {
     struct dns_mx_rules any_host;  /* for hosts that the operator named */
     struct shown_listener forgotten;
     struct shown *shown;
-    atomic_bool refuse_downgrade;
+    atomic_bool heeds_shown;       /* struct delivery_heed */
+    atomic_bool heeds_dane;
+    atomic_bool heeds_mtasts;
     struct delivery_thread threads[];
 };
 
@@ -81,8 +83,15 @@ struct outcome outcome_unreadable(enum err error);
 /* site.c: keys. */
 void site_of_route(const struct delivery_route *route, struct slice domain,
                    struct site_key *out);
+/* The policy is that of the domain, or NULL. */
 void site_of_hosts(const struct delivery_route *route, const struct dns_hosts *hosts,
-                   struct slice domain, struct site_key *out);
+                   const struct mtasts_policy *policy, struct slice domain,
+                   struct site_key *out);
+
+/* Whether a site by MX was made for a domain with this policy, and for mail hosts of which
+ * the DNS vouches or not. */
+bool site_has_policy(const struct site_key *site, const struct mtasts_policy *policy);
+bool site_is_secure(const struct site_key *site);
 
 /* Whether the route leads the job's domain to the site that it was made for. */
 bool site_fits_route(const struct site_key *site, const struct delivery_route *route,

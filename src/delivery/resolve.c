@@ -2,6 +2,7 @@
  * and a mailbox are known at once. */
 #include "base/must.h"
 #include "delivery/delivery_private.h"
+#include "delivery/promise.h"
 #include "wire/smtp/address.h"
 
 #include <stdlib.h>
@@ -19,6 +20,7 @@ struct resolving {
     const struct delivery_route *route;
     struct buffer domain;        /* as the DNS knows it */
     struct dns_mx_lookup lookup;
+    struct mtasts_lookup policy;
 };
 
 static void run_done(struct task *task)
@@ -51,24 +53,45 @@ static int64_t valid_ms(uint32_t ttl_s)
 static void resolving_free(struct resolving *r)
 {
     delivery_routes_drop(&r->routes);
+    free(r->lookup.hosts);
+    mtasts_policy_drop(&r->policy.policy);
     buffer_free(&r->domain);
     free(r);
+}
+
+static void answer_site(struct resolving *r)
+{
+    struct attempt_resolve *job = r->job;
+    site_of_hosts(r->route, r->lookup.hosts, r->policy.policy, job->domain, &job->site);
+    job->resolved = true;
+    job->valid_ms = valid_ms(r->lookup.hosts->ttl_s);
+    answer(job);
+    resolving_free(r);
+}
+
+static void on_policy(struct mtasts_lookup *lookup)
+{
+    answer_site(container_of(lookup, struct resolving, policy));
 }
 
 static void on_hosts(struct dns_mx_lookup *lookup)
 {
     struct resolving *r = container_of(lookup, struct resolving, lookup);
-    struct attempt_resolve *job = r->job;
+    struct delivery *d = r->thread->delivery;
     if (lookup->hosts == NULL) {
-        answer_failed(job, lookup->outcome);
-    } else {
-        site_of_hosts(r->route, lookup->hosts, job->domain, &job->site);
-        job->resolved = true;
-        job->valid_ms = valid_ms(lookup->hosts->ttl_s);
-        answer(job);
+        answer_failed(r->job, lookup->outcome);
+        resolving_free(r);
+        return;
     }
-    free(lookup->hosts);
-    resolving_free(r);
+    if (d->options.mtasts == NULL || !atomic_load(&d->heeds_mtasts) ||
+        !promise_is_heeded(r->route)) {
+        answer_site(r);
+        return;
+    }
+    r->policy = (struct mtasts_lookup){ .home = loop_home(r->thread->loop),
+                                        .done = on_policy,
+                                        .domain = buffer_slice(&r->domain) };
+    mtasts_look_up(d->options.mtasts, &r->policy);
 }
 
 /* On a loop thread: the answers of the DNS come there. */
@@ -95,6 +118,8 @@ static void look_up(struct delivery *d, struct attempt_resolve *job,
         answer_failed(job, outcome_local(OUTCOME_DEFERRED, 3, 0, "no memory"));
         return;
     }
+    r->lookup.hosts = NULL;
+    r->policy.policy = NULL;
     r->job = job;
     r->routes = routes;
     r->route = route;

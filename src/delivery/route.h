@@ -25,6 +25,8 @@ struct delivery_security {
     bool is_implicit;        /* TLS from the first byte */
     struct tls_client *tls;  /* from TRANSPORT_OPPORTUNISTIC on; a reference is taken */
     struct slice name;       /* that the certificate must have; empty: the host's own */
+    bool has_own_trust;      /* the operator has said who is believed: with
+                                TRANSPORT_VERIFIED nobody else's word counts */
     uint32_t files;          /* two routes with other trust or certificates differ in it */
 };
 

@@ -5,6 +5,7 @@
 #include "crypto/sasl_client.h"
 #include "delivery/fake_peer.h"
 #include "delivery/fake_world.h"
+#include "delivery/promise.h"
 
 static const struct fake_record no_names[] = { { NULL, 0, NULL } };
 
@@ -108,7 +109,7 @@ static void what_was_shown_is_asked_for(void **state)
         struct tls_client *client = believing_nobody();
         fake_peer_start(&peer, "", NULL, NULL);
         world_open(&w, no_names);
-        w.options.refuse_downgrade = refuses;
+        w.options.heed.shown = refuses;
         struct delivery_route route = {
             .way = DELIVERY_SMTP, .host = SLICE("127.0.0.1"),
             .port = net_address_port(&peer.address),
@@ -184,6 +185,125 @@ static void routes_that_ask_for_other_things_share_no_site(void **state)
     }
 }
 
+/* ---- what the next hop promises itself ---- */
+
+static struct mtasts_policy *policy_for(const char *mode, const char *mx)
+{
+    char text[200];
+    struct mtasts_policy *policy = NULL;
+    if (mode == NULL)
+        return NULL;
+    snprintf(text, sizeof text, "version: STSv1\nmode: %s\nmax_age: 9\nmx: %s\n", mode, mx);
+    assert_null(mtasts_policy_read(slice_from_string(text), &policy));
+    return policy;
+}
+
+static void promises_and_what_is_asked_for(void **state)
+{
+    (void)state;
+    static const struct {
+        enum dane_kind dane;
+        const char *mode, *mx;
+        enum transport_promise kind;
+        enum transport_level level;
+        bool is_refused, is_doubted;
+    } cases[] = {
+        { DANE_ABSENT, NULL, NULL, TRANSPORT_NO_PROMISE, TRANSPORT_UNSAID, false, false },
+        { DANE_USABLE, NULL, NULL, TRANSPORT_DANE, TRANSPORT_VERIFIED, false, false },
+        { DANE_UNUSABLE, NULL, NULL, TRANSPORT_DANE_UNUSABLE, TRANSPORT_REQUIRED, false, false },
+        { DANE_FAILED, NULL, NULL, TRANSPORT_DANE, TRANSPORT_VERIFIED, true, false },
+        { DANE_ABSENT, "none", "a", TRANSPORT_NO_PROMISE, TRANSPORT_UNSAID, false, false },
+        { DANE_ABSENT, "enforce", "a", TRANSPORT_STS, TRANSPORT_VERIFIED, false, false },
+        { DANE_ABSENT, "enforce", "b", TRANSPORT_STS, TRANSPORT_VERIFIED, true, false },
+        { DANE_ABSENT, "testing", "a", TRANSPORT_STS_TESTING, TRANSPORT_UNSAID, false, false },
+        { DANE_ABSENT, "testing", "b", TRANSPORT_STS_TESTING, TRANSPORT_UNSAID, false, true },
+        { DANE_USABLE, "enforce", "b", TRANSPORT_DANE, TRANSPORT_VERIFIED, false, false },
+        { DANE_FAILED, "enforce", "a", TRANSPORT_DANE, TRANSPORT_VERIFIED, true, false },
+        { DANE_UNUSABLE, "enforce", "a", TRANSPORT_STS, TRANSPORT_VERIFIED, false, false },
+        { DANE_UNUSABLE, "enforce", "b", TRANSPORT_STS, TRANSPORT_VERIFIED, true, false },
+        { DANE_UNUSABLE, "testing", "b", TRANSPORT_DANE_UNUSABLE, TRANSPORT_REQUIRED, false,
+          false },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct dane dane = { .kind = cases[i].dane, .why = "why" };
+        struct mtasts_policy *policy = policy_for(cases[i].mode, cases[i].mx);
+        struct promise p;
+        promise_judge(&dane, policy, SLICE("a"), &p);
+        assert_int_equal(p.kind, cases[i].kind);
+        assert_int_equal(p.level, cases[i].level);
+        assert_int_equal(p.refusal != NULL, cases[i].is_refused);
+        assert_int_equal(p.doubt != NULL, cases[i].is_doubted);
+        assert_int_equal(p.why != NULL, p.kind != TRANSPORT_NO_PROMISE);
+        for (int level = TRANSPORT_CLEAR; level <= TRANSPORT_VERIFIED; level++) {
+            enum transport_level raised = (enum transport_level)level;
+            const char *why = "the route";
+            promise_raise(&p, &raised, &why);
+            assert_int_equal(raised, p.level > raised ? p.level : raised);
+            assert_true(raised >= (enum transport_level)level);
+        }
+        mtasts_policy_drop(&policy);
+    }
+}
+
+static void what_the_operator_has_settled_is_no_matter_of_promises(void **state)
+{
+    (void)state;
+    static const struct {
+        enum delivery_way way;
+        struct delivery_security security;
+        bool is_heeded;
+    } cases[] = {
+        { DELIVERY_MX, { .level = TRANSPORT_OPPORTUNISTIC }, true },
+        { DELIVERY_MX, { .level = TRANSPORT_OPPORTUNISTIC, .has_own_trust = true }, true },
+        { DELIVERY_SMTP, { .level = TRANSPORT_REQUIRED }, true },
+        { DELIVERY_SMTP, { .level = TRANSPORT_VERIFIED }, true },
+        { DELIVERY_SMTP, { .level = TRANSPORT_VERIFIED, .has_own_trust = true }, false },
+        { DELIVERY_SMTP, { .level = TRANSPORT_VERIFIED, .name = SLICE_INIT("x") }, false },
+        { DELIVERY_MX, { .level = TRANSPORT_CLEAR }, false },
+        { DELIVERY_MX, { .level = TRANSPORT_UNSAID }, false },
+        { DELIVERY_LMTP, { .level = TRANSPORT_OPPORTUNISTIC }, false },
+        { DELIVERY_MAILDIR, { .level = TRANSPORT_UNSAID }, false },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct delivery_route r = { .way = cases[i].way, .security = cases[i].security };
+        assert_int_equal(promise_is_heeded(&r), cases[i].is_heeded);
+    }
+}
+
+static void domains_that_promise_other_things_share_no_site(void **state)
+{
+    (void)state;
+    static const char *const modes[] = { NULL, "testing", "enforce", "enforce" };
+    static const char *const hosts_of[] = { "", "a", "a", "b" };
+    struct delivery_route r = { .way = DELIVERY_MX,
+                                .security = { .level = TRANSPORT_REQUIRED } };
+    struct dns_hosts hosts = { .count = 1 };
+    struct site_key keys[8];
+    dns_name_parse(SLICE("mx.example"), &hosts.hosts[0].name);
+    for (size_t i = 0; i < 8; i++) {
+        struct mtasts_policy *policy = policy_for(modes[i % 4], hosts_of[i % 4]);
+        hosts.secure = i >= 4;
+        site_of_hosts(&r, &hosts, policy, SLICE("y.example"), &keys[i]);
+        assert_true(site_fits_route(&keys[i], &r, SLICE("y.example")));
+        assert_int_equal(site_is_secure(&keys[i]), hosts.secure);
+        for (size_t other = 0; other < 4; other++) {
+            struct mtasts_policy *its = policy_for(modes[other], hosts_of[other]);
+            bool is_same = other == i % 4 || (other < 2 && i % 4 < 2); /* tested is no demand */
+            assert_int_equal(site_has_policy(&keys[i], its), is_same);
+            mtasts_policy_drop(&its);
+        }
+        for (size_t j = 0; j < i; j++) {
+            bool is_same = i / 4 == j / 4 && i % 4 < 2 && j % 4 < 2;
+            assert_int_equal(slice_equal(slice_make(keys[i].text, keys[i].len),
+                                         slice_make(keys[j].text, keys[j].len)), is_same);
+        }
+        mtasts_policy_drop(&policy);
+    }
+    r.downgrade = true;
+    for (size_t i = 0; i < 8; i++)
+        assert_false(site_fits_route(&keys[i], &r, SLICE("y.example")));
+}
+
 static void routes_without_what_they_need_are_refused(void **state)
 {
     (void)state;
@@ -207,6 +327,9 @@ int main(void)
         cmocka_unit_test(what_cannot_be_had_waits_or_goes_in_clear),
         cmocka_unit_test(what_was_shown_is_asked_for),
         cmocka_unit_test(routes_that_ask_for_other_things_share_no_site),
+        cmocka_unit_test(promises_and_what_is_asked_for),
+        cmocka_unit_test(what_the_operator_has_settled_is_no_matter_of_promises),
+        cmocka_unit_test(domains_that_promise_other_things_share_no_site),
         cmocka_unit_test(routes_without_what_they_need_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,8 +2,9 @@
  *
  * The names that a certificate may have: of a hop that the operator named, that name. Of
  * mail hosts, those that nobody on the way could have chosen: the domain itself and what
- * lies below it, and the host's name where the DNS has vouched for it; who does not insist
- * is told about the host's name. RFC 3207 4.1, RFC 7435 3, RFC 8314 3.3, RFC 4954 4.
+ * lies below it, and the host's name where the DNS or the domain's policy has vouched for
+ * it; who does not insist is told about the host's name. RFC 3207 4.1, RFC 7435 3, RFC 7672
+ * 3.2.2, RFC 8314 3.3, RFC 8461 4.2, RFC 4954 4.
  */
 #include "delivery/security.h"
 
@@ -57,8 +58,29 @@ static void set_host(struct security *s, const struct security_peer *peer)
 
 static void add_name(struct transport_policy *policy, struct slice name)
 {
+    for (size_t i = 0; i < policy->names_count; i++)
+        if (slice_equal_nocase(policy->names[i], name))
+            return;
     if (name.len > 0)
         policy->names[policy->names_count++] = name;
+}
+
+static bool is_by_dane(const struct security *s)
+{
+    return s->dane != NULL && s->dane->kind == DANE_USABLE;
+}
+
+/* The base domain, then the next hop as it was named and as the DNS expanded that (RFC 7672
+ * 3.2.2). */
+static void set_dane_names(struct security *s, const struct security_peer *peer)
+{
+    bool is_mx = s->route->way == DELIVERY_MX;
+    if (is_mx && peer->hosts != NULL)
+        s->expanded = peer->hosts->domain;
+    add_name(&s->policy, dns_name_slice(&s->dane->base));
+    add_name(&s->policy, is_mx ? slice_make(s->domain + 1, s->domain_len)
+                               : slice_make(s->host, s->host_len));
+    add_name(&s->policy, dns_name_slice(&s->expanded));
 }
 
 static void set_names(struct security *s, const struct security_peer *peer)
@@ -66,11 +88,17 @@ static void set_names(struct security *s, const struct security_peer *peer)
     struct transport_policy *p = &s->policy;
     struct slice host = slice_make(s->host, s->host_len);
     p->names_count = 0;
+    if (is_by_dane(s)) {
+        set_dane_names(s, peer);
+        return;
+    }
     if (s->route->security.name.len > 0) {
         add_name(p, s->route->security.name);
         return;
     }
-    bool chosen_by_dns = s->route->way == DELIVERY_MX && !peer->is_secure;
+    bool is_secure = (peer->hosts != NULL && peer->hosts->secure) ||
+                     s->promise.kind == TRANSPORT_STS;
+    bool chosen_by_dns = s->route->way == DELIVERY_MX && !is_secure;
     if (chosen_by_dns && s->route->security.level == TRANSPORT_VERIFIED) {
         add_name(p, slice_make(s->domain + 1, s->domain_len));
         add_name(p, slice_make(s->domain, s->domain_len == 0 ? 0 : s->domain_len + 1));
@@ -83,7 +111,7 @@ static void set_names(struct security *s, const struct security_peer *peer)
 static void raise_level(struct security *s)
 {
     struct delivery *d = s->thread->delivery;
-    if (!atomic_load(&d->refuse_downgrade) || s->policy.level != TRANSPORT_OPPORTUNISTIC)
+    if (!atomic_load(&d->heeds_shown) || s->policy.level != TRANSPORT_OPPORTUNISTIC)
         return;
     enum transport_level before =
         shown_find(d->shown, slice_make(s->place, s->place_len),
@@ -93,6 +121,61 @@ static void raise_level(struct security *s)
     s->policy.level = before;
     s->policy.why = "what the host has shown before";
     s->facts.before = before; /* until it has shown as much again */
+}
+
+/* RFC 8460 4.3.1 */
+static enum transport_failure failure_of(const struct tls_session *session)
+{
+    switch (tls_peer_fault(session)) {
+    case TLS_FAULT_NONE:
+        return TRANSPORT_NO_FAILURE;
+    case TLS_FAULT_NAME:
+        return TRANSPORT_CERTIFICATE_HOST_MISMATCH;
+    case TLS_FAULT_DATE:
+        return TRANSPORT_CERTIFICATE_EXPIRED;
+    case TLS_FAULT_ISSUER:
+        return TRANSPORT_CERTIFICATE_NOT_TRUSTED;
+    case TLS_FAULT_NOT_SEEN:
+        break;
+    }
+    return TRANSPORT_VALIDATION_FAILURE;
+}
+
+/* What is promised is counted where it is not kept; without a promise there is nothing to
+ * be kept but TLS itself. */
+static void note_failure(struct security *s, enum transport_failure failure)
+{
+    if (s->promise.kind == TRANSPORT_DANE_UNUSABLE)
+        s->facts.failure = TRANSPORT_TLSA_INVALID;
+    else if (failure == TRANSPORT_NO_FAILURE && s->promise.doubt != NULL)
+        s->facts.failure = TRANSPORT_VALIDATION_FAILURE;
+    else if (s->promise.kind != TRANSPORT_NO_PROMISE ||
+             failure == TRANSPORT_STARTTLS_NOT_SUPPORTED)
+        s->facts.failure = failure;
+}
+
+void security_missed(struct security *s)
+{
+    note_failure(s, TRANSPORT_STARTTLS_NOT_SUPPORTED);
+}
+
+/* The strictest holds. */
+static void take_promise(struct security *s, const struct security_peer *peer)
+{
+    s->promise = peer->promise;
+    s->facts.promise = s->promise.kind;
+    if (peer->dane != NULL && s->promise.kind == TRANSPORT_DANE)
+        s->dane = dane_hold(peer->dane);
+    promise_raise(&s->promise, &s->policy.level, &s->policy.why);
+}
+
+bool security_keeps(const struct security *s, const struct mtasts_policy *policy)
+{
+    if (policy == NULL || mtasts_policy_mode(policy) != MTASTS_ENFORCE)
+        return true;
+    return s->promise.kind == TRANSPORT_DANE ||
+           (s->promise.kind == TRANSPORT_STS &&
+            mtasts_policy_has(policy, slice_make(s->host, s->host_len)));
 }
 
 void security_plan(struct security *s, struct delivery_thread *thread,
@@ -108,6 +191,7 @@ void security_plan(struct security *s, struct delivery_thread *thread,
     };
     set_place(s, peer);
     set_host(s, peer);
+    take_promise(s, peer);
     set_names(s, peer);
     raise_level(s);
     s->facts.wanted = s->policy.level;
@@ -115,6 +199,7 @@ void security_plan(struct security *s, struct delivery_thread *thread,
     s->facts.had = TRANSPORT_CLEAR;
     if (peer->clear_because != NULL && s->policy.level == TRANSPORT_OPPORTUNISTIC) {
         s->facts.trouble = peer->clear_because;
+        note_failure(s, TRANSPORT_VALIDATION_FAILURE);
         s->policy.level = TRANSPORT_CLEAR;
     }
 }
@@ -122,18 +207,22 @@ void security_plan(struct security *s, struct delivery_thread *thread,
 void security_free(struct security *s)
 {
     sasl_client_close(&s->sasl);
+    dane_drop(&s->dane);
     delivery_routes_drop(&s->routes);
 }
 
 const char *security_begin(struct security *s, struct stream *stream)
 {
     struct net_address address;
-    struct slice host = slice_make(s->host, s->host_len);
+    struct slice host = is_by_dane(s) ? dns_name_slice(&s->dane->base)
+                                      : slice_make(s->host, s->host_len);
     bool is_address = host.len == 0 || net_host_parse(host, 0, &address);
     struct tls_expected expected = {
         .server_name = is_address ? slice_make(NULL, 0) : host,
         .names = s->policy.names, .names_count = s->policy.names_count,
         .insists = s->policy.level == TRANSPORT_VERIFIED,
+        .associations = is_by_dane(s) ? s->dane->associations : NULL,
+        .associations_count = is_by_dane(s) ? s->dane->associations_count : 0,
         .sessions = s->thread->sessions,
         .place = slice_make(s->place, s->place_len),
     };
@@ -159,6 +248,9 @@ void security_done(struct security *s, const struct stream *stream)
     s->facts.is_resumed = facts.resumed;
     s->facts.trouble = tls_peer_trouble(session);
     s->facts.had = s->facts.trouble == NULL ? TRANSPORT_VERIFIED : TRANSPORT_REQUIRED;
+    if (s->facts.trouble == NULL)
+        s->facts.trouble = s->promise.doubt;
+    note_failure(s, failure_of(session));
 }
 
 const char *security_failed(struct security *s, const struct stream *stream)
@@ -170,6 +262,9 @@ const char *security_failed(struct security *s, const struct stream *stream)
     if (stream != NULL && tls_peer_speaks_other(stream_tls(stream)))
         s->may_fall_back = false;
     s->facts.trouble = s->failure;
+    enum transport_failure failure =
+        stream == NULL ? TRANSPORT_NO_FAILURE : failure_of(stream_tls(stream));
+    note_failure(s, failure != TRANSPORT_NO_FAILURE ? failure : TRANSPORT_VALIDATION_FAILURE);
     return s->failure;
 }
 
@@ -205,8 +300,10 @@ void security_judge(struct security *s)
     sasl_client_close(&s->sasl);
     if (s->facts.wanted <= TRANSPORT_CLEAR || place.len == 0)
         return;
-    if (s->facts.had == TRANSPORT_CLEAR && s->facts.trouble == NULL)
+    if (s->facts.had == TRANSPORT_CLEAR && s->facts.trouble == NULL) {
         s->facts.trouble = "STARTTLS was not offered";
+        security_missed(s);
+    }
     enum transport_level before = shown_find(d->shown, place, now);
     s->facts.before = before > s->facts.had ? before : TRANSPORT_UNSAID;
     if (s->facts.had >= TRANSPORT_REQUIRED &&

@@ -8,6 +8,7 @@
 #define GODWIT_DELIVERY_SECURITY_H
 
 #include "delivery/delivery_private.h"
+#include "delivery/promise.h"
 #include "mail/transport.h"
 #include "net/stream.h"
 
@@ -19,7 +20,9 @@ enum { HOST_NAME_MAX_BYTES = 255 };
 struct security_peer {
     struct slice host;         /* a name of the DNS, or empty: an address was given */
     struct slice domain;       /* of the recipients, in A-labels; of MX alone */
-    bool is_secure;            /* the DNS has vouched for the host's name */
+    const struct dns_hosts *hosts; /* that the host is one of, or NULL */
+    struct dane *dane;         /* of the host, or NULL */
+    struct promise promise;    /* that may be kept */
     const struct net_address *address;
     const char *clear_because; /* TLS with it failed just now; NULL: it did not */
 };
@@ -30,6 +33,9 @@ struct security {
     struct delivery_routes *routes;   /* held: what the route names is used late */
     const struct delivery_route *route;
     struct transport_policy policy;
+    struct promise promise;
+    struct dane *dane;                /* held, or NULL; the names may point into it */
+    struct dns_name expanded;         /* what the domain led to, or empty */
     struct transport_facts facts;
     const char *failure;              /* of the handshake; static */
     bool may_fall_back;
@@ -48,6 +54,12 @@ void security_plan(struct security *security, struct delivery_thread *thread,
                    struct delivery_routes *routes, const struct delivery_route *route,
                    const struct security_peer *peer);
 void security_free(struct security *security);
+
+/* Whether the connection is good enough for a domain with this policy, or NULL. */
+bool security_keeps(const struct security *security, const struct mtasts_policy *policy);
+
+/* No TLS could be begun: it was not offered, or refused. */
+void security_missed(struct security *security);
 
 /* What the engine is to ask for. */
 void security_options(struct security *security, struct smtp_client_options *out);

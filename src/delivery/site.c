@@ -4,8 +4,10 @@
  * provider share a site. A set too long for a key is named by its checksums; two
  * domains that collide would share limits, nothing more. Whether content may be
  * downgraded belongs to the key: the recipients of one job share their content. So does
- * what a route asks of TLS and says of us, where it says anything: a connection that is
- * good enough for one route need not be so for another.
+ * what a route asks of TLS and says of us, where it says anything, and what the hop itself
+ * promises: mail hosts that the DNS vouches for, a policy that is enforced. A connection
+ * that is good enough for one need not be so for another, and what fails for one domain
+ * fails for no other.
  */
 #include "base/crc32c.h"
 #include "delivery/delivery_private.h"
@@ -52,7 +54,7 @@ static uint32_t sum_of(const struct delivery_route *r)
     return sum;
 }
 
-/* kind = way *( ";" option ) ":" */
+/* kind = way *( ";" option ) */
 static void append_kind(struct buffer *text, const struct delivery_route *r)
 {
     const struct delivery_security *s = &r->security;
@@ -67,7 +69,52 @@ static void append_kind(struct buffer *text, const struct delivery_route *r)
         buffer_append_format(text, ";tls=%s", transport_level_text(s->level));
     if (has_more)
         buffer_append_format(text, ";%08x", sum_of(r));
-    buffer_append_byte(text, ':');
+}
+
+#define DNSSEC SLICE(";dnssec")
+
+/* policy = [ ";sts=" checksum ]: of one that is enforced */
+static void append_policy(struct buffer *text, const struct mtasts_policy *policy)
+{
+    uint32_t sum = 0;
+    struct slice pattern;
+    if (policy == NULL || mtasts_policy_mode(policy) != MTASTS_ENFORCE)
+        return;
+    for (size_t i = 0; (pattern = mtasts_policy_pattern(policy, i)).len > 0; i++)
+        sum = crc32c(crc32c(sum, pattern), SLICE(" "));
+    buffer_append_format(text, ";sts=%08x", sum);
+}
+
+static struct slice key_text(const struct site_key *site)
+{
+    return slice_make(site->text, site->len);
+}
+
+/* The kind with all options, but without the policy's, which is *out_policy, or empty. */
+static struct slice kind_of(const struct site_key *site, struct slice *out_policy)
+{
+    struct slice kind = slice_part(key_text(site), 0, slice_find(key_text(site), ':'));
+    size_t last = slice_find_last(kind, ';');
+    struct slice option = last == SLICE_NOT_FOUND ? slice_make(NULL, 0) : slice_from(kind, last);
+    bool has_one = slice_starts_with_nocase(option, SLICE(";sts="));
+    *out_policy = has_one ? option : slice_make(NULL, 0);
+    return slice_part(kind, 0, kind.len - out_policy->len);
+}
+
+bool site_has_policy(const struct site_key *site, const struct mtasts_policy *policy)
+{
+    char bytes[32];
+    struct buffer text = { .memory = bytes, .capacity = sizeof bytes, .max = sizeof bytes };
+    struct slice option;
+    kind_of(site, &option);
+    append_policy(&text, policy);
+    return slice_equal(option, buffer_slice(&text));
+}
+
+bool site_is_secure(const struct site_key *site)
+{
+    struct slice option;
+    return slice_ends_with_nocase(kind_of(site, &option), DNSSEC);
 }
 
 void site_of_route(const struct delivery_route *route, struct slice domain,
@@ -77,6 +124,7 @@ void site_of_route(const struct delivery_route *route, struct slice domain,
     struct buffer text = { .memory = bytes, .capacity = sizeof bytes, .max = sizeof bytes };
     struct net_address address;
     append_kind(&text, route);
+    buffer_append_byte(&text, ':');
     size_t kind_len = buffer_len(&text);
     if (route->way != DELIVERY_SMTP && route->way != DELIVERY_LMTP) {
         buffer_append(&text, domain);
@@ -98,8 +146,12 @@ bool site_fits_route(const struct site_key *site, const struct delivery_route *r
     char bytes[SITE_KEY_MAX];
     struct buffer kind = { .memory = bytes, .capacity = sizeof bytes, .max = sizeof bytes };
     if (route->way == DELIVERY_MX) { /* which hosts, the DNS says anew each time */
+        struct slice option;
+        struct slice its = kind_of(site, &option);
         append_kind(&kind, route);
-        return slice_starts_with_nocase(text, buffer_slice(&kind));
+        if (site_is_secure(site))
+            its.len -= DNSSEC.len;
+        return slice_equal(its, buffer_slice(&kind));
     }
     site_of_route(route, domain, &now);
     return slice_equal(text, slice_make(now.text, now.len));
@@ -113,7 +165,8 @@ static int by_name(const void *a, const void *b)
 }
 
 void site_of_hosts(const struct delivery_route *route, const struct dns_hosts *hosts,
-                   struct slice domain, struct site_key *out)
+                   const struct mtasts_policy *policy, struct slice domain,
+                   struct site_key *out)
 {
     const struct dns_name *names[DNS_HOSTS_MAX];
     struct buffer text;
@@ -122,6 +175,9 @@ void site_of_hosts(const struct delivery_route *route, const struct dns_hosts *h
     qsort(names, hosts->count, sizeof names[0], by_name);
     buffer_init(&text, SITE_KEY_MAX + DNS_HOSTS_MAX * (DNS_NAME_MAX + 1));
     append_kind(&text, route);
+    buffer_append(&text, hosts->secure ? DNSSEC : slice_make(NULL, 0));
+    append_policy(&text, policy);
+    buffer_append_byte(&text, ':');
     size_t kind_len = buffer_len(&text);
     for (uint32_t i = 0; i < hosts->count; i++) {
         if (i > 0)

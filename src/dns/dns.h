@@ -74,6 +74,9 @@ static inline bool dns_is_temporary(enum dns_kind kind)
  * read; ERR_MEMORY, ERR_DESCRIPTORS. */
 enum err dns_open(const struct dns_options *options, struct dns **out);
 
+/* The root's trust anchor that the machine has, or NULL. Static. */
+const char *dns_machine_anchor(void);
+
 /* Ends the thread; queries under way end as DNS_CANCELLED, their done() posted before
  * this returns. NULL inside is allowed. */
 void dns_close(struct dns **dns);

@@ -7,6 +7,7 @@
 #include "dns/mx.h"
 
 #include "base/must.h"
+#include "net/egress.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -149,6 +150,7 @@ bool dns_mx_read(const struct dns_answer *answer, struct slice domain,
     out->count = 0;
     out->is_implicit = answer->kind == DNS_NODATA;
     out->secure = answer->secure;
+    out->domain = answer->canonical;
     out->ttl_s = answer->kind == DNS_OK ? answer->ttl_s : UINT32_MAX;
     if (answer->kind == DNS_OK)
         return read_records(answer, rules, random, out, out_outcome);
@@ -179,42 +181,14 @@ static bool is_own_address(const struct dns_address *a, const struct dns_mx_rule
     return false;
 }
 
-static bool v4_is_allowed(const uint8_t *b, const struct dns_mx_rules *rules)
-{
-    if (b[0] == 127)
-        return rules->allow_loopback;
-    if (b[0] == 10 || (b[0] == 172 && b[1] >= 16 && b[1] < 32) ||
-        (b[0] == 192 && b[1] == 168) || (b[0] == 100 && b[1] >= 64 && b[1] < 128))
-        return rules->allow_private;
-    return b[0] != 0 && !(b[0] == 169 && b[1] == 254) && b[0] < 224;
-}
-
-/* IPv4 within IPv6: mapped (RFC 4291 2.5.5), or behind NAT64 (RFC 6052 2.1). */
-static const uint8_t *v4_within(const uint8_t *b)
-{
-    static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-    static const uint8_t nat64[12] = { 0x00, 0x64, 0xff, 0x9b };
-    return memcmp(b, mapped, 12) == 0 || memcmp(b, nat64, 12) == 0 ? b + 12 : NULL;
-}
-
-static bool v6_is_allowed(const uint8_t *b, const struct dns_mx_rules *rules)
-{
-    static const uint8_t zeros[15] = { 0 };
-    const uint8_t *v4 = v4_within(b);
-    if (v4 != NULL)
-        return v4_is_allowed(v4, rules);
-    if (memcmp(b, zeros, 15) == 0)
-        return b[15] == 1 && rules->allow_loopback;
-    if ((b[0] & 0xfe) == 0xfc)
-        return rules->allow_private;
-    return b[0] != 0xff && !(b[0] == 0xfe && (b[1] & 0xc0) == 0x80);
-}
-
 bool dns_address_is_allowed(const struct dns_address *address,
                             const struct dns_mx_rules *rules)
 {
-    return address->is_v6 ? v6_is_allowed(address->bytes, rules)
-                          : v4_is_allowed(address->bytes, rules);
+    struct net_address as;
+    struct egress_rules egress = { .allow_loopback = rules->allow_loopback,
+                                   .allow_private = rules->allow_private };
+    dns_address_to_net(address, 0, &as);
+    return egress_is_allowed(&as, &egress);
 }
 
 static void take_address(struct dns_host *host, struct slice data, bool is_v6,
@@ -232,9 +206,20 @@ static void take_address(struct dns_host *host, struct slice data, bool is_v6,
         host->addresses[host->addresses_count++] = address;
 }
 
+/* Of two answers that are not equally secure the secure one counts: what is published below
+ * it is a promise. */
+static void note_canonical(struct dns_host *host, const struct dns_answer *answer)
+{
+    if (answer->kind != DNS_OK || (host->canonical.len > 0 && !answer->secure))
+        return;
+    host->secure = answer->secure;
+    host->canonical = answer->canonical.len > 0 ? answer->canonical : host->name;
+}
+
 static void note_answer(struct dns_hosts *hosts, struct dns_host *host,
                         const struct dns_answer *answer)
 {
+    note_canonical(host, answer);
     if (dns_is_temporary(answer->kind))
         host->is_temporary = true;
     if (answer->kind == DNS_OK && answer->ttl_s < hosts->ttl_s)

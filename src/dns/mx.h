@@ -27,14 +27,17 @@ struct dns_host {
     bool is_temporary;    /* a look-up of its addresses failed for now */
     bool is_refused;      /* an address of it was dropped */
     bool is_own;          /* an address of it is ours */
+    bool secure;          /* addresses of it were validated, with all that led to them */
     uint8_t addresses_count;
     struct dns_name name; /* of an address literal: empty */
+    struct dns_name canonical; /* what the name led to; mostly itself */
     struct dns_address addresses[DNS_HOST_ADDRESSES_MAX]; /* the families in turn */
 };
 
 struct dns_hosts {
     bool is_implicit;     /* the domain has no MX: it is its own host */
-    bool secure;          /* the MX answer was validated */
+    bool secure;          /* the MX answer was validated; or the host was given by name */
+    struct dns_name domain; /* what the domain led to; mostly itself. Empty: not known */
     uint32_t ttl_s;       /* the shortest of all answers */
     uint32_t count;
     struct dns_host hosts[DNS_HOSTS_MAX];

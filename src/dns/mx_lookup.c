@@ -86,7 +86,7 @@ static void on_mx(struct dns_query *query)
 static void run_at_once(struct task *task)
 {
     struct dns_mx_lookup *l = container_of(task, struct dns_mx_lookup, task);
-    struct dns_answer without_mx = { .kind = DNS_NODATA };
+    struct dns_answer without_mx = { .kind = DNS_NODATA, .secure = true };
     if (l->outcome.kind != OUTCOME_NONE || l->hosts->count > 0)
         end(l, l->outcome.kind == OUTCOME_NONE);
     else

@@ -1,4 +1,5 @@
 /* net_test.c: addresses and networks as text. */
+#include "net/egress.h"
 #include "net/network.h"
 
 #include <setjmp.h>
@@ -57,11 +58,39 @@ static void networks_hold_their_addresses(void **state)
     assert_false(network_parse(SLICE("example.com"), &n));
 }
 
+static void addresses_that_others_name(void **state)
+{
+    (void)state;
+    static const struct { const char *host; bool always, loopback, private; } cases[] = {
+        { "192.0.2.1", true, true, true },      { "2001:db8::1", true, true, true },
+        { "127.0.0.1", false, true, false },    { "::1", false, true, false },
+        { "::ffff:127.0.0.1", false, true, false }, { "64:ff9b::7f00:1", false, true, false },
+        { "10.0.0.1", false, false, true },     { "100.64.0.1", false, false, true },
+        { "fd00::1", false, false, true },      { "0.0.0.0", false, false, false },
+        { "169.254.169.254", false, false, false }, { "::", false, false, false },
+        { "fe80::1", false, false, false },     { "224.0.0.1", false, false, false },
+        { "ff02::1", false, false, false },     { "255.255.255.255", false, false, false },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct net_address a;
+        assert_true(net_host_parse(slice_from_string(cases[i].host), 443, &a));
+        assert_int_equal(egress_is_allowed(&a, &(struct egress_rules){ 0 }), cases[i].always);
+        assert_int_equal(egress_is_allowed(&a, &(struct egress_rules){ .allow_loopback = true }),
+                         cases[i].loopback);
+        assert_int_equal(egress_is_allowed(&a, &(struct egress_rules){ .allow_private = true }),
+                         cases[i].private);
+    }
+    struct net_address local;
+    assert_true(net_address_parse(SLICE("/run/x"), &local));
+    assert_false(egress_is_allowed(&local, &(struct egress_rules){ true, true }));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_read_and_show),
         cmocka_unit_test(networks_hold_their_addresses),
+        cmocka_unit_test(addresses_that_others_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,7 @@ from godwit import PROGRAM, Godwit, Sink, wait_for
 EX_USAGE, EX_DATAERR, EX_NOUSER, EX_NOHOST, EX_UNAVAILABLE, EX_TEMPFAIL, EX_CONFIG = (
     64, 65, 67, 68, 69, 75, 78)
 COMMANDS = ["serve", "config", "user", "rules", "queue", "status", "cert", "reload", "check",
-            "classify", "parse", "dkim", "send", "sign", "sendmail", "mailq", "newaliases",
+            "classify", "parse", "dkim", "send", "sign", "sendmail", "mailq", "newaliases", "tls-policy",
             "version", "help"]
 
 
@@ -37,7 +37,7 @@ def free_address():
 def test_help_lists_every_command():
     done = run("help")
     assert done.returncode == 0
-    listed = re.findall(r"^  (\w+) ", done.stdout, re.M)
+    listed = re.findall(r"^  ([\w-]+) ", done.stdout, re.M)
     assert sorted(listed) == sorted(COMMANDS)
     nothing = run()
     assert nothing.returncode == EX_USAGE and nothing.stdout == done.stdout

@@ -21,6 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct cursor c = cursor_over(bytes);
     if (dns_name_take_any(&c, &name))
         must(slice_find(dns_name_slice(&name), ' ') == SLICE_NOT_FOUND);
+    struct dns_tlsa_record tlsa;
+    if (dns_tlsa_record_read(bytes, &tlsa))
+        must(tlsa.association.len > 0 && tlsa.association.len + 3 == size);
     struct buffer text;
     buffer_init(&text, size);
     must(!dns_txt_append(bytes, &text) || buffer_len(&text) < size);

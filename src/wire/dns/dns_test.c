@@ -101,6 +101,20 @@ static void mx_data(void **state)
     assert_false(dns_mx_record_read(SLICE("\0\1\3a.b\0"), &mx));
 }
 
+static void tlsa_data(void **state)
+{
+    (void)state;
+    struct dns_tlsa_record r;
+    struct slice whole = SLICE("\3\1\377ab");
+    assert_true(dns_tlsa_record_read(whole, &r));
+    assert_int_equal(r.usage, 3);
+    assert_int_equal(r.selector, 1);
+    assert_int_equal(r.matching, 255);
+    assert_true(slice_equal(r.association, SLICE("ab")));
+    for (size_t len = 0; len < whole.len; len++)
+        assert_int_equal(dns_tlsa_record_read(slice_part(whole, 0, len), &r), len == 4);
+}
+
 static void answers_are_counted(void **state)
 {
     (void)state;
@@ -124,6 +138,7 @@ int main(void)
         cmocka_unit_test(names_of_any_octets),
         cmocka_unit_test(txt_data),
         cmocka_unit_test(mx_data),
+        cmocka_unit_test(tlsa_data),
         cmocka_unit_test(answers_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* message.c: RFC 1035 3.3.9 (MX), 3.3.14 (TXT), 4.1 (the message), 4.1.4 (compression). */
+/* message.c: RFC 1035 3.3.9 (MX), 3.3.14 (TXT), 4.1 (the message), 4.1.4 (compression);
+ * RFC 6698 2.1 (TLSA). */
 #include "wire/dns/message.h"
 
 static bool take_u16(struct cursor *c, uint16_t *out)
@@ -19,6 +20,20 @@ bool dns_mx_record_read(struct slice data, struct dns_mx_record *out)
         !cursor_at_end(&c))
         return false;
     *out = record;
+    return true;
+}
+
+/* TLSA data = usage selector matching-type association (RFC 6698 2.1) */
+bool dns_tlsa_record_read(struct slice data, struct dns_tlsa_record *out)
+{
+    struct cursor c = cursor_over(data);
+    struct slice fields;
+    if (!cursor_take_part(&c, 3, &fields) || cursor_at_end(&c))
+        return false;
+    *out = (struct dns_tlsa_record){
+        .usage = (uint8_t)fields.data[0], .selector = (uint8_t)fields.data[1],
+        .matching = (uint8_t)fields.data[2], .association = cursor_rest(&c),
+    };
     return true;
 }
 

@@ -24,6 +24,17 @@ struct dns_mx_record {
 /* The data of an MX record, its name uncompressed (RFC 1035 3.3.9). */
 bool dns_mx_record_read(struct slice data, struct dns_mx_record *out);
 
+/* RFC 6698 2.1; the last part borrows. */
+struct dns_tlsa_record {
+    uint8_t usage;
+    uint8_t selector;
+    uint8_t matching;
+    struct slice association;
+};
+
+/* The data of a TLSA record. False, `out` untouched, when it is cut short or empty. */
+bool dns_tlsa_record_read(struct slice data, struct dns_tlsa_record *out);
+
 /* Appends the strings of a TXT record, one behind the other (RFC 1035 3.3.14). False,
  * `out` untouched, when the data is no row of strings; overflow is the caller's. */
 bool dns_txt_append(struct slice data, struct buffer *out);
