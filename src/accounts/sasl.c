@@ -171,6 +171,11 @@ struct slice sasl_challenge(const struct sasl_exchange *x)
     return buffer_slice(&x->challenge);
 }
 
+bool sasl_is_proven(const struct sasl_exchange *x)
+{
+    return x->is_right;
+}
+
 struct slice sasl_account(const struct sasl_exchange *x)
 {
     return buffer_slice(&x->account);

@@ -91,6 +91,7 @@ struct session {
     struct buffer account;        /* who has logged in; empty: nobody */
     struct sasl_exchange *auth;   /* under way, or given up by the client */
     enum sasl_result auth_result; /* while its answer waits */
+    bool auth_told;               /* the client knows already that it was right */
     char mechanism[SESSION_MECHANISM_MAX];
     /* the transaction */
     struct intake_writer *writer;

@@ -1,12 +1,15 @@
 """AUTH: RFC 4954, 4616, 5802, 7677, 9266; HOSTILE 29-31, 33."""
 import base64
 import contextlib
+import hashlib
+import hmac
 import json
 import os
 import smtplib
 import ssl
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -254,6 +257,40 @@ def test_guessing(server):
     assert failures == [535] * 180
     with client(server, SUBMISSION) as c:
         assert c.code("AUTH PLAIN " + plain("ann", "pencil")) == 235
+
+
+def scram_proof(c, name, password):
+    """The client's last message of SCRAM-SHA-256."""
+    bare = f"n={name},r=nonce"
+    code, text = c.ask("AUTH SCRAM-SHA-256 " + coded("n,," + bare))
+    assert code == 334
+    challenge = base64.b64decode(text).decode()
+    said = dict(part.split("=", 1) for part in challenge.split(","))
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(said["s"]),
+                                 int(said["i"]))
+    key = hmac.digest(salted, b"Client Key", "sha256")
+    final = f"c=biws,r={said['r']}"
+    signature = hmac.digest(hashlib.sha256(key).digest(), f"{bare},{challenge},{final}".encode(),
+                            "sha256")
+    proof = base64.b64encode(bytes(a ^ b for a, b in zip(key, signature))).decode()
+    return coded(f"{final},p={proof}")
+
+
+def test_the_servers_proof_waits_as_a_refusal_does(sink, data, users, tmp_path):
+    config = CONFIG.format(users=users, maildir=tmp_path / "mail/{user}").replace(
+        "delay: 20ms, delay_max: 50ms", "delay: 300ms, delay_max: 300ms, failures: 10")
+    with Godwit(data, "--next-hop", sink.address, listen=(), config=config) as g:
+        with client(g, CLEAR) as c:
+            for _ in range(3):
+                assert c.code("AUTH PLAIN " + plain("ann", "wrong")) == 535
+            for password, code in (("wrong", 535), ("pencil", 334)):
+                proof = scram_proof(c, "ann", password)
+                begun = time.monotonic()
+                assert c.code(proof) == code
+                assert time.monotonic() - begun > 0.29
+            begun = time.monotonic()
+            assert c.code("") == 235  # it was told once
+            assert time.monotonic() - begun < 0.29
 
 
 def test_auth_parameter_of_mail(server):
