@@ -6,6 +6,7 @@ import hmac
 import json
 import os
 import smtplib
+import socket
 import ssl
 import subprocess
 import threading
@@ -291,6 +292,50 @@ def test_the_servers_proof_waits_as_a_refusal_does(sink, data, users, tmp_path):
             begun = time.monotonic()
             assert c.code("") == 235  # it was told once
             assert time.monotonic() - begun < 0.29
+
+
+def dovecot(listener):
+    """Dovecot, as a client of its socket sees it; names count without case."""
+    while True:
+        try:
+            peer, _ = listener.accept()
+        except OSError:
+            return
+        with peer, peer.makefile("rwb") as f:
+            f.write(b"VERSION\t1\t2\nMECH\tPLAIN\nDONE\n")
+            f.flush()
+            for line in f:
+                if line.startswith(b"AUTH\t"):
+                    _, name, password = base64.b64decode(line.split(b"resp=")[1]).split(b"\0")
+                    user = name.lower().split(b"@")[0] + b"@home.test"
+                    f.write((b"OK" if password == b"pencil" else b"FAIL") + b"\t1\tuser=" + user
+                            + b"\n")
+                    f.flush()
+
+
+def test_dovecots_names_count_as_one_account(sink, data, users, tmp_path):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "auth"))
+        listener.listen()
+        threading.Thread(target=dovecot, args=(listener,), daemon=True).start()
+        config = CONFIG.format(users=users, maildir=tmp_path / "mail/{user}").replace(
+            "delay: 20ms, delay_max: 50ms",
+            f"delay: 300ms, delay_max: 300ms, dovecot: {tmp_path / 'auth'}")
+        with Godwit(data, "--next-hop", sink.address, listen=(), config=config) as g:
+            def log_in(last, name, password):
+                with Client(g.ports[OFFERED], channel="clear") as c:
+                    assert c.code(f"XCLIENT ADDR=192.0.2.{last}") == 220
+                    assert c.code("EHLO a.test") == 250
+                    begun = time.monotonic()
+                    return (c.code("AUTH PLAIN " + plain(name, password)),
+                            time.monotonic() - begun > 0.29)
+            for last, name in enumerate(("ann", "ANN", "ann@home.test")):
+                assert log_in(last, name, "wrong") == (535, False)
+            assert log_in(10, "Ann", "wrong") == (535, True)
+            assert log_in(11, "ann", "pencil") == (235, True)
+            assert log_in(11, "ann", "pencil") == (235, False) # it is known there
+            assert log_in(12, "bob", "wrong") == (535, False)
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def test_auth_parameter_of_mail(server):
