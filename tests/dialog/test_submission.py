@@ -102,6 +102,16 @@ def test_the_author(server, fields, code):
         assert give(c, b"From: ann@home.test\r\n\r\nnext")[0] == 250
 
 
+@pytest.mark.parametrize("fields", [
+    " From: bob@home.test\r\nFrom: ann@home.test", "From: ann@home.test\r\nFrom bob@home.test",
+])
+def test_a_line_that_is_no_field_hides_no_author(server, fields):
+    with log_in(server, which=RELAY) as c:
+        assert give(c, fields.encode() + b"\r\n\r\nx") \
+            == (550, "5.6.0 The header has a line that is no field")
+        assert give(c, b"From: ann@home.test\r\n\r\nnext")[0] == 250
+
+
 def test_strangers_may_not_relay_nor_send_as_us(server):
     with Client(server.ports[RELAY], channel="clear") as c:
         assert c.code("EHLO client.test") == 250
