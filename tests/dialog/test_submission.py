@@ -102,6 +102,17 @@ def test_the_author(server, fields, code):
         assert give(c, b"From: ann@home.test\r\n\r\nnext")[0] == 250
 
 
+def test_results_in_our_name_are_taken_out(server, sink):
+    forged = (b"Authentication-Results: mx.godwit.test; dmarc=pass\r\n"
+              b"Authentication-Results: (c)\r\n MX.godwit.test 1; spf=pass\r\n"
+              b"Authentication-Results: other.test; spf=pass\r\n")
+    for number, which in enumerate((SUBMISSION, RELAY)):
+        with log_in(server, which=which) as c:
+            assert give(c, b"From: ann@home.test\r\n" + forged + b"\r\nx")[0] == 250
+        found = header_of(sink.wait(number + 1)[number])
+        assert found.count(b"Authentication-Results") == 1 and b"other.test; spf" in found
+
+
 @pytest.mark.parametrize("fields", [
     " From: bob@home.test\r\nFrom: ann@home.test", "From: ann@home.test\r\nFrom bob@home.test",
 ])
