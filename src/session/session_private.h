@@ -98,6 +98,8 @@ struct session {
     bool committing;
     bool discard;
     bool hold;
+    bool discard_before;          /* the recipient that is asked about */
+    bool hold_before;
     struct buffer prefix;         /* fields that gates add */
     struct buffer header;         /* kept back while a gate wants to see it */
     struct buffer body;           /* what came with its last piece, or waits for a gate */
