@@ -7,8 +7,8 @@ int main(int argc, char **argv)
 {
     static const struct cli_tool *const tools[] = {
         &serve_tool, &cli_config, &cli_user, &cli_rules, &cli_queue, &cli_status, &cli_cert,
-        &cli_reload, &cli_check, &cli_classify, &cli_parse, &cli_sign, &cli_send, &cli_sendmail,
-        &cli_mailq, &cli_newaliases, &cli_version, &cli_help, NULL,
+        &cli_reload, &cli_check, &cli_classify, &cli_parse, &cli_sign, &cli_dkim, &cli_send,
+        &cli_sendmail, &cli_mailq, &cli_newaliases, &cli_version, &cli_help, NULL,
     };
     return cli_main(tools, argc, argv);
 }

@@ -2,6 +2,7 @@
 #include "config/config.h"
 
 #include "accounts/credential.h"
+#include "cli/dkim_private.h"
 #include "cli/place.h"
 #include "cli/tools.h"
 
@@ -53,6 +54,23 @@ static void warn(const struct config *config)
         warn_of_credentials(config_domain(config, e->key));
 }
 
+/* The keys that sign: a server could not begin with what cannot be read. */
+static int check_keys(const struct config *config)
+{
+    int code = 0;
+    for (struct table_entry *e = NULL; (e = table_next(&config->domains, e)) != NULL;) {
+        const struct config_domain *d = config_domain(config, e->key);
+        for (size_t i = 0; i < d->dkim_count; i++) {
+            struct private_key *key = NULL;
+            int one = dkim_read_key_at(d->dkim[i].path, &key);
+            if (one != 0)
+                code = EX_CONFIG;
+            private_key_drop(&key);
+        }
+    }
+    return code;
+}
+
 static int run(const struct cli_call *call)
 {
     const struct config *config;
@@ -71,7 +89,9 @@ static int run(const struct cli_call *call)
         code = print(&b);
     } else {
         warn(config);
-        printf("%s: good\n", file[0] == '\0' ? "no file, the defaults" : file);
+        code = check_keys(config);
+        if (code == 0)
+            printf("%s: good\n", file[0] == '\0' ? "no file, the defaults" : file);
     }
     config_drop(&config);
     return code;

@@ -11,6 +11,9 @@ static const struct cli_word words[] = {
     { "message", "FILE", "the parts of a message, and those in them", true },
     { "bounce", "FILE", "a delivery status notification, RFC 3464", true },
     { "arf", "FILE", "a complaint or a report of failed authentication, RFC 5965", true },
+    { "dmarc-report", "FILE", "an aggregate report, RFC 7489 or RFC 9990: mail, archive or XML",
+      true },
+    { "tls-report", "FILE", "a TLS report, RFC 8460: mail, archive or JSON", true },
     { NULL },
 };
 
@@ -23,6 +26,8 @@ static const struct {
     { "message", { parse_message, NULL } },
     { "bounce", { parse_bounce, NULL } },
     { "arf", { parse_arf, NULL } },
+    { "dmarc-report", { parse_dmarc_report, NULL } },
+    { "tls-report", { parse_tls_report, NULL } },
 };
 
 static const struct cli_option options[] = {

@@ -10,6 +10,10 @@ json_t *parse_arf(struct slice message);
 json_t *parse_headers(struct slice message);
 json_t *parse_message(struct slice message);
 
+/* A message, an archive, or the report itself. */
+json_t *parse_dmarc_report(struct slice input);
+json_t *parse_tls_report(struct slice input);
+
 /* `text` is a mailbox, and perhaps a list of them as in a header field. */
 json_t *parse_address(struct slice text);
 

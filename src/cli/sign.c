@@ -1,8 +1,8 @@
 /* sign.c: signs a message with DKIM, by hand: what a mail server would add to it, for tests
  * and for looking. The key is read from a file; nothing is asked of a running godwit. */
 #include "auth/dkim/sign.h"
-#include "base/base64.h"
 #include "base/moment.h"
+#include "cli/dkim_private.h"
 #include "cli/input.h"
 #include "cli/tools.h"
 #include "wire/message/header.h"
@@ -14,8 +14,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { KEY_FILE_MAX = 64 * 1024, NAMES_MAX_OCTETS = 8 * 1024, FIELD_OCTETS_MAX = 64 * 1024,
-       RECORD_MAX = 4096 };
+enum { NAMES_MAX_OCTETS = 8 * 1024, FIELD_OCTETS_MAX = 64 * 1024 };
 
 static const struct cli_option options[] = {
     { "key", "FILE", "the private key: PEM, RSA or Ed25519", false },
@@ -50,36 +49,6 @@ static void close_file(int fd)
 {
     if (fd != STDIN_FILENO)
         close(fd);
-}
-
-static int read_key(struct job *job, const char *file)
-{
-    struct key_trouble trouble;
-    struct buffer pem;
-    ssize_t got = 1;
-    int fd = open_file(file);
-    if (fd < 0)
-        return EX_NOINPUT;
-    buffer_init(&pem, KEY_FILE_MAX);
-    while (got > 0) {
-        char *into = buffer_reserve(&pem, 4096);
-        got = into == NULL ? -1 : read(fd, into, 4096);
-        if (got > 0)
-            buffer_added(&pem, (size_t)got);
-    }
-    close_file(fd);
-    int code = 0;
-    if (got < 0) {
-        cli_complain("%s: cannot be read", file);
-        code = EX_NOINPUT;
-    } else if (private_key_read(buffer_slice(&pem), &job->key, &trouble) != ERR_OK) {
-        cli_complain("%s: %s", file, trouble.text);
-        code = EX_DATAERR;
-    }
-    if (pem.memory != NULL)
-        explicit_bzero(pem.memory, pem.capacity);
-    buffer_free(&pem);
-    return code;
 }
 
 static int read_message(struct job *job)
@@ -182,24 +151,12 @@ static int make_field(struct job *job)
     return error == ERR_INVALID && !message_is_wrong ? EX_USAGE : EX_DATAERR;
 }
 
-/* What is to be published, so that the signature can be checked. */
-static void append_record(const struct job *job, struct buffer *out)
-{
-    struct buffer public;
-    buffer_init(&public, RECORD_MAX / 2);
-    buffer_append_format(out, "v=DKIM1; k=%s; p=",
-                         private_key_kind(job->key) == KEY_RSA ? "rsa" : "ed25519");
-    if (private_key_public(job->key, &public) == ERR_OK)
-        base64_append(out, buffer_slice(&public));
-    buffer_free(&public);
-}
-
 static int print_json(const struct job *job)
 {
     struct buffer record;
     struct slice field = buffer_slice(&job->field);
-    buffer_init(&record, RECORD_MAX);
-    append_record(job, &record);
+    buffer_init(&record, DKIM_RECORD_MAX);
+    dkim_append_record(job->key, &record);
     json_t *object = json_pack(
         "{s:s%, s:s, s:s, s:s, s:s%}", "field", field.data, field.len - 2,
         "domain", cli_value(job->call, "domain"),
@@ -238,7 +195,7 @@ static int run(const struct cli_call *call)
     buffer_init(&job.names, NAMES_MAX_OCTETS);
     buffer_init(&job.message, INPUT_BYTES_MAX);
     buffer_init(&job.field, FIELD_OCTETS_MAX);
-    int code = read_key(&job, key);
+    int code = dkim_read_key(key, &job.key);
     if (code == 0)
         code = read_signing(&job);
     if (code == 0)

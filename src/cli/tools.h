@@ -8,6 +8,7 @@ extern const struct cli_tool cli_cert;
 extern const struct cli_tool cli_check;
 extern const struct cli_tool cli_classify;
 extern const struct cli_tool cli_config;
+extern const struct cli_tool cli_dkim;
 extern const struct cli_tool cli_parse;
 extern const struct cli_tool cli_user;
 extern const struct cli_tool cli_rules;

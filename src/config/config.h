@@ -53,11 +53,11 @@ struct config_listener {
 /* A file that somebody else opens, in the order in which they are named. */
 struct config_file {
     struct slice path;
-    const char *key;        /* "auth.password_file"; static */
+    const char *key;        /* "deliver.auth.password_file"; static */
     struct config_file *next;
 };
 
-enum { CONFIG_FILES_MAX = 100 };
+enum { CONFIG_FILES_MAX = 1000 };
 
 /* TLS with a next hop. */
 enum config_hop_tls {
@@ -115,6 +115,7 @@ struct config_deliver {
     struct slice path;      /* Maildir: may hold {user} and {domain}; capture */
     uint64_t quota_bytes;   /* Maildir: 0 is none */
     bool downgrade;         /* 8-bit to a 7-bit hop: quoted-printable, not a bounce */
+    bool downgrade_signed;  /* ... also where that breaks a signature */
     struct config_hop hop;  /* MX, SMTP, LMTP */
 };
 
@@ -137,6 +138,15 @@ struct config_user {
                                receives mail and cannot log in */
 };
 
+enum { CONFIG_DKIM_MAX = 4 };
+
+/* A key that signs what a domain sends. */
+struct config_dkim {
+    struct slice selector;  /* canonical */
+    struct slice path;
+    uint32_t file;          /* the place in config.files, from 1 */
+};
+
 enum config_domain_kind {
     CONFIG_DOMAIN_LOCAL,    /* users live here; unknown ones are refused at RCPT */
     CONFIG_DOMAIN_RELAY,    /* taken for somebody else: any local part */
@@ -154,6 +164,10 @@ struct config_domain {
     struct slice subaddress; /* a character: ann+news is ann's where it is '+'; or empty */
     struct config_alias *senders; /* addresses, and the accounts that may send as them */
     size_t senders_count;
+    bool hide_client;       /* Received fields do not tell from where its accounts send */
+    struct config_dkim *dkim; /* each of them signs */
+    size_t dkim_count;
+    bool dkim_subdomains;   /* they also sign for names under it */
     bool has_deliver;       /* else the routes decide */
     struct config_deliver deliver;
 };
@@ -305,7 +319,7 @@ struct config {
     size_t listeners_count;
     struct config_certificate *certificates; /* none: the server makes one itself */
     size_t certificates_count;
-    struct config_file *files;      /* of next hops */
+    struct config_file *files;      /* of next hops and signatures */
     uint32_t files_count;
     struct slice client_ca;         /* a file of issuers, or empty: clients show nothing */
     struct network *relay_clients;  /* may send anywhere */

@@ -343,6 +343,7 @@ static void test_good_routes(void **state)
         assert_slice(d->path, rows[i].path);
     }
     assert_true(config_route(c, SLICE("partner.test"))->downgrade);
+    assert_false(config_route(c, SLICE("partner.test"))->downgrade_signed);
     assert_false(config_route(c, SLICE("a.partner.test"))->downgrade);
     assert_int_equal(config_route(c, SLICE("example.com"))->quota_bytes, 1 << 30);
     config_drop(&c);

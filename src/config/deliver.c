@@ -6,17 +6,20 @@
 
 enum { SMTP_PORT = 25, SUBMISSIONS_PORT = 465 };
 
+enum downgrade { DOWNGRADE_NONE, DOWNGRADE_UNSIGNED, DOWNGRADE_ALL };
+
 struct deliver_said {
     bool mx;
     struct slice smtp;
     struct slice lmtp;
     struct slice maildir;
-    bool downgrade;
+    enum downgrade downgrade;
     struct hop_said hop;
 };
 
 static const struct choice downgrades[] = {
-    { "bounce", false }, { "quoted-printable", true }, { NULL, 0 },
+    { "bounce", DOWNGRADE_NONE }, { "quoted-printable", DOWNGRADE_UNSIGNED },
+    { "always", DOWNGRADE_ALL },  { NULL, 0 },
 };
 
 static const struct key deliver_keys[] = {
@@ -29,7 +32,7 @@ static const struct key deliver_keys[] = {
     { .name = "maildir", .type = &type_path, .min = 1, .max = 4000,
       .offset = offsetof(struct deliver_said, maildir),
       .help = "a folder; {user} and {domain} stand for the recipient's" },
-    { .name = "downgrade", .type = &type_either, .choices = downgrades,
+    { .name = "downgrade", .type = &type_choice, .choices = downgrades,
       .offset = offsetof(struct deliver_said, downgrade),
       .help = "8-bit mail to a hop that takes 7 bits only" },
     { .name = "tls", .type = &type_choice, .choices = hop_levels,
@@ -148,7 +151,7 @@ static bool take_way(struct reader *r, const struct node *node,
 
 static bool take_map(struct reader *r, struct node *node, struct config_deliver *out)
 {
-    struct deliver_said said = { .downgrade = false };
+    struct deliver_said said = { .downgrade = DOWNGRADE_NONE };
     if (!reader_map(r, node, deliver_keys, &said))
         return false;
     const struct node *mx = node_find(node, SLICE("mx"));
@@ -162,7 +165,8 @@ static bool take_map(struct reader *r, struct node *node, struct config_deliver 
     const struct node *downgrade = node_find(node, SLICE("downgrade"));
     if (downgrade != NULL && !slice_is_empty(said.maildir))
         return reader_fail_name(r, downgrade, "a Maildir takes 8-bit mail");
-    out->downgrade = said.downgrade;
+    out->downgrade = said.downgrade != DOWNGRADE_NONE;
+    out->downgrade_signed = said.downgrade == DOWNGRADE_ALL;
     return take_way(r, node, &said, out) && hop_settle(r, node, &said.hop, out);
 }
 

@@ -343,9 +343,17 @@ static const struct key domain_keys[] = {
       .help = "what follows it in a local part is not looked at; \"\": none" },
     { .name = "senders", .type = &type_senders,
       .help = "names with the accounts that may send as them; \"*\" is every name" },
+    { .name = "hide_client", .type = &type_bool, .fallback = "false",
+      .offset = offsetof(struct domain_said, domain.hide_client),
+      .help = "Received fields do not tell from where its accounts send" },
     { .name = "deliver", .type = &type_deliver,
       .offset = offsetof(struct domain_said, domain.deliver),
       .help = "where their mail goes; without it the routes decide" },
+    { .name = "dkim", .type = &type_dkim,
+      .help = "the keys that sign what the domain sends" },
+    { .name = "dkim_subdomains", .type = &type_bool, .fallback = "false",
+      .offset = offsetof(struct domain_said, domain.dkim_subdomains),
+      .help = "they sign for names under it too, where no nearer domain has keys" },
     { .name = "relay", .type = &type_bool, .fallback = "false",
       .offset = offsetof(struct domain_said, relay),
       .help = "taken for somebody else: every local part is accepted" },
@@ -368,7 +376,7 @@ static bool finish_domain(struct reader *r, const struct node *node,
     if (quota != NULL && (!d->has_deliver || d->deliver.way != CONFIG_WAY_MAILDIR))
         return reader_fail_name(r, quota, "a quota needs deliver: { maildir: path }");
     d->deliver.quota_bytes = said->quota_bytes;
-    return true;
+    return dkim_check(r, node, d);
 }
 
 static bool domain_name(struct reader *r, const struct node *node, struct slice *out)

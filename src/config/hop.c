@@ -55,43 +55,22 @@ const struct key hop_auth_keys[] = {
     { .name = NULL },
 };
 
-/* The place of the file among those of the configuration, from 1; one that was named
- * before for the same purpose is the same. 0: there are too many, or there is no memory. */
-static uint32_t add_file(struct reader *r, const char *key, struct slice path)
-{
-    struct config *c = &r->snapshot->config;
-    struct config_file **at = &c->files;
-    uint32_t place = 1;
-    for (; *at != NULL; at = &(*at)->next, place++)
-        if (slice_equal((*at)->path, path) && strcmp((*at)->key, key) == 0)
-            return place;
-    if (place > CONFIG_FILES_MAX)
-        return 0;
-    *at = arena_alloc(r->arena, sizeof **at);
-    if (*at == NULL)
-        return 0;
-    **at = (struct config_file){ .path = path, .key = key };
-    c->files_count = place;
-    return place;
-}
-
 static bool add_files(struct reader *r, const struct node *map,
                       const struct hop_said *said, struct config_hop *hop)
 {
     const struct config_certificate *c = &said->certificate;
     const struct { const char *key; struct slice path; uint32_t *place; } files[] = {
-        { "ca", said->ca, &hop->ca_file },
-        { "certificate.cert", c->cert, &hop->cert_file },
-        { "certificate.key", c->key.len > 0 ? c->key : c->cert, &hop->key_file },
-        { "auth.password_file", said->auth.password_file, &hop->password_file },
+        { "deliver.ca", said->ca, &hop->ca_file },
+        { "deliver.certificate.cert", c->cert, &hop->cert_file },
+        { "deliver.certificate.key", c->key.len > 0 ? c->key : c->cert, &hop->key_file },
+        { "deliver.auth.password_file", said->auth.password_file, &hop->password_file },
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         if (files[i].path.len == 0)
             continue;
-        *files[i].place = add_file(r, files[i].key, files[i].path);
+        *files[i].place = reader_file(r, files[i].key, files[i].path);
         if (*files[i].place == 0)
-            return reader_fail(r, map, "at most %d files may be named by all of these",
-                               CONFIG_FILES_MAX);
+            return reader_too_many_files(r, map);
     }
     return true;
 }

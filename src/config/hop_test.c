@@ -82,8 +82,9 @@ static void files_are_kept_in_order(void **state)
     const struct config_hop *a = &config_route(c, SLICE("a.test"))->hop;
     const struct config_hop *b = &config_route(c, SLICE("b.test"))->hop;
     static const char *const paths[] = { "/ca", "/c", "/c", "/p", "/k" };
-    static const char *const keys[] = { "ca", "certificate.cert", "certificate.key",
-                                        "auth.password_file", "certificate.key" };
+    static const char *const keys[] = {
+        "deliver.ca", "deliver.certificate.cert", "deliver.certificate.key",
+        "deliver.auth.password_file", "deliver.certificate.key" };
     assert_int_equal(c->files_count, 5);
     for (uint32_t i = 0; i < 5; i++) {
         assert_true(slice_equal(file_at(c, i + 1)->path, slice_from_string(paths[i])));
@@ -163,7 +164,7 @@ static void files_have_a_limit(void **state)
         if (!more)
             config_drop(&c);
         else
-            assert_non_null(strstr(error.text, "at most 100 files"));
+            assert_non_null(strstr(error.text, "at most 1000 files"));
         buffer_free(&text);
     }
 }

@@ -213,3 +213,27 @@ bool reader_map(struct reader *r, struct node *map, const struct key *keys, void
     }
     return true;
 }
+
+uint32_t reader_file(struct reader *r, const char *key, struct slice path)
+{
+    struct config *c = &r->snapshot->config;
+    struct config_file **at = &c->files;
+    uint32_t place = 1;
+    for (; *at != NULL; at = &(*at)->next, place++)
+        if (slice_equal((*at)->path, path) && strcmp((*at)->key, key) == 0)
+            return place;
+    if (place > CONFIG_FILES_MAX)
+        return 0;
+    *at = arena_alloc(r->arena, sizeof **at);
+    if (*at == NULL)
+        return 0;
+    **at = (struct config_file){ .path = path, .key = key };
+    c->files_count = place;
+    return place;
+}
+
+bool reader_too_many_files(struct reader *r, const struct node *node)
+{
+    return reader_fail(r, node, "at most %d files of next hops and signatures may be named",
+                       CONFIG_FILES_MAX);
+}

@@ -84,12 +84,21 @@ const char *nearest_name(struct slice name, const struct name_list *names);
 /* Copies what the buffer holds into the arena, and frees the buffer. */
 bool reader_keep(struct reader *r, struct buffer *from, struct slice *out);
 
+/* The place of the file among those of the configuration, from 1; one that was named
+ * before for the same purpose is the same. 0: there are too many, or there is no memory.
+ * `key` is static. */
+uint32_t reader_file(struct reader *r, const char *key, struct slice path);
+bool reader_too_many_files(struct reader *r, const struct node *node);
+
+/* dkim.c: of a domain that has been read, which stands at the node. */
+bool dkim_check(struct reader *r, const struct node *node, const struct config_domain *d);
+
 /* The types of the tables. */
 extern const struct key_type type_text, type_path, type_bool, type_choice, type_either, type_count32,
     type_count64, type_size32, type_size64, type_duration, type_hostname, type_networks,
     type_addresses, type_address, type_section, type_listeners, type_domains, type_routes,
     type_deliver, type_certificates, type_users, type_aliases,
-    type_senders, type_rules, type_route_to, type_mailbox;
+    type_senders, type_dkim, type_rules, type_route_to, type_mailbox;
 
 /* Parsers of values that stand alone. */
 bool value_duration(struct slice text, int64_t *out_ms);

@@ -18,7 +18,10 @@ struct walk {
     struct content_tree *tree;
     struct waiting *stack;
     size_t stack_len;
-    bool is_full;        /* memory is out */
+    content_leaf_fn *leaf; /* NULL: nobody wants them */
+    void *context;
+    bool is_enough;        /* of leaves */
+    bool is_full;          /* memory is out */
 };
 
 static void start_gmime(void)
@@ -94,18 +97,41 @@ static void read_type(struct walk *walk, GMimeObject *object, struct content_par
 }
 
 /* Decoding never makes more octets than there are. */
-static void read_leaf(struct walk *walk, GMimePart *leaf, struct content_part *part)
+static void hand_over(struct walk *walk, GMimeDataWrapper *content, struct content_part *part)
 {
-    GMimeDataWrapper *content = g_mime_part_get_content(leaf);
-    part->filename = keep(walk, g_mime_part_get_filename(leaf));
-    if (content == NULL)
+    GMimeStream *memory = g_mime_stream_mem_new();
+    if (memory == NULL) {
+        walk->is_full = true;
         return;
+    }
+    g_mime_data_wrapper_write_to_stream(content, memory);
+    GByteArray *octets = g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(memory));
+    part->size = octets->len;
+    walk->is_enough = !walk->leaf(walk->context, part,
+                                  slice_make((const char *)octets->data, octets->len));
+    g_object_unref(memory);
+}
+
+static void count(GMimeDataWrapper *content, struct content_part *part)
+{
     GMimeStream *counter = g_mime_stream_null_new();
     if (counter == NULL)
         return;
     g_mime_data_wrapper_write_to_stream(content, counter);
     part->size = GMIME_STREAM_NULL(counter)->written;
     g_object_unref(counter);
+}
+
+static void read_leaf(struct walk *walk, GMimePart *leaf, struct content_part *part)
+{
+    GMimeDataWrapper *content = g_mime_part_get_content(leaf);
+    part->filename = keep(walk, g_mime_part_get_filename(leaf));
+    if (content == NULL)
+        return;
+    if (walk->leaf != NULL)
+        hand_over(walk, content, part);
+    else
+        count(content, part);
 }
 
 static void push(struct walk *walk, GMimeObject *object, size_t parent, unsigned depth)
@@ -161,7 +187,8 @@ static void walk_message(struct walk *walk, GMimeMessage *message)
 {
     walk->tree->header = read_header(walk, message);
     push(walk, g_mime_message_get_mime_part(message), CONTENT_NO_PARENT, 0);
-    while (walk->stack_len > 0 && walk->tree->count < CONTENT_PARTS_MAX && !walk->is_full) {
+    while (walk->stack_len > 0 && walk->tree->count < CONTENT_PARTS_MAX && !walk->is_full &&
+           !walk->is_enough) {
         struct waiting next = walk->stack[--walk->stack_len];
         read_part(walk, &next);
     }
@@ -195,19 +222,36 @@ static void make_opaque(struct content_tree *tree, struct slice message)
     tree->count = 1;
 }
 
+static bool read_tree(struct slice message, struct walk *walk)
+{
+    struct content_tree *tree = walk->tree;
+    *tree = (struct content_tree){ .verdict = content_guard(message) };
+    tree->parts = arena_alloc_many(walk->arena, CONTENT_PARTS_MAX, sizeof *tree->parts);
+    walk->stack = arena_alloc_many(walk->arena, CONTENT_PARTS_MAX, sizeof *walk->stack);
+    if (tree->parts == NULL || walk->stack == NULL)
+        return false;
+    if (message.len > 0 && tree->verdict == CONTENT_FITS && !parse(message, walk))
+        return false;
+    if (tree->count == 0)
+        make_opaque(tree, message);
+    return true;
+}
+
 bool content_tree_read(struct slice message, struct arena *arena,
                        struct content_tree *out_tree)
 {
-    struct content_tree tree = { .verdict = content_guard(message) };
+    struct content_tree tree;
     struct walk walk = { .arena = arena, .tree = &tree };
-    tree.parts = arena_alloc_many(arena, CONTENT_PARTS_MAX, sizeof *tree.parts);
-    walk.stack = arena_alloc_many(arena, CONTENT_PARTS_MAX, sizeof *walk.stack);
-    if (tree.parts == NULL || walk.stack == NULL)
+    if (!read_tree(message, &walk))
         return false;
-    if (message.len > 0 && tree.verdict == CONTENT_FITS && !parse(message, &walk))
-        return false;
-    if (tree.count == 0)
-        make_opaque(&tree, message);
     *out_tree = tree;
     return true;
+}
+
+bool content_tree_leaves(struct slice message, struct arena *arena, content_leaf_fn *leaf,
+                         void *context)
+{
+    struct content_tree tree;
+    struct walk walk = { .arena = arena, .tree = &tree, .leaf = leaf, .context = context };
+    return read_tree(message, &walk);
 }

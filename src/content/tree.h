@@ -3,7 +3,7 @@
  *
  * RFC 2045 to 2047, RFC 2231; HOSTILE 103, 105 and 109. GMime reads it, after the guard has
  * seen that it may; what is beyond the limits is one opaque part. Nothing is fetched,
- * joined or unpacked, and nothing decoded is kept. In its own process where mail comes from
+ * joined or unpacked, and nothing decoded is kept: who wants it is handed it. In its own process where mail comes from
  * strangers; one thread at a time.
  */
 #ifndef GODWIT_CONTENT_TREE_H
@@ -55,5 +55,14 @@ struct content_tree {
 /* False: memory is out. */
 bool content_tree_read(struct slice message, struct arena *arena,
                        struct content_tree *out_tree);
+
+/* Told of a part without parts: what it is, and its content, decoded; both until it
+ * returns. False: no more of them. */
+typedef bool content_leaf_fn(void *context, const struct content_part *part,
+                             struct slice content);
+
+/* The same, and `leaf` is told of each leaf; of an opaque part it is not. */
+bool content_tree_leaves(struct slice message, struct arena *arena, content_leaf_fn *leaf,
+                         void *context);
 
 #endif

@@ -40,7 +40,7 @@ void digest_free(struct digest **digest)
 
 void digest_update(struct digest *digest, struct slice octets)
 {
-    if (octets.len > 0 &&
+    if (octets.len > 0 && !digest->failed && /* after which it may not be touched */
         EVP_DigestUpdate(digest->context, octets.data, octets.len) != 1)
         digest->failed = true;
 }

@@ -50,6 +50,10 @@ struct key_trouble {
 enum err private_key_read(struct slice pem, struct private_key **out,
                           struct key_trouble *out_trouble);
 
+/* Appends a new key as such PEM; `bits` are of RSA alone. The caller wipes it. Takes a
+ * second at times. ERR_INVALID: RSA of that size is not used; ERR_MEMORY. */
+enum err private_key_make(enum key_kind kind, unsigned bits, struct buffer *out_pem);
+
 struct private_key *private_key_hold(struct private_key *key);
 /* NULL inside is allowed. */
 void private_key_drop(struct private_key **key);

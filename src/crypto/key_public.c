@@ -40,7 +40,11 @@ static bool exponent_is_fair(const EVP_PKEY *pkey)
 static EVP_PKEY *read_rsa(struct slice der)
 {
     const unsigned char *at = (const unsigned char *)der.data;
-    EVP_PKEY *pkey = d2i_PUBKEY(NULL, &at, (long)der.len);
+    EVP_PKEY *pkey = key_rsa_read(der);
+    if (pkey != NULL && exponent_is_fair(pkey))
+        return pkey;
+    EVP_PKEY_free(pkey);
+    pkey = d2i_PUBKEY(NULL, &at, (long)der.len);
     if (pkey == NULL) {
         at = (const unsigned char *)der.data;
         pkey = d2i_PublicKey(EVP_PKEY_RSA, NULL, &at, (long)der.len);

@@ -1,6 +1,6 @@
 /* key_test.c: keys of all sorts, what they sign, and what they do not. */
 #include "crypto/example_keys.h"
-#include "crypto/key.h"
+#include "crypto/key_private.h"
 
 #include "base/base64.h"
 
@@ -240,9 +240,99 @@ static void damaged_public_keys_do_no_harm(void **state)
     buffer_free(&der);
 }
 
+static void a_key_that_is_made_can_be_read_and_signs(void **state)
+{
+    (void)state;
+    static const struct { enum key_kind kind; unsigned bits; enum err result; } rows[] = {
+        { KEY_RSA, 1024, ERR_OK },      { KEY_RSA, 2048, ERR_OK },
+        { KEY_ED25519, 0, ERR_OK },     { KEY_RSA, 1023, ERR_INVALID },
+        { KEY_RSA, 4097, ERR_INVALID }, { KEY_RSA, 0, ERR_INVALID },
+    };
+    static const uint8_t digest[DIGEST_BYTES] = { 1 };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buffer pem, public, signature;
+        struct key_trouble trouble;
+        struct private_key *ours = NULL;
+        struct public_key *theirs = NULL;
+        buffer_init(&pem, TEXT_MAX);
+        buffer_init(&public, TEXT_MAX);
+        buffer_init(&signature, TEXT_MAX);
+        assert_int_equal(private_key_make(rows[i].kind, rows[i].bits, &pem), rows[i].result);
+        assert_int_equal(buffer_len(&pem) > 0, rows[i].result == ERR_OK);
+        if (rows[i].result == ERR_OK) {
+            assert_int_equal(private_key_read(buffer_slice(&pem), &ours, &trouble), ERR_OK);
+            assert_int_equal(private_key_kind(ours), rows[i].kind);
+            if (rows[i].bits > 0)
+                assert_int_equal(private_key_bits(ours), rows[i].bits);
+            assert_int_equal(private_key_public(ours, &public), ERR_OK);
+            assert_int_equal(public_key_read(rows[i].kind, buffer_slice(&public), &theirs),
+                             ERR_OK);
+            assert_int_equal(private_key_sign(ours, digest, &signature), ERR_OK);
+            assert_true(public_key_verify(theirs, digest, buffer_slice(&signature)));
+        }
+        public_key_free(&theirs);
+        private_key_drop(&ours);
+        buffer_free(&pem);
+        buffer_free(&public);
+        buffer_free(&signature);
+    }
+}
+
+/* Both forms, as OpenSSL writes them; and no octet less or more. */
+static void an_rsa_key_is_read_by_hand_as_by_the_library(void **state)
+{
+    (void)state;
+    static const int bits[] = { 512, 1024, 2048, 4096 };
+    for (size_t i = 0; i < 2 * sizeof bits / sizeof *bits; i++) {
+        EVP_PKEY *made = EVP_RSA_gen((unsigned)bits[i / 2]);
+        unsigned char *octets = NULL;
+        int len = i % 2 == 0 ? i2d_PUBKEY(made, &octets) : i2d_PublicKey(made, &octets);
+        struct slice der = slice_make(octets, (size_t)len);
+        EVP_PKEY *read = key_rsa_read(der);
+        assert_non_null(read);
+        assert_int_equal(EVP_PKEY_eq(made, read), 1);
+        EVP_PKEY_free(read);
+        for (size_t cut = 0; cut < der.len; cut++)
+            assert_null(key_rsa_read(slice_part(der, 0, cut)));
+        struct buffer longer;
+        buffer_init(&longer, TEXT_MAX);
+        buffer_append(&longer, der);
+        buffer_append_byte(&longer, '\0');
+        assert_null(key_rsa_read(buffer_slice(&longer)));
+        buffer_free(&longer);
+        OPENSSL_free(octets);
+        EVP_PKEY_free(made);
+    }
+}
+
+static void numbers_that_der_does_not_write_are_not_read_by_hand(void **state)
+{
+    (void)state;
+    static const struct { const char *octets; size_t len; bool good; } rows[] = {
+        { "\x30\x07\x02\x02\x00\xbb\x02\x01\x03", 9, true },
+        { "\x30\x06\x02\x01\xbb\x02\x01\x03", 8, false },             /* negative */
+        { "\x30\x07\x02\x02\x00\x3b\x02\x01\x03", 9, false },         /* a zero too many */
+        { "\x30\x05\x02\x00\x02\x01\x03", 7, false },                 /* no octet */
+        { "\x30\x81\x07\x02\x02\x00\xbb\x02\x01\x03", 10, false },    /* a long length */
+        { "\x30\x82\x00\x07\x02\x02\x00\xbb\x02\x01\x03", 11, false },
+        { "\x30\x80\x02\x02\x00\xbb\x02\x01\x03\x00\x00", 11, false }, /* no length */
+        { "\x30\x0a\x02\x02\x00\xbb\x02\x01\x03\x02\x01\x00", 12, false },
+        { "\x31\x07\x02\x02\x00\xbb\x02\x01\x03", 9, false },         /* another tag */
+        { "\x30\x07\x03\x02\x00\xbb\x02\x01\x03", 9, false },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        EVP_PKEY *key = key_rsa_read(slice_make(rows[i].octets, rows[i].len));
+        assert_int_equal(key != NULL, rows[i].good);
+        EVP_PKEY_free(key);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_rsa_key_is_read_by_hand_as_by_the_library),
+        cmocka_unit_test(numbers_that_der_does_not_write_are_not_read_by_hand),
+        cmocka_unit_test(a_key_that_is_made_can_be_read_and_signs),
         cmocka_unit_test(a_digest_is_sha256),
         cmocka_unit_test(what_is_signed_verifies_and_nothing_else),
         cmocka_unit_test(what_is_no_private_key_is_refused),

@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { PEM_MAX = 1024 * 1024 };
-
 /* A context that is made: who names the same files has the same. */
 struct made {
     uint32_t ca_file;
@@ -52,7 +50,7 @@ static int descriptor_of(const struct making *m, uint32_t place)
 static bool complain(struct making *m, uint32_t place, const char *text)
 {
     const struct config_file *f = file_at(m, place);
-    snprintf(m->why, m->why_size, "deliver.%s: %.*s: %s", f->key, (int)f->path.len,
+    snprintf(m->why, m->why_size, "%s: %.*s: %s", f->key, (int)f->path.len,
              f->path.data, text);
     return false;
 }
@@ -67,7 +65,7 @@ static bool read_trust(struct making *m, uint32_t place, struct tls_trust **out)
 {
     struct certificate_trouble trouble = { "it cannot be read" };
     struct buffer pem;
-    buffer_init(&pem, PEM_MAX);
+    buffer_init(&pem, ENGINE_FILE_MAX);
     enum err error = engine_read_file(descriptor_of(m, place), &pem)
                          ? tls_trust_read(buffer_slice(&pem), out, &trouble) : ERR_INVALID;
     buffer_free(&pem);
@@ -86,7 +84,7 @@ static void read_machine_trust(struct making *m)
     int fd = open(other != NULL ? other : debian, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return;
-    buffer_init(&pem, PEM_MAX);
+    buffer_init(&pem, ENGINE_FILE_MAX);
     if (engine_read_file(fd, &pem) &&
         tls_trust_read(buffer_slice(&pem), &m->machine, &trouble) != ERR_OK)
         m->machine = NULL;
@@ -152,7 +150,7 @@ static bool read_password(struct making *m, uint32_t place, struct slice *out)
 {
     struct buffer *kept = &m->passwords[place - 1];
     if (kept->memory == NULL) {
-        buffer_init(kept, PEM_MAX);
+        buffer_init(kept, ENGINE_FILE_MAX);
         if (!engine_read_file(descriptor_of(m, place), kept))
             return complain(m, place, "it cannot be read");
     }
@@ -228,6 +226,7 @@ static bool route_of(struct making *m, struct slice match, const struct config_d
     *out = (struct delivery_route){
         .match = match, .way = ways[d->way], .host = d->host, .port = d->port,
         .path = d->path, .quota_bytes = d->quota_bytes, .downgrade = d->downgrade,
+        .downgrade_signed = d->downgrade_signed,
     };
     if (!has_tls(d))
         return true;

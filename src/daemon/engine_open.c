@@ -155,6 +155,22 @@ static int open_routes(struct engine *e, const struct secrets *secrets)
     return e->routes != NULL ? 0 : EX_CONFIG;
 }
 
+/* One a thread: what they sign with is handed round at a reload. */
+static int open_seals(struct engine *e, const struct secrets *secrets)
+{
+    char why[400];
+    struct intake *spool = spool_intake(e->spool);
+    e->keys = engine_seal_keys(e->config, secrets, why, sizeof why);
+    if (e->keys == NULL) {
+        fprintf(stderr, "godwit: %s\n", why);
+        return EX_CONFIG;
+    }
+    enum err error = seal_open(spool, e->keys, &e->queue_loop.seal);
+    for (uint32_t i = 0; error == ERR_OK && i < e->loops_count; i++)
+        error = seal_open(spool, e->keys, &e->loops[i].seal);
+    return error == ERR_OK ? 0 : complain("cannot sign", error);
+}
+
 static int open_delivery(struct engine *e, struct loop **loops)
 {
     const struct config *c = e->config;
@@ -196,7 +212,7 @@ static int open_hosts(struct engine *e)
     memcpy(e->gates, gates, sizeof gates);
     for (uint32_t i = 0; i < e->loops_count; i++) {
         struct session_host_options options = {
-            .loop = e->loops[i].loop, .intake = spool_intake(e->spool),
+            .loop = e->loops[i].loop, .intake = seal_intake(e->loops[i].seal),
             .gates = e->gates, .gates_count = sizeof e->gates / sizeof *e->gates,
             .events = &e->events.sink, .limiter = e->limiter, .thread = i + 1,
             .tls = e->tls.server, .sasl = e->sasl, .throttle = e->throttle,
@@ -259,7 +275,7 @@ static int open_control(struct engine *e)
 static int open_pickup(struct engine *e)
 {
     struct pickup_options options = { .loop = e->queue_loop.loop,
-                                      .intake = spool_intake(e->spool),
+                                      .intake = seal_intake(e->queue_loop.seal),
                                       .events = &e->events.sink };
     enum err error = pickup_open(&options, e->config, &e->pickup);
     return error == ERR_OK ? 0
@@ -283,6 +299,8 @@ int engine_open(struct engine *e, const struct secrets *secrets)
         code = open_dns(e);
     if (code == 0)
         code = open_routes(e, secrets);
+    if (code == 0)
+        code = open_seals(e, secrets);
     struct loop **loops = code == 0 ? calloc(e->loops_count, sizeof(struct loop *)) : NULL;
     for (uint32_t i = 0; loops != NULL && i < e->loops_count; i++)
         loops[i] = e->loops[i].loop;
@@ -314,6 +332,10 @@ void engine_close(struct engine *e)
     delivery_routes_drop(&e->routes);
     dns_close(&e->dns);
     workers_close(&e->workers);
+    for (uint32_t i = 0; e->loops != NULL && i < e->loops_count; i++)
+        seal_close(&e->loops[i].seal);
+    seal_close(&e->queue_loop.seal);
+    seal_keys_drop(&e->keys);
     spool_close(&e->spool);
     if (e->spool_fs != NULL)
         spool_fs_posix_close(&e->spool_fs);

@@ -2,6 +2,7 @@
 #ifndef GODWIT_DAEMON_ENGINE_PRIVATE_H
 #define GODWIT_DAEMON_ENGINE_PRIVATE_H
 
+#include "auth/dkim/sign.h"
 #include "control/server.h"
 #include "daemon/daemon_private.h"
 #include "daemon/pickup.h"
@@ -20,6 +21,7 @@
 #include "verify/gate.h"
 #include "verify/submitted_gate.h"
 #include "queue/queue.h"
+#include "seal/seal.h"
 #include "session/host.h"
 #include "spool/spool.h"
 
@@ -32,6 +34,7 @@ struct engine_loop {
     struct engine *engine;
     uint32_t index;
     struct loop *loop;
+    struct seal *seal;           /* around the spool's intake */
     struct session_host *host;
     pthread_t thread;
     bool started;
@@ -98,6 +101,7 @@ struct engine {
     struct gate *submission_gate;
     struct gate *quota_gate;
     struct gate *gates[8];       /* in the order in which they are asked */
+    struct seal_keys *keys;
     struct delivery_routes *routes;
     struct delivery_keeper shown_keeper;
     struct delivery *delivery;
@@ -110,6 +114,7 @@ struct engine {
     unsigned draining;           /* threads that have not said `drained` */
     const struct config *next;   /* being handed round by a reload */
     struct engine_tls next_tls;
+    struct seal_keys *next_keys;
     unsigned configuring;
     bool again;                  /* a reload was asked for during one */
     bool is_asked;               /* an operator waits for the end of the reload */
@@ -129,7 +134,9 @@ void engine_tls_free(struct engine_tls *tls);
 /* On the queue's thread, or before it runs: shows these from now on; NULL: none. */
 void engine_tls_show(struct engine *e, const struct config *config,
                      const struct engine_tls *tls);
-/* Reads a file or a pair of them from its start; wipe what has gone through the buffer. */
+/* Reads a file or a pair of them from its start; wipe what has gone through the buffer,
+ * which takes ENGINE_FILE_MAX. */
+enum { ENGINE_FILE_MAX = 1024 * 1024 };
 bool engine_read_file(int fd, struct buffer *out);
 bool engine_read_pair(int cert, int key, struct certificate **out,
                       struct certificate_trouble *out_trouble);
@@ -163,6 +170,10 @@ struct delivery_times engine_times(const struct config *config);
 struct delivery_routes *engine_routes(const struct config *config,
                                       const struct secrets *secrets, char *why,
                                       size_t why_size);
+/* engine_seal.c: who signs with what, likewise. */
+struct seal_keys *engine_seal_keys(const struct config *config,
+                                   const struct secrets *secrets, char *why,
+                                   size_t why_size);
 /* engine_shown.c: keeps what levels of TLS hosts have shown among the spool's notes. The
  * second when the delivery is open. */
 void engine_shown_open(struct engine *e);

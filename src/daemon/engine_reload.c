@@ -94,6 +94,9 @@ static void on_configured(struct task *task)
     engine_tls_free(&e->tls);
     e->tls = e->next_tls;
     e->next_tls = (struct engine_tls){ .server = NULL };
+    seal_keys_drop(&e->keys);
+    e->keys = e->next_keys;
+    e->next_keys = NULL;
     if (send(e->supervisor, SECRETS_RELOADED, 1, MSG_NOSIGNAL) < 0)
         log_note(LOG_WARNING, "reloaded", "the supervisor was not told");
     if (e->again)
@@ -106,6 +109,7 @@ static void on_configure(struct task *task)
 {
     struct engine_loop *l = container_of(task, struct engine_loop, configure);
     struct engine *e = l->engine;
+    seal_configure(l->seal, e->next_keys);
     if (l == &e->queue_loop) {
         queue_configure(e->queue, e->next);
         pickup_configure(e->pickup, e->next);
@@ -132,7 +136,7 @@ static void hand_round(struct engine *e, const struct config *next)
     hand_to(&e->queue_loop);
 }
 
-/* A new context and new routes, from the files as they are now. The supervisor is asked
+/* A new context, new routes and new keys, from the files as they are now. The supervisor is asked
  * also when there are none: it keeps what it has read for the next engine. */
 static bool read_secrets(struct engine *e, const struct config *next,
                          struct delivery_routes **out_routes, char *error, size_t size)
@@ -147,11 +151,16 @@ static bool read_secrets(struct engine *e, const struct config *next,
         *out_routes = engine_routes(next, &secrets, error, size);
         good = *out_routes != NULL;
     }
-    if (good && !engine_tls_make(next, &secrets, e->tickets, &e->next_tls, error, size)) {
-        delivery_routes_drop(out_routes);
-        good = false;
+    if (good) {
+        e->next_keys = engine_seal_keys(next, &secrets, error, size);
+        good = e->next_keys != NULL &&
+               engine_tls_make(next, &secrets, e->tickets, &e->next_tls, error, size);
     }
     secrets_close(&secrets);
+    if (!good) {
+        delivery_routes_drop(out_routes);
+        seal_keys_drop(&e->next_keys);
+    }
     return good;
 }
 
@@ -169,6 +178,7 @@ static bool use(struct engine *e, const struct config *next, char *error, size_t
         snprintf(error, size, "there is no memory for it");
         delivery_routes_drop(&change.routes);
         engine_tls_free(&e->next_tls);
+        seal_keys_drop(&e->next_keys);
         return false;
     }
     delivery_routes_drop(&e->routes);

@@ -34,7 +34,7 @@ static enum err store_update(struct queue_store *store, const struct spool_updat
 int engine_start(struct engine *e)
 {
     e->store = (struct queue_store){
-        .update = store_update, .intake = spool_intake(e->spool),
+        .update = store_update, .intake = seal_intake(e->queue_loop.seal),
         .source = spool_source(e->spool),
     };
     /* On this thread, before the queue's own runs: nobody else is there yet. */

@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 enum {
-    PEM_MAX = 1024 * 1024,
     SELF_DAYS = 3650,
     WARN_DAYS = 14,
     TICKETS_MS = 8 * HOUR_MS,
@@ -36,11 +35,11 @@ void engine_wipe(struct buffer *b)
 /* Into one piece of memory: when a buffer grows, what it held stays behind unwiped. */
 bool engine_read_file(int fd, struct buffer *out)
 {
-    char *room = buffer_reserve(out, PEM_MAX);
+    char *room = buffer_reserve(out, ENGINE_FILE_MAX);
     size_t at = 0;
     ssize_t got = -1;
-    while (room != NULL && at < PEM_MAX &&
-           (got = pread(fd, room + at, PEM_MAX - at, (off_t)at)) > 0)
+    while (room != NULL && at < ENGINE_FILE_MAX &&
+           (got = pread(fd, room + at, ENGINE_FILE_MAX - at, (off_t)at)) > 0)
         at += (size_t)got;
     buffer_added(out, at);
     return got == 0;
@@ -50,8 +49,8 @@ bool engine_read_pair(int cert, int key, struct certificate **out,
                       struct certificate_trouble *trouble)
 {
     struct buffer chain_pem, key_pem;
-    buffer_init(&chain_pem, PEM_MAX);
-    buffer_init(&key_pem, PEM_MAX);
+    buffer_init(&chain_pem, ENGINE_FILE_MAX);
+    buffer_init(&key_pem, ENGINE_FILE_MAX);
     enum err error = ERR_INVALID;
     if (!engine_read_file(cert, &chain_pem) || !engine_read_file(key, &key_pem))
         snprintf(trouble->text, sizeof trouble->text, "it cannot be read");
@@ -117,8 +116,8 @@ static bool make_self(int folder, struct slice hostname, struct certificate **ou
 {
     struct buffer chain_pem, key_pem;
     struct certificate_trouble trouble;
-    buffer_init(&chain_pem, PEM_MAX);
-    buffer_init(&key_pem, PEM_MAX);
+    buffer_init(&chain_pem, ENGINE_FILE_MAX);
+    buffer_init(&key_pem, ENGINE_FILE_MAX);
     bool good = certificate_make(hostname, moment_now().wall_ms, SELF_DAYS, &chain_pem,
                                  &key_pem) == ERR_OK &&
                 certificate_read(buffer_slice(&chain_pem), buffer_slice(&key_pem), out,
@@ -187,7 +186,7 @@ static bool read_client_ca(const struct config *config, struct tls_trust **out, 
     struct buffer pem;
     char *path = slice_to_string(config->client_ca);
     int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    buffer_init(&pem, PEM_MAX);
+    buffer_init(&pem, ENGINE_FILE_MAX);
     bool good = fd >= 0 && engine_read_file(fd, &pem) &&
                 tls_trust_read(buffer_slice(&pem), out, &trouble) == ERR_OK;
     if (!good)

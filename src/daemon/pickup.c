@@ -181,7 +181,7 @@ static void begin_content(struct pickup *p)
     struct pickup_file *f = &p->file;
     struct intake_begin begin = {
         .home = loop_home(p->options.loop), .resume = on_resume, .context = p,
-        .size_hint = f->head.content_size,
+        .size_hint = f->head.content_size, .is_ours = true,
     };
     f->piece = malloc(PICKUP_PIECE_BYTES);
     if (f->piece == NULL ||

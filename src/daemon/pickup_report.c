@@ -127,7 +127,7 @@ bool pickup_report(struct pickup *p)
     struct buffer names;
     struct buffer out;
     struct intake_begin begin = { .home = loop_home(p->options.loop), .resume = on_resume,
-                                  .context = p };
+                                  .context = p, .is_ours = true };
     buffer_init(&original, ORIGINAL_MAX);
     buffer_init(&names, NAMES_MAX);
     buffer_init(&out, REPORT_FIXED + 2 * ORIGINAL_MAX + f->unknown_count * RECIPIENT_BYTES);

@@ -13,7 +13,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { WAIT_S = 5, WHY_MAX = 400 };
+enum { WAIT_S = 5, WHY_MAX = 400, BATCH = 250 /* the kernel takes 253 */ };
 
 /* One file that is named, and what it is called in complaints. */
 struct named {
@@ -51,7 +51,7 @@ static bool open_one(struct secrets *s, const struct named *file, char *why, siz
 struct walk {
     const struct config *config;
     size_t done;
-    const struct config_file *hop;
+    const struct config_file *file;
 };
 
 static bool next_file(struct walk *at, struct named *out)
@@ -66,11 +66,11 @@ static bool next_file(struct walk *at, struct named *out)
                  is_key ? "key" : "cert");
         return true;
     }
-    at->hop = number == c->certificates_count * 2 ? c->files : at->hop->next;
-    if (at->hop == NULL)
+    at->file = number == c->certificates_count * 2 ? c->files : at->file->next;
+    if (at->file == NULL)
         return false;
-    out->path = at->hop->path;
-    snprintf(out->key, sizeof out->key, "deliver.%s", at->hop->key);
+    out->path = at->file->path;
+    snprintf(out->key, sizeof out->key, "%s", at->file->key);
     return true;
 }
 
@@ -95,11 +95,9 @@ bool secrets_open(const struct config *config, struct secrets *out, char *why, s
     struct secrets s = { .names = sum_names(config) };
     struct walk at = { .config = config };
     struct named file;
-    bool good = config->certificates_count <= SECRETS_CERTIFICATES_MAX &&
-                config->certificates_count * 2 + config->files_count <= SECRETS_MAX;
+    bool good = config->certificates_count <= SECRETS_CERTIFICATES_MAX;
     if (!good)
-        snprintf(why, size, "tls.certificates: at most %d, and at most %d files in all",
-                 SECRETS_CERTIFICATES_MAX, SECRETS_MAX);
+        snprintf(why, size, "tls.certificates: at most %d", SECRETS_CERTIFICATES_MAX);
     while (good && next_file(&at, &file))
         good = open_one(&s, &file, why, size);
     if (good)
@@ -119,46 +117,64 @@ void secrets_close(struct secrets *s)
 /* Room for the descriptors beside a packet. */
 union attachment {
     struct cmsghdr header;
-    char bytes[CMSG_SPACE(sizeof(int) * SECRETS_MAX)];
+    char bytes[CMSG_SPACE(sizeof(int) * BATCH)];
 };
 
-/* A packet is never empty: a reason, or "+" and the checksum of the names. */
-void secrets_send(int socket, const struct secrets *s, const char *why)
+static bool send_packet(int socket, const char *words, const int *fds, size_t count)
 {
     union attachment room;
     memset(&room, 0, sizeof room);
-    bool good = s != NULL;
-    char names[16];
-    snprintf(names, sizeof names, "+%08x", good ? s->names : 0);
-    struct iovec text = { .iov_base = good ? names : (char *)(uintptr_t)why };
-    text.iov_len = strlen(text.iov_base);
+    struct iovec text = { .iov_base = (char *)(uintptr_t)words, .iov_len = strlen(words) };
     struct msghdr message = { .msg_iov = &text, .msg_iovlen = 1 };
-    if (good && s->count > 0) {
+    if (count > 0) {
         message.msg_control = &room;
-        message.msg_controllen = CMSG_SPACE(sizeof(int) * s->count);
+        message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
         struct cmsghdr *c = CMSG_FIRSTHDR(&message);
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int) * s->count);
-        memcpy(CMSG_DATA(c), s->fds, sizeof(int) * s->count);
+        c->cmsg_len = CMSG_LEN(sizeof(int) * count);
+        memcpy(CMSG_DATA(c), fds, sizeof(int) * count);
     }
-    ssize_t ignored = sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    (void)ignored; /* the engine has gone, or will say that it waited in vain */
+    return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
 }
 
+/* A packet is never empty: a reason; "-" where more follow; "+" and the checksum of the
+ * names. Where one cannot be sent, the engine has gone, or says that it waited in vain. */
+void secrets_send(int socket, const struct secrets *s, const char *why)
+{
+    char names[16];
+    size_t at = 0;
+    bool good = true;
+    if (s == NULL) {
+        (void)send_packet(socket, why, NULL, 0);
+        return;
+    }
+    snprintf(names, sizeof names, "+%08x", s->names);
+    for (; good && s->count - at > BATCH; at += BATCH)
+        good = send_packet(socket, "-", s->fds + at, BATCH);
+    if (good)
+        (void)send_packet(socket, names, s->fds + at, s->count - at);
+}
+
+/* Behind those that are there. */
 static void take_descriptors(struct msghdr *message, struct secrets *out)
 {
-    struct secrets s = { .count = 0 };
     for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
             continue;
-        s.count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        memcpy(s.fds, CMSG_DATA(c), s.count * sizeof(int));
+        size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        int fds[BATCH];
+        memcpy(fds, CMSG_DATA(c), count * sizeof(int));
+        for (size_t i = 0; i < count; i++) {
+            if (out->count < SECRETS_MAX)
+                out->fds[out->count++] = fds[i];
+            else
+                close(fds[i]);
+        }
     }
-    *out = s;
 }
 
-/* One packet; its length, or -1 and nothing open. */
+/* One packet; its length, or -1. */
 static ssize_t receive(int socket, int flags, char *text, struct secrets *out)
 {
     union attachment room;
@@ -169,9 +185,7 @@ static ssize_t receive(int socket, int flags, char *text, struct secrets *out)
     do
         got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | flags);
     while (got < 0 && errno == EINTR);
-    if (got < 0)
-        out->count = 0;
-    else
+    if (got >= 0)
         take_descriptors(&message, out);
     return got;
 }
@@ -179,7 +193,7 @@ static ssize_t receive(int socket, int flags, char *text, struct secrets *out)
 /* Answers that came too late, or to an engine that was killed. */
 static void forget_old_answers(int socket)
 {
-    struct secrets old;
+    struct secrets old = { .count = 0 };
     char text[WHY_MAX];
     while (receive(socket, MSG_DONTWAIT, text, &old) > 0)
         secrets_close(&old);
@@ -198,18 +212,22 @@ bool secrets_ask(int socket, struct secrets *out, char *why, size_t size)
 {
     char text[WHY_MAX];
     struct timeval wait = { .tv_sec = WAIT_S };
+    struct secrets s = { .count = 0 };
     ssize_t got = -1;
     forget_old_answers(socket);
     setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
     if (send(socket, SECRETS_WANTED, 1, MSG_NOSIGNAL) == 1)
-        got = receive(socket, 0, text, out);
-    if (got <= 0) {
-        snprintf(why, size, "the supervisor did not open the certificates");
-        return false;
-    }
-    if (got == 9 && text[0] == '+' && take_names(slice_make(text + 1, 8), out))
+        do
+            got = receive(socket, 0, text, &s);
+        while (got == 1 && text[0] == '-');
+    if (got == 9 && text[0] == '+' && take_names(slice_make(text + 1, 8), &s)) {
+        *out = s;
         return true;
-    snprintf(why, size, "%.*s", (int)got, text);
-    secrets_close(out);
+    }
+    secrets_close(&s);
+    if (got <= 0)
+        snprintf(why, size, "the supervisor did not open the files");
+    else
+        snprintf(why, size, "%.*s", (int)got, text);
     return false;
 }

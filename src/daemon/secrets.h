@@ -13,11 +13,11 @@
 
 enum {
     SECRETS_CERTIFICATES_MAX = 100,
-    SECRETS_MAX = 250, /* the kernel hands over 253 at once */
+    SECRETS_MAX = SECRETS_CERTIFICATES_MAX * 2 + CONFIG_FILES_MAX,
 };
 
 /* For each certificate of the configuration its file, then that of its key; then the
- * files that are named for next hops, in order. */
+ * files that are named for next hops and signatures, in order. */
 struct secrets {
     uint32_t names;    /* the paths' checksum: whether two mean the same files */
     size_t count;

@@ -80,7 +80,7 @@ static bool return_to_before(struct supervisor *s, int status)
 {
     if (!WIFEXITED(status) || WEXITSTATUS(status) != EX_CONFIG || s->before.count == 0)
         return false;
-    fprintf(stderr, "godwit: the certificates that were read before serve again\n");
+    fprintf(stderr, "godwit: the files that were read before serve again\n");
     secrets_close(&s->secrets);
     s->secrets = s->before;
     s->before.count = 0;

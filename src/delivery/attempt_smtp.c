@@ -395,7 +395,8 @@ static void work_run(struct work *work)
 {
     struct smtp_job *job = container_of(work, struct smtp_job, work);
     struct delivery *d = job->thread->delivery;
-    job->work_error = seven_bit_make(d->options.source, job->run->id, &job->seven_bit);
+    job->work_error = seven_bit_make(d->options.source, job->run->id,
+                                     job->route->downgrade_signed, &job->seven_bit);
 }
 
 /* Nothing was begun: the connection that was named is as it was. */

@@ -113,6 +113,9 @@ static void domains_belong_to_sites(void **state)
         { .match = SLICE_INIT("seven.test"), .way = DELIVERY_SMTP,
           .host = SLICE_INIT("127.0.0.1"), .port = 2526, .downgrade = true },
         { .match = SLICE_INIT("other.example"), .way = DELIVERY_MX, .downgrade = true },
+        { .match = SLICE_INIT("any.test"), .way = DELIVERY_SMTP,
+          .host = SLICE_INIT("127.0.0.1"), .port = 2526, .downgrade = true,
+          .downgrade_signed = true },
     };
     static const struct {
         const char *domain;
@@ -127,6 +130,7 @@ static void domains_belong_to_sites(void **state)
         { "one.example", "mx:a.mx.example,b.mx.example" },
         { "other.example", "mx;downgrade:a.mx.example,b.mx.example" },
         { "seven.test", "smtp;downgrade:[127.0.0.1]:2526" },
+        { "any.test", "smtp;downgrade=always:[127.0.0.1]:2526" },
         { "implicit.example", "mx:implicit.example" },
         { "b\xc3\xbc" "cher.example", "mx:xn--bcher-kva.example" },
         { "[192.0.2.9]", "mx:[192.0.2.9]" },

@@ -44,6 +44,7 @@ struct delivery_route {
     uint16_t port;
     bool downgrade;          /* MX, SMTP, LMTP: 8-bit content is converted for a hop that
                                 does not offer 8BITMIME; else it fails */
+    bool downgrade_signed;   /* ... also what is signed, whose signature that breaks */
     struct delivery_security security; /* MX, SMTP, LMTP */
     struct delivery_auth auth;         /* likewise */
     struct slice path;       /* Maildir: absolute, may hold {user} and {domain}; what

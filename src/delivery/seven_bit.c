@@ -110,7 +110,7 @@ static enum err run_pass(struct seven_bit *s, struct downgrade *pass, uint64_t *
 }
 
 enum err seven_bit_make(struct message_source *source, struct mail_id id,
-                        struct seven_bit **out)
+                        bool takes_signed, struct seven_bit **out)
 {
     struct message_view *view = NULL;
     struct seven_bit *s = NULL;
@@ -127,6 +127,8 @@ enum err seven_bit_make(struct message_source *source, struct mail_id id,
         s->content.read = read_made;
         buffer_init(&s->made, MADE_MAX);
         error = run_pass(s, downgrade_scan_new(&s->plan), &s->content.size);
+        if (error == ERR_OK && s->plan.is_signed && !takes_signed)
+            error = ERR_INVALID;
         if (error == ERR_OK)
             error = run_pass(s, downgrade_convert_new(&s->plan), &s->content.size);
         s->view = NULL;

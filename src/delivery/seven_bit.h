@@ -9,10 +9,11 @@
 struct seven_bit;
 
 /* Reads the message twice, to find what is to be converted and how large it becomes:
- * for a worker. ERR_OK with *out NULL: there are no 8-bit octets, or it cannot be done.
- * Else ERR_MEMORY, or what the source said. */
+ * for a worker. ERR_OK with *out NULL: there are no 8-bit octets, it cannot be done, or
+ * the message is signed, which is converted only where that is said (RFC 6376 5.3: no
+ * signature outlives it). Else ERR_MEMORY, or what the source said. */
 enum err seven_bit_make(struct message_source *source, struct mail_id id,
-                        struct seven_bit **out);
+                        bool takes_signed, struct seven_bit **out);
 
 /* NULL inside is allowed. */
 void seven_bit_free(struct seven_bit **made);

@@ -59,7 +59,8 @@ static void append_kind(struct buffer *text, const struct delivery_route *r)
     bool has_more = s->files != 0 || s->name.len > 0 || r->auth.secret.len > 0;
     buffer_append_string(text, kinds[r->way]);
     if (r->downgrade)
-        buffer_append(text, SLICE(";downgrade"));
+        buffer_append_string(text, r->downgrade_signed ? ";downgrade=always"
+                                                       : ";downgrade");
     if (s->is_implicit)
         buffer_append(text, SLICE(";implicit"));
     if (s->level != TRANSPORT_UNSAID && s->level != TRANSPORT_OPPORTUNISTIC)

@@ -31,6 +31,8 @@ struct intake_begin {
     void *context;
     uint64_t size_hint;             /* SIZE= of the client, 0 when not said; never
                                        allocated by */
+    bool is_ours;                   /* from who has logged in, from a trusted client, or
+                                       of our own making: may bear our signature */
     bool is_report;                 /* of what became of another message: may use what
                                        is kept for a full disk; said again by the
                                        envelope */
@@ -39,7 +41,8 @@ struct intake_begin {
 /* What a commit says besides the content. Borrowed until commit returns. */
 struct intake_commit {
     struct slice prefix;             /* header fields to stand before the content:
-                                        whole lines with CRLF, at most 64 KiB */
+                                        whole lines with CRLF, at most 64 KiB; trace
+                                        fields alone, for a signature covers none */
     const struct envelope *envelope; /* at least one recipient */
     int64_t received_wall_ms;
     int64_t not_before_wall_ms;      /* 0: at once */

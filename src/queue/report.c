@@ -259,7 +259,7 @@ static bool commit_report(struct pending *p, struct message_view *view,
     struct queue *q = p->queue;
     struct intake_begin begin = {
         .home = loop_home(q->loop), .resume = on_resume, .context = p,
-        .is_report = true,
+        .is_ours = true, .is_report = true,
     };
     struct intake_writer *writer;
     enum err error = intake_begin(q->store->intake, &begin, &writer);

@@ -42,6 +42,7 @@ bool session_begin_intake(struct session *s)
         .resume = on_resume,
         .context = s,
         .size_hint = smtp_server_question(s->engine)->declared_size,
+        .is_ours = s->trusted || buffer_len(&s->account) > 0,
     };
     enum err error = intake_begin(s->host->options.intake, &begin, &s->writer);
     if (error == ERR_OK) {
@@ -152,19 +153,32 @@ void session_receive(struct session *s, struct slice piece)
     session_ask_gates(s, GATE_HEADER, slice_make(NULL, 0));
 }
 
+/* A Received field without "from": what came through the network is told by nobody else. */
+static bool is_hidden(const struct session *s)
+{
+    struct slice account = buffer_slice(&s->account);
+    size_t at = slice_find_last(account, '@');
+    if (at == SLICE_NOT_FOUND)
+        return false;
+    const struct config_domain *domain = config_domain(session_config(s),
+                                                       slice_from(account, at + 1));
+    return domain != NULL && domain->hide_client;
+}
+
 static void append_received(struct session *s, const struct envelope *e, struct buffer *out)
 {
     struct buffer *text = &s->host->text;
     char id[MAIL_ID_CHARACTERS + 1];
     struct tls_facts tls = { 0 };
     bool secured = smtp_server_is_secured(s->engine);
+    bool hidden = is_hidden(s);
     if (secured && s->stream != NULL)
         tls_describe(stream_tls(s->stream), &tls);
     buffer_clear(text);
     net_host_append(text, &s->client);
     struct received received = {
-        .helo = smtp_server_helo(s->engine),
-        .client_address = buffer_slice(text),
+        .helo = hidden ? slice_make(NULL, 0) : smtp_server_helo(s->engine),
+        .client_address = hidden ? slice_make(NULL, 0) : buffer_slice(text),
         .by = session_config(s)->hostname,
         .protocol = { .esmtp = smtp_server_is_esmtp(s->engine), .utf8 = e->smtputf8,
                       .tls = secured,

@@ -8,7 +8,7 @@ machine, ratios taken side by side do not. The generator is Postfix's smtp-sourc
 receiver that discards its smtp-sink; both, and Postfix itself, are unpacked under
 build/peers. CPU is user + system of all processes of a server, children included.
 
-Rows: accept relay large latency idle threads handshakes login. Relay is measured twice: with clients that
+Rows: accept relay large signing latency idle threads handshakes login. Relay is measured twice: with clients that
 send many messages over a connection, and with a connection a message, where the kernel's
 work for connections outweighs everybody's own.
 """
@@ -143,12 +143,12 @@ def row_accept():
         ("CPU, at most 1.2 x", f"{cpu:.2f} x", verdict(cpu <= 1.2))])
 
 
-def relay_once(kind, folder, count, size=4096, flags=()):
+def relay_once(kind, folder, count, size=4096, flags=(), config=None):
     sink = DiscardSink(quit_after=count)
     try:
         if kind == "godwit":
             server = godwit.Godwit(os.path.join(folder, "data"), "--next-hop",
-                                   f"127.0.0.1:{sink.port}")
+                                   f"127.0.0.1:{sink.port}", config=config)
         else:
             server = peers.postfix(os.path.join(folder, "postfix"),
                                    f"relayhost = [127.0.0.1]:{sink.port}\n"
@@ -199,6 +199,54 @@ def row_large():
         ("", "msg/s", "us CPU/msg"),
         ("godwit", f"{1 / median(t[0] for t in values):.0f}", f"{cpu:.0f}"),
         ("CPU, at most 500 us", f"{cpu:.0f} us", verdict(cpu <= 500))])
+
+
+def bare_rates():
+    """{(what, key): (ours, bare)} in microseconds of CPU, without any server."""
+    program = os.path.join(os.path.dirname(PROGRAM), "dkim-bench")
+    lines = subprocess.run([program], check=True, capture_output=True, text=True).stdout
+    return {(what, key): (int(ours) / 1000, int(bare) / 1000)
+            for what, key, ours, bare in (line.split() for line in lines.splitlines())}
+
+
+def signing_config(folder, algorithm):
+    """smtp-source says From: <a@client.test>, and is trusted."""
+    if algorithm is None:
+        return None
+    path = os.path.join(folder, "key.pem")
+    subprocess.run([PROGRAM, "dkim", "keygen", path, "--algorithm", algorithm], check=True,
+                   capture_output=True)
+    return ("domains: { client.test: { relay: true, dkim: [{ selector: s, key: '%s' }] } }\n"
+            % path)
+
+
+def row_signing():
+    """What a signature costs beside the relay's own work, and beside what the crypto library
+    alone takes for it."""
+    rates = bare_rates()
+    rows = [("", "us ours", "us bare")]
+    for (what, key), (ours, bare) in rates.items():
+        rows.append((f"{what} {key}", f"{ours:.1f}", f"{bare:.1f}"))
+        rows.append((f"{what} {key}, at most 1.3 x the bare rate", f"{ours / bare:.2f} x",
+                     verdict(ours <= 1.3 * bare)))
+    table("DKIM of a 4 KiB message, without a server", rows)
+    cpu = {None: [], "rsa": [], "ed25519": []}
+    for _ in range(ROUNDS):
+        for algorithm, values in cpu.items():
+            with tempfile.TemporaryDirectory(dir=godwit.TOP + "/build") as folder:
+                values.append(relay_once("godwit", folder, 5000, flags=["-d"],
+                                         config=signing_config(folder, algorithm)))
+    without = median(t[1] for t in cpu[None])
+    rows = [("", "msg/s", "us CPU/msg"),
+            ("unsigned", f"{1 / median(t[0] for t in cpu[None]):.0f}", f"{1e6 * without:.0f}")]
+    for algorithm in ("rsa", "ed25519"):
+        each = median(t[1] for t in cpu[algorithm])
+        bare = rates["sign", algorithm][1]
+        rows.append((f"signed, {algorithm}", f"{1 / median(t[0] for t in cpu[algorithm]):.0f}",
+                     f"{1e6 * each:.0f}"))
+        rows.append(("  what is more, beside the bare rate", f"{1e6 * (each - without):.0f} us",
+                     f"{1e6 * (each - without) / bare:.2f} x"))
+    table("relay with signing and without: 4 KiB, 20 sessions", rows)
 
 
 def percentile(values, share):
@@ -335,7 +383,7 @@ def row_threads():
         ("at most 1.1 x", f"{ratio:.2f} x", verdict(ratio <= 1.1))])
 
 
-ROWS = {"accept": row_accept, "relay": row_relay, "large": row_large,
+ROWS = {"accept": row_accept, "relay": row_relay, "large": row_large, "signing": row_signing,
         "latency": row_latency, "idle": row_idle, "threads": row_threads,
         "handshakes": lambda: secure.row_handshakes(table),
         "login": lambda: secure.row_login(table)}

@@ -2,10 +2,14 @@
 others read in them."""
 import csv
 import glob
+import gzip
+import io
 import json
 import os
 import re
+import resource
 import subprocess
+import zipfile
 
 import pytest
 
@@ -14,6 +18,8 @@ from godwit import PROGRAM, TOP, VECTORS
 SISIMAI = os.path.join(VECTORS, "bounce", "sisimai")
 KUMOMTA = os.path.join(VECTORS, "bounce", "kumomta", "rfc3464")
 ARF = os.path.join(VECTORS, "reports", "arf")
+DMARC_REPORTS = os.path.join(VECTORS, "reports", "dmarc")
+TLS_REPORTS = os.path.join(VECTORS, "reports", "tlsrpt")
 ISEMAIL = os.path.join(VECTORS, "address", "isemail-tests-3.05.xml")
 HARD = {"userunknown", "hostunknown", "hasmoved", "notaccept"}
 
@@ -247,3 +253,105 @@ def test_hostile_structures_are_opaque():
         answer = batch(["parse", "message"], [{"message": message}])[0]
         assert answer["opaque"] == why
         assert "parts" not in answer["body"] and answer["body"]["size"] == len(message)
+
+
+def differences(wanted, got, at=""):
+    """What is wanted and not there; what is there beyond it is not looked at."""
+    if isinstance(wanted, dict) and isinstance(got, dict):
+        return [d for key in wanted
+                for d in differences(wanted[key], got.get(key, "nothing"), f"{at}/{key}")]
+    if isinstance(wanted, list) and isinstance(got, list) and len(wanted) == len(got):
+        return [d for i, w in enumerate(wanted) for d in differences(w, got[i], f"{at}/{i}")]
+    if isinstance(wanted, float) and abs(wanted - got) < 1e-6:
+        return []
+    return [] if wanted == got else [f"{at}: {got!r} in place of {wanted!r}"]
+
+
+def report_samples(folder):
+    return sorted(path for path in glob.glob(os.path.join(folder, "*"))
+                  if path.endswith((".eml", ".xml")))
+
+
+@needs(DMARC_REPORTS)
+@pytest.mark.parametrize("word, folder, count", [("dmarc-report", DMARC_REPORTS, 10),
+                                                 ("tls-report", TLS_REPORTS, 2)])
+def test_reports_are_read_field_by_field(word, folder, count):
+    samples = report_samples(folder)
+    answers = batch(["parse", word], [{"id": path, "file": path} for path in samples])
+    assert len(answers) == count
+    for path, answer in zip(samples, answers):
+        with open(path[:-3] + "json") as f:
+            assert differences(json.load(f), answer) == [], path
+
+
+@needs(TLS_REPORTS)
+def test_a_tls_report_without_a_mail_around_it():
+    for path in sorted(glob.glob(os.path.join(TLS_REPORTS, "*.json"))):
+        with open(path) as f:
+            assert differences(json.load(f), parse_one("tls-report", path)) == [], path
+
+
+def parse_one(word, path):
+    done = subprocess.run([PROGRAM, "parse", word, path], capture_output=True, timeout=60)
+    assert done.returncode in (0, 65), done.stderr
+    return json.loads(done.stdout)
+
+
+def zipped(*members):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
+        for name, content in members:
+            z.writestr(name, content)
+    return out.getvalue()
+
+
+XML = b"<feedback><record><row><count>7</count></row></record></feedback>"
+LARGE = b" " * (64 << 20)
+
+
+def lying_zip():
+    """Its directory and its header tell of ten octets."""
+    packed = zipped(("a.xml", XML + LARGE))
+    size = (len(XML) + len(LARGE)).to_bytes(4, "little")
+    assert packed.count(size) == 2
+    return packed.replace(size, (10).to_bytes(4, "little"))
+
+
+PACKED = {
+    "gzip": (gzip.compress(XML), 7),
+    "gzip of two": (gzip.compress(XML[:30]) + gzip.compress(XML[30:]), 7),
+    "zip": (zipped(("readme.txt", b"no"), ("A.XML", XML)), 7),
+    "zip in gzip": (gzip.compress(zipped(("a.xml", XML))), "broken XML"),
+    "gzip in gzip": (gzip.compress(gzip.compress(XML)), "broken XML"),
+    "zip in zip": (zipped(("a.zip", zipped(("a.xml", XML)))), "an archive without such a file"),
+    "many members": (zipped(*[(str(i), b"") for i in range(17)], ("a.xml", XML)),
+                     "an archive of more than 16 files"),
+    "gzip bomb": (gzip.compress(XML + LARGE), "unpacks to more than 200 times its size"),
+    "zip bomb": (zipped(("a.xml", XML + LARGE)), "unpacks to more than 200 times its size"),
+    "large": (gzip.compress(os.urandom(26 << 20), 1), "more than 25 MiB when unpacked"),
+    "cut gzip": (gzip.compress(XML)[:-12], "a broken archive"),
+    "lying zip": (lying_zip(), "unpacks to more than 200 times its size"),
+}
+
+
+@pytest.mark.parametrize("kind", PACKED)
+def test_archives_are_unpacked_within_limits(tmp_path, kind):
+    packed, wanted = PACKED[kind]
+    path = tmp_path / "report"
+    path.write_bytes(packed)
+    answer = parse_one("dmarc-report", str(path))
+    if wanted == 7:
+        assert answer["record"][0]["row"]["count"] == 7
+    else:
+        assert answer["error"] == wanted
+
+
+def test_a_deep_or_wide_report_takes_no_memory_to_speak_of(tmp_path):
+    path = tmp_path / "report.xml"
+    path.write_bytes(b"<feedback>" + b"<record/>" * 2500000 + b"</feedback>")
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+    done = subprocess.run([PROGRAM, "parse", "dmarc-report", str(path)], capture_output=True,
+                          timeout=60, preexec_fn=limit)
+    assert json.loads(done.stdout) == {"error": "too many records"}

@@ -105,3 +105,31 @@ def test_the_rule_of_one_domain_is_not_that_of_another_at_the_same_hop(data):
         assert set(got) == {"b@old.test", "a@client.test"}
         assert b"a@new.test" in got["a@client.test"].content
         assert b"5.6.3" in got["a@client.test"].content
+
+
+SIGNED = [b"DKIM-Signature: v=1; a=rsa-sha256; d=client.test; s=s; h=from; bh=eA==; b=eA==\r\n",
+          b"ARC-Message-Signature: i=1; a=rsa-sha256; d=x.test; s=s; h=from; bh=eA==; b=eA==\r\n"]
+
+
+@pytest.mark.parametrize("signature", SIGNED)
+def test_what_is_signed_is_not_converted(data, sink, signature):
+    """Its signature would not outlive that (RFC 6376 5.3); plain mail passes all the same."""
+    routes = ('routes: [{ to: "@far.test", deliver: { smtp: "%s", downgrade: quoted-printable } },\n'
+              '         { deliver: { smtp: "%s" } }]\n')
+    with old_hop() as old, godwit.Godwit(data, config=routes % (old.address, sink.address)) as g:
+        with Client(g.port) as c:
+            assert c.message(signature + MULTIPART)[0] == 250
+            report = sink.wait(1)[0]
+            assert report.sender == "" and b"5.6.3" in report.content
+            assert old.messages == []
+            plain = signature + b"Subject: x\r\n\r\nplain\r\n"
+            assert c.message(plain)[0] == 250
+        assert godwit.without_trace(old.wait(1)[0].content) == plain
+
+
+@pytest.mark.parametrize("signature", SIGNED)
+def test_or_it_is_where_that_is_said(data, signature):
+    with old_hop() as sink, server(data, sink, "always") as g:
+        with Client(g.port) as c:
+            assert c.message(signature + MULTIPART)[0] == 250
+        assert bodies(sink.wait(1)[0].content) == bodies(MULTIPART)

@@ -199,6 +199,13 @@ void dkim_signer_body(struct dkim_signer *signer, struct slice piece)
     signature_body_push(&signer->body, piece);
 }
 
+void dkim_signer_at(struct dkim_signer *signer, int64_t signed_at_s)
+{
+    must(!signer->is_finished);
+    for (size_t i = 0; i < signer->count; i++)
+        signer->signings[i].plan.signed_at_s = signed_at_s;
+}
+
 enum err dkim_signer_finish(struct dkim_signer *signer, struct buffer *out)
 {
     must(!signer->is_finished);

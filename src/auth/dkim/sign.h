@@ -58,6 +58,9 @@ void dkim_signer_free(struct dkim_signer **signer);
 
 void dkim_signer_body(struct dkim_signer *signer, struct slice piece);
 
+/* All are signed at this time (t=), whatever was said before. Before the end. */
+void dkim_signer_at(struct dkim_signer *signer, int64_t signed_at_s);
+
 /* Appends the fields, the first signing's first. Once. ERR_MEMORY. */
 enum err dkim_signer_finish(struct dkim_signer *signer, struct buffer *out);
 

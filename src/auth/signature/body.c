@@ -43,14 +43,35 @@ static void take(struct signature_body *body, enum canonical_kind form, struct s
     body->totals[form] += octets.len;
 }
 
+static void take_gathered(struct signature_body *body, enum canonical_kind form)
+{
+    struct signature_gathered *g = &body->gathered[form];
+    take(body, form, slice_make(g->octets, g->len));
+    g->len = 0;
+}
+
+static void gather(struct signature_body *body, enum canonical_kind form,
+                   struct slice octets)
+{
+    struct signature_gathered *g = &body->gathered[form];
+    if (octets.len > sizeof g->octets - g->len)
+        take_gathered(body, form);
+    if (octets.len > sizeof g->octets) {
+        take(body, form, octets);
+        return;
+    }
+    memcpy(g->octets + g->len, octets.data, octets.len);
+    g->len += octets.len;
+}
+
 static void take_simple(void *context, struct slice octets)
 {
-    take(context, CANONICAL_SIMPLE, octets);
+    gather(context, CANONICAL_SIMPLE, octets);
 }
 
 static void take_relaxed(void *context, struct slice octets)
 {
-    take(context, CANONICAL_RELAXED, octets);
+    gather(context, CANONICAL_RELAXED, octets);
 }
 
 static bool is_wanted(const struct signature_body *body, enum canonical_kind form)
@@ -85,6 +106,7 @@ enum err signature_body_finish(struct signature_body *body)
         struct canonical_sink sink = { .take = streams[i].take, .context = body };
         if (is_wanted(body, streams[i].form))
             canonical_body_finish(&body->forms[streams[i].form], &sink);
+        take_gathered(body, streams[i].form);
     }
     for (size_t i = 0; i < body->count && error == ERR_OK; i++)
         error = digest_finish(body->hashes[i].digest, body->hashes[i].hash);

@@ -7,7 +7,7 @@
 #include "crypto/digest.h"
 #include "wire/message/canonical.h"
 
-enum { SIGNATURE_BODY_HASHES_MAX = 10 };
+enum { SIGNATURE_BODY_HASHES_MAX = 10, SIGNATURE_GATHERED_MAX = 1024 };
 
 struct signature_body_hash {
     enum canonical_kind form;
@@ -16,11 +16,18 @@ struct signature_body_hash {
     uint8_t hash[DIGEST_BYTES];
 };
 
+/* Small pieces, which would cost more than the hash, until they are some more. */
+struct signature_gathered {
+    size_t len;
+    char octets[SIGNATURE_GATHERED_MAX];
+};
+
 /* Make it with { .count = 0 }. */
 struct signature_body {
     struct signature_body_hash hashes[SIGNATURE_BODY_HASHES_MAX];
     size_t count;
     struct canonical_body forms[2]; /* by enum canonical_kind */
+    struct signature_gathered gathered[2]; /* likewise */
     uint64_t totals[2];  /* octets of the canonical body that went by */
 };
 

@@ -75,14 +75,27 @@ static void release(struct canonical_body *body, const struct canonical_sink *si
     body->any = true;
 }
 
-/* The length of the run at the front that goes through as it is. */
+static bool is_word(char octet)
+{
+    return octet != '\r' && !ascii_is_blank(octet);
+}
+
+/* The length of the run at the front that goes through as it is: relaxed, words with a
+ * single space between, so that most lines are one. */
 static size_t plain_run(enum canonical_kind kind, struct slice piece)
 {
     if (kind == CANONICAL_SIMPLE)
         return slice_part(piece, 0, slice_find(piece, '\r')).len;
     size_t i = 0;
-    while (i < piece.len && piece.data[i] != '\r' && !ascii_is_blank(piece.data[i]))
-        i++;
+    while (i < piece.len) {
+        if (is_word(piece.data[i]))
+            i++;
+        else if (i > 0 && piece.data[i] == ' ' && i + 1 < piece.len &&
+                 is_word(piece.data[i + 1]))
+            i += 2;
+        else
+            break;
+    }
     return i;
 }
 

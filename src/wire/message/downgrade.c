@@ -27,6 +27,7 @@ enum field {
     FIELD_TYPE,
     FIELD_ENCODING,
     FIELD_VERSION,
+    FIELD_SIGNATURE,
 };
 
 struct entity {
@@ -140,6 +141,7 @@ static void field_end(struct downgrade *d)
     case FIELD_VERSION:
         e->has_version = true;
         break;
+    case FIELD_SIGNATURE:
     case FIELD_OTHER:
         break;
     }
@@ -156,6 +158,9 @@ static enum field field_of(struct slice line)
         return FIELD_TYPE;
     if (slice_equal_nocase(name, SLICE("Content-Transfer-Encoding")))
         return FIELD_ENCODING;
+    if (slice_equal_nocase(name, SLICE("DKIM-Signature")) ||
+        slice_equal_nocase(name, SLICE("ARC-Message-Signature")))
+        return FIELD_SIGNATURE;
     return slice_equal_nocase(name, SLICE("MIME-Version")) ? FIELD_VERSION : FIELD_OTHER;
 }
 
@@ -243,6 +248,8 @@ static void header_piece(struct downgrade *d, struct slice text, bool first, boo
     if (first && (text.len == 0 || !ascii_is_blank(text.data[0]))) {
         field_end(d);
         d->field = field_of(text);
+        if (d->found != NULL && d->field == FIELD_SIGNATURE && d->entity.is_top)
+            d->found->is_signed = true;
     }
     if (d->field == FIELD_TYPE || d->field == FIELD_ENCODING) {
         keep_field(d, text);

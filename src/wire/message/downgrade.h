@@ -29,6 +29,7 @@ enum {
 /* What the first pass found. Begins as all zero. */
 struct downgrade_plan {
     bool any;
+    bool is_signed; /* by DKIM or ARC (RFC 6376 5.3): a coding would break that */
     uint8_t needs[DOWNGRADE_ENTITIES_MAX / 8]; /* a bit for each, in their order */
 };
 

@@ -289,9 +289,32 @@ static void bodies_come_back(void **state)
     buffer_free(&back);
 }
 
+static void signatures_of_the_message_are_seen(void **state)
+{
+    (void)state;
+    static const struct { const char *message; bool is_signed; } cases[] = {
+        { "Subject: x\r\ndkim-signature: v=1\r\n\r\n\xe4\r\n", true },
+        { "ARC-Message-Signature : i=1\r\n\r\n\xe4\r\n", true },
+        { "DKIM-Signature: v=1", true },
+        { "X-DKIM-Signature: v=1\r\n\r\n\xe4\r\n", false },
+        { "Subject: x\r\n DKIM-Signature: v=1\r\n\r\n\xe4\r\n", false },
+        { "Subject: x\r\n\r\nDKIM-Signature: v=1\r\n\xe4\r\n", false },
+        { "MIME-Version: 1.0\r\nContent-Type: message/rfc822\r\n\r\n"
+          "DKIM-Signature: v=1\r\n\r\n\xe4\r\n", false },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (size_t step = 1; step < 300; step += 100) {
+            struct downgrade_plan plan = { .any = false };
+            assert_true(pass(downgrade_scan_new(&plan), slice_from_string(cases[i].message),
+                             step, NULL));
+            assert_int_equal(plan.is_signed, cases[i].is_signed);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(signatures_of_the_message_are_seen),
         cmocka_unit_test(messages_become_7bit),
         cmocka_unit_test(limits_hold),
         cmocka_unit_test(bodies_come_back),

@@ -103,6 +103,20 @@ def test_logs_in_and_hands_over(sink, data, users, tmp_path, client, mechanism, 
         assert login["account"] == USER and login["mechanism"].removesuffix("-PLUS") == mechanism
 
 
+def test_where_it_came_from_may_be_hidden(sink, data, users, tmp_path):
+    path = str(tmp_path / "mail")
+    with open(path, "wb") as f:
+        f.write(CONTENT.replace(b"\r\n", b"\n"))
+    config = CONFIG.replace("deliver: discard", "hide_client: true, deliver: discard")
+    with godwit.Godwit(data, "--next-hop", sink.address, listen=(),
+                       config=config.format(users=users)) as g:
+        subprocess.run(smtplib(g.ports[2], "implicit", "PLAIN", path), check=True, timeout=60,
+                       capture_output=True)
+        trace = sink.wait(1)[0].content.split(b"From: Anna")[0]
+        assert b"Received: by " in trace and b" with ESMTPSA" in trace
+        assert b"client.test" not in trace and b"127.0.0.1" not in trace
+
+
 DOVECOT = """
 listen: [{{ address: "127.0.0.1:0", role: submission, auth_in_clear: true }}]
 relay_clients: []
