@@ -28,7 +28,8 @@ struct dovecot_request {
     struct slice password;
     const struct net_address *client;  /* or NULL */
     bool is_secured;
-    /* Once, never from inside dovecot_ask(); `user` is who it is, when granted. */
+    /* Once, never from inside dovecot_ask(); `user` is who it is, when granted; refused,
+     * whom the name was taken for, or empty. */
     void (*done)(void *context, enum dovecot_verdict verdict, struct slice user);
     void *context;
 };

@@ -171,6 +171,11 @@ struct slice sasl_challenge(const struct sasl_exchange *x)
     return buffer_slice(&x->challenge);
 }
 
+bool sasl_is_proven(const struct sasl_exchange *x)
+{
+    return x->is_right;
+}
+
 struct slice sasl_account(const struct sasl_exchange *x)
 {
     return buffer_slice(&x->account);
@@ -221,10 +226,14 @@ static void on_dovecot(void *context, enum dovecot_verdict verdict, struct slice
 {
     struct sasl_exchange *x = context;
     enum sasl_result result = SASL_FAULT;
+    /* A refusal is of the one that Dovecot takes the name for, too: that is who is
+     * counted, however the name was written. */
+    bool is_named = user.len > 0 &&
+                    login_find(x->config, user, &x->account, &x->user) == ERR_OK &&
+                    buffer_len(&x->account) > 0;
     if (verdict == DOVECOT_REFUSED)
         result = SASL_REFUSED;
-    else if (verdict == DOVECOT_GRANTED &&
-             login_find(x->config, user, &x->account, &x->user) == ERR_OK)
+    else if (verdict == DOVECOT_GRANTED && is_named)
         result = SASL_GRANTED;
     dovecot_cancel(&x->dovecot);
     x->peer.answered(x->peer.context, result);

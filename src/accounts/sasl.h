@@ -62,6 +62,10 @@ enum sasl_result sasl_step(struct sasl_exchange *exchange, const struct slice *m
 /* Until the next step. */
 struct slice sasl_challenge(const struct sasl_exchange *exchange);
 
+/* The client was right, and the challenge tells it so: SCRAM's last, the server's proof.
+ * Whoever lets verdicts wait lets this one wait as well. */
+bool sasl_is_proven(const struct sasl_exchange *exchange);
+
 /* The account; where it was not proven, what was said, for logs; perhaps empty. */
 struct slice sasl_account(const struct sasl_exchange *exchange);
 

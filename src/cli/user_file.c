@@ -66,6 +66,12 @@ static int path_by_config(const struct cli_call *call, struct slice domain, char
     return *out == NULL ? EX_CONFIG : 0;
 }
 
+/* A line would say something else of such a name. */
+static bool can_be_written(struct slice name)
+{
+    return slice_find(name, ':') == SLICE_NOT_FOUND && name.data[0] != '#';
+}
+
 /* As the file writes it: quoted where that is needed. */
 static int take_name(struct slice address, struct user_file *f, struct slice *out_domain)
 {
@@ -80,7 +86,11 @@ static int take_name(struct slice address, struct user_file *f, struct slice *ou
                 smtp_address_parse(buffer_slice(&whole), SMTP_UTF8_ALLOWED, &parsed) ==
                     SMTP_PATH_OK;
     if (good) {
-        buffer_append(&f->name, parsed.local);
+        smtp_local_canonical(parsed.local, &f->name);
+        good = can_be_written(buffer_slice(&f->name));
+        if (!good)
+            cli_complain("'%.*s': a users file has no names with a ':', nor with a '#' at the "
+                         "beginning", (int)address.len, address.data);
         *out_domain = is_local ? slice_make(NULL, 0)
                                : slice_part(address, address.len - parsed.domain.len,
                                             parsed.domain.len);
@@ -108,8 +118,19 @@ static bool is_current(const char *path, int fd)
            ours.st_dev == named.st_dev;
 }
 
+/* Where a link leads it is that file which is replaced, and not the link. */
+static void follow(struct user_file *f)
+{
+    char *real = realpath(f->path, NULL);
+    if (real == NULL)
+        return;
+    free(f->path);
+    f->path = real;
+}
+
 static int open_locked(struct user_file *f)
 {
+    follow(f);
     do {
         if (f->fd >= 0)
             close(f->fd);
@@ -188,13 +209,21 @@ struct slice user_line_name(struct slice line)
     return slice_trim(line);
 }
 
+static bool is_named(struct slice line, struct slice name)
+{
+    char bytes[1024];
+    struct buffer said = { .memory = bytes, .capacity = sizeof bytes, .max = sizeof bytes };
+    smtp_local_canonical(user_line_name(line), &said);
+    return !said.overflow && slice_equal_nocase(buffer_slice(&said), name);
+}
+
 bool user_file_find(const struct user_file *f, struct slice *out_line)
 {
     struct slice all = buffer_slice(&f->text);
     struct slice rest = all;
     struct slice line;
     while (slice_split(&rest, '\n', &line)) {
-        if (!slice_equal_nocase(user_line_name(line), buffer_slice(&f->name)))
+        if (!is_named(line, buffer_slice(&f->name)))
             continue;
         size_t at = (size_t)(line.data - all.data);
         *out_line = slice_part(all, at, line.len + 1);
@@ -251,6 +280,14 @@ static bool sync_folder_of(const char *path)
     return good;
 }
 
+/* Nobody could lock what was not there: who made it meanwhile was first. */
+static bool put_in_place(const struct user_file *f, const char *path)
+{
+    if (f->fd >= 0)
+        return rename(path, f->path) == 0;
+    return link(path, f->path) == 0 && unlink(path) == 0;
+}
+
 int user_file_write(struct user_file *f, struct slice line, struct slice made)
 {
     char *path = NULL;
@@ -261,7 +298,7 @@ int user_file_write(struct user_file *f, struct slice line, struct slice made)
     if (fd < 0)
         code = complain_of(path, "cannot be made");
     else if (!dress(f, fd) || !write_parts(f, fd, line, made) || fsync(fd) != 0 ||
-             rename(path, f->path) != 0 || !sync_folder_of(f->path)) {
+             !put_in_place(f, path) || !sync_folder_of(f->path)) {
         code = complain_of(f->path, "cannot be written");
         unlink(path);
     }

@@ -134,6 +134,8 @@ static int open_dns(struct engine *e)
         error = policy_rules_gate_open(e->dns, &e->rules_gate);
     if (error == ERR_OK)
         error = verify_gate_open(e->dns, &e->verify_gate);
+    if (error == ERR_OK)
+        error = verify_submitted_gate_open(&e->submitted_gate);
     return error == ERR_OK ? 0
            : complain_about("cannot start the resolver", c->trust_anchor, error);
 }
@@ -217,7 +219,7 @@ static int open_hosts(struct engine *e)
 {
     struct gate *const gates[] = {
         e->rules_gate, e->relay_gate, e->quota_gate, e->sender_gate, e->account_gate,
-        e->submission_gate, e->verify_gate,
+        e->submission_gate, e->verify_gate, e->submitted_gate,
     };
     _Static_assert(sizeof gates == sizeof e->gates, "all of them, in their order");
     memcpy(e->gates, gates, sizeof gates);
@@ -363,6 +365,7 @@ void engine_close(struct engine *e)
     free(e->own_addresses);
     policy_quota_gate_close(&e->quota_gate);
     verify_gate_close(&e->verify_gate);
+    verify_submitted_gate_close(&e->submitted_gate);
     policy_rules_gate_close(&e->rules_gate);
     policy_submission_gate_close(&e->submission_gate);
     policy_account_gate_close(&e->account_gate);

@@ -19,6 +19,7 @@
 #include "policy/sender_gate.h"
 #include "policy/submission_gate.h"
 #include "verify/gate.h"
+#include "verify/submitted_gate.h"
 #include "queue/queue.h"
 #include "seal/seal.h"
 #include "session/host.h"
@@ -93,12 +94,13 @@ struct engine {
     struct throttle *throttle;
     struct gate *rules_gate;
     struct gate *verify_gate;
+    struct gate *submitted_gate;
     struct gate *relay_gate;
     struct gate *sender_gate;
     struct gate *account_gate;
     struct gate *submission_gate;
     struct gate *quota_gate;
-    struct gate *gates[7];       /* in the order in which they are asked */
+    struct gate *gates[8];       /* in the order in which they are asked */
     struct seal_keys *keys;
     struct delivery_routes *routes;
     struct delivery_keeper shown_keeper;

@@ -93,6 +93,8 @@ enum gate_content_of {
     GATE_CONTENT_OF_ALL,
     GATE_CONTENT_OF_ACCOUNTS,   /* where somebody has logged in */
     GATE_CONTENT_OF_SUBMISSION, /* on listeners of that role */
+    GATE_CONTENT_OF_SUBMITTERS, /* of who has logged in, and on submission listeners of who
+                                   is not trusted */
     GATE_CONTENT_OF_STRANGERS,  /* on relay listeners, of who is neither logged in nor
                                    trusted */
 };

@@ -26,6 +26,10 @@ static const struct smtp_reply unreadable = {
     .code = 550, .status = { 5, 6, 0 },
     .text = SLICE_INIT("From or Sender cannot be read as addresses"),
 };
+static const struct smtp_reply malformed = {
+    .code = 550, .status = { 5, 6, 0 },
+    .text = SLICE_INIT("The header has a line that is no field"),
+};
 static const struct smtp_reply fault = {
     .code = 451, .status = { 4, 3, 0 }, .text = SLICE_INIT("Local error, try later"),
 };
@@ -93,7 +97,9 @@ static const struct smtp_reply *judge_header(const struct sender_gate *g,
     const struct smtp_reply *reply = NULL;
     arena_init(&arena, ARENA_MAX);
     while (reply == NULL && (result = header_next(&c, &field)) != HEADER_END)
-        if (result == HEADER_FIELD && names_author(&field))
+        if (result == HEADER_MALFORMED) /* others may read an author in it */
+            reply = &malformed;
+        else if (names_author(&field))
             reply = judge_field(g, q, field.value, &arena);
     arena_free(&arena);
     return reply;

@@ -51,6 +51,8 @@ bool session_ask(struct session *s)
         buffer_clear(&s->prefix);
         return session_ask_gates(s, GATE_MAIL, slice_make(NULL, 0));
     case SMTP_ASK_RCPT:
+        s->discard_before = s->discard;
+        s->hold_before = s->hold;
         return session_ask_gates(s, GATE_RCPT, q->recipient->address);
     case SMTP_ASK_DATA:
         return session_begin_intake(s);
@@ -109,6 +111,10 @@ void session_gates_answered(struct session *s, const struct gate_answer *answer)
     }
     if (answer != NULL) {
         bool is_end = s->question.point == GATE_END;
+        if (s->question.point == GATE_RCPT) { /* who is refused decides nothing */
+            s->discard = s->discard_before;
+            s->hold = s->hold_before;
+        }
         if (is_end)
             intake_abort(&s->writer);
         s->content_mono_ms = 0;

@@ -92,6 +92,11 @@ static void answer(struct session *s)
     struct slice account = sasl_account(s->auth);
     enum sasl_result result = s->auth_result;
     const struct smtp_reply *reply = NULL;
+    if (result == SASL_CHALLENGE) { /* that tells the client that it was right */
+        s->auth_told = true;
+        smtp_server_challenge(s->engine, sasl_challenge(s->auth));
+        return;
+    }
     switch (result) {
     case SASL_GRANTED:
         if (!session_take_account(s, account))
@@ -122,7 +127,8 @@ static void on_delay_over(struct timer *timer)
     session_go_on(s);
 }
 
-/* The exchange has ended. False: the answer comes later. */
+/* The exchange has ended, or its next challenge tells how it will. False: the answer comes
+ * later. */
 static bool settle(struct session *s, enum sasl_result result)
 {
     struct throttle *throttle = s->host->options.throttle;
@@ -132,7 +138,8 @@ static bool settle(struct session *s, enum sasl_result result)
     };
     int64_t delay = 0;
     s->auth_result = result;
-    if (result == SASL_GRANTED || result == SASL_REFUSED)
+    if (result == SASL_REFUSED ||
+        ((result == SASL_GRANTED || result == SASL_CHALLENGE) && !s->auth_told))
         delay = throttle_delay_ms(throttle, &this);
     if (result == SASL_REFUSED)
         throttle_failed(throttle, &this);
@@ -167,6 +174,7 @@ static bool begin(struct session *s, struct slice mechanism)
     };
     struct slice name = slice_part(mechanism, 0, sizeof s->mechanism - 1);
     sasl_end(&s->auth);
+    s->auth_told = false;
     s->auth = sasl_begin(s->host->options.sasl, mechanism, &peer);
     if (s->auth == NULL)
         return false;
@@ -185,6 +193,8 @@ bool session_ask_auth(struct session *s, const struct smtp_question *q)
     enum sasl_result result = sasl_step(s->auth, q->has_response ? &response : NULL);
     switch (result) {
     case SASL_CHALLENGE:
+        if (sasl_is_proven(s->auth))
+            break;
         smtp_server_challenge(s->engine, sasl_challenge(s->auth));
         return true;
     case SASL_WAITING:

@@ -25,6 +25,8 @@ static bool is_wanted(const struct session *s, const struct gate *gate,
         return is_account;
     case GATE_CONTENT_OF_SUBMISSION:
         return is_submission;
+    case GATE_CONTENT_OF_SUBMITTERS:
+        return is_account || (is_submission && !s->trusted);
     case GATE_CONTENT_OF_STRANGERS:
         return !is_account && !is_submission && !s->trusted;
     }

@@ -91,12 +91,15 @@ struct session {
     struct buffer account;        /* who has logged in; empty: nobody */
     struct sasl_exchange *auth;   /* under way, or given up by the client */
     enum sasl_result auth_result; /* while its answer waits */
+    bool auth_told;               /* the client knows already that it was right */
     char mechanism[SESSION_MECHANISM_MAX];
     /* the transaction */
     struct intake_writer *writer;
     bool committing;
     bool discard;
     bool hold;
+    bool discard_before;          /* the recipient that is asked about */
+    bool hold_before;
     struct buffer prefix;         /* fields that gates add */
     struct buffer header;         /* kept back while a gate wants to see it */
     struct buffer body;           /* what came with its last piece, or waits for a gate */

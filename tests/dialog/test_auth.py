@@ -1,12 +1,16 @@
 """AUTH: RFC 4954, 4616, 5802, 7677, 9266; HOSTILE 29-31, 33."""
 import base64
 import contextlib
+import hashlib
+import hmac
 import json
 import os
 import smtplib
+import socket
 import ssl
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -254,6 +258,84 @@ def test_guessing(server):
     assert failures == [535] * 180
     with client(server, SUBMISSION) as c:
         assert c.code("AUTH PLAIN " + plain("ann", "pencil")) == 235
+
+
+def scram_proof(c, name, password):
+    """The client's last message of SCRAM-SHA-256."""
+    bare = f"n={name},r=nonce"
+    code, text = c.ask("AUTH SCRAM-SHA-256 " + coded("n,," + bare))
+    assert code == 334
+    challenge = base64.b64decode(text).decode()
+    said = dict(part.split("=", 1) for part in challenge.split(","))
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(said["s"]),
+                                 int(said["i"]))
+    key = hmac.digest(salted, b"Client Key", "sha256")
+    final = f"c=biws,r={said['r']}"
+    signature = hmac.digest(hashlib.sha256(key).digest(), f"{bare},{challenge},{final}".encode(),
+                            "sha256")
+    proof = base64.b64encode(bytes(a ^ b for a, b in zip(key, signature))).decode()
+    return coded(f"{final},p={proof}")
+
+
+def test_the_servers_proof_waits_as_a_refusal_does(sink, data, users, tmp_path):
+    config = CONFIG.format(users=users, maildir=tmp_path / "mail/{user}").replace(
+        "delay: 20ms, delay_max: 50ms", "delay: 300ms, delay_max: 300ms, failures: 10")
+    with Godwit(data, "--next-hop", sink.address, listen=(), config=config) as g:
+        with client(g, CLEAR) as c:
+            for _ in range(3):
+                assert c.code("AUTH PLAIN " + plain("ann", "wrong")) == 535
+            for password, code in (("wrong", 535), ("pencil", 334)):
+                proof = scram_proof(c, "ann", password)
+                begun = time.monotonic()
+                assert c.code(proof) == code
+                assert time.monotonic() - begun > 0.29
+            begun = time.monotonic()
+            assert c.code("") == 235  # it was told once
+            assert time.monotonic() - begun < 0.29
+
+
+def dovecot(listener):
+    """Dovecot, as a client of its socket sees it; names count without case."""
+    while True:
+        try:
+            peer, _ = listener.accept()
+        except OSError:
+            return
+        with peer, peer.makefile("rwb") as f:
+            f.write(b"VERSION\t1\t2\nMECH\tPLAIN\nDONE\n")
+            f.flush()
+            for line in f:
+                if line.startswith(b"AUTH\t"):
+                    _, name, password = base64.b64decode(line.split(b"resp=")[1]).split(b"\0")
+                    user = name.lower().split(b"@")[0] + b"@home.test"
+                    f.write((b"OK" if password == b"pencil" else b"FAIL") + b"\t1\tuser=" + user
+                            + b"\n")
+                    f.flush()
+
+
+def test_dovecots_names_count_as_one_account(sink, data, users, tmp_path):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "auth"))
+        listener.listen()
+        threading.Thread(target=dovecot, args=(listener,), daemon=True).start()
+        config = CONFIG.format(users=users, maildir=tmp_path / "mail/{user}").replace(
+            "delay: 20ms, delay_max: 50ms",
+            f"delay: 300ms, delay_max: 300ms, dovecot: {tmp_path / 'auth'}")
+        with Godwit(data, "--next-hop", sink.address, listen=(), config=config) as g:
+            def log_in(last, name, password):
+                with Client(g.ports[OFFERED], channel="clear") as c:
+                    assert c.code(f"XCLIENT ADDR=192.0.2.{last}") == 220
+                    assert c.code("EHLO a.test") == 250
+                    begun = time.monotonic()
+                    return (c.code("AUTH PLAIN " + plain(name, password)),
+                            time.monotonic() - begun > 0.29)
+            for last, name in enumerate(("ann", "ANN", "ann@home.test")):
+                assert log_in(last, name, "wrong") == (535, False)
+            assert log_in(10, "Ann", "wrong") == (535, True)
+            assert log_in(11, "ann", "pencil") == (235, True)
+            assert log_in(11, "ann", "pencil") == (235, False) # it is known there
+            assert log_in(12, "bob", "wrong") == (535, False)
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def test_auth_parameter_of_mail(server):

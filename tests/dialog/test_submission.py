@@ -102,6 +102,27 @@ def test_the_author(server, fields, code):
         assert give(c, b"From: ann@home.test\r\n\r\nnext")[0] == 250
 
 
+def test_results_in_our_name_are_taken_out(server, sink):
+    forged = (b"Authentication-Results: mx.godwit.test; dmarc=pass\r\n"
+              b"Authentication-Results: (c)\r\n MX.godwit.test 1; spf=pass\r\n"
+              b"Authentication-Results: other.test; spf=pass\r\n")
+    for number, which in enumerate((SUBMISSION, RELAY)):
+        with log_in(server, which=which) as c:
+            assert give(c, b"From: ann@home.test\r\n" + forged + b"\r\nx")[0] == 250
+        found = header_of(sink.wait(number + 1)[number])
+        assert found.count(b"Authentication-Results") == 1 and b"other.test; spf" in found
+
+
+@pytest.mark.parametrize("fields", [
+    " From: bob@home.test\r\nFrom: ann@home.test", "From: ann@home.test\r\nFrom bob@home.test",
+])
+def test_a_line_that_is_no_field_hides_no_author(server, fields):
+    with log_in(server, which=RELAY) as c:
+        assert give(c, fields.encode() + b"\r\n\r\nx") \
+            == (550, "5.6.0 The header has a line that is no field")
+        assert give(c, b"From: ann@home.test\r\n\r\nnext")[0] == 250
+
+
 def test_strangers_may_not_relay_nor_send_as_us(server):
     with Client(server.ports[RELAY], channel="clear") as c:
         assert c.code("EHLO client.test") == 250

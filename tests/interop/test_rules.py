@@ -114,3 +114,15 @@ def test_explained(tmp_path, data, flags, rules, asked):
             assert f"then: {rule['then']}" in open(path).read().splitlines()[rule["line"] - 1]
         plain = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
         assert ("no rule matches" in plain) == (rules == [])
+
+
+@pytest.mark.parametrize("then", ["discard", "hold"])
+def test_who_is_refused_decides_nothing(sink, data, then):
+    """The rule fits a recipient whom nobody has; the other one's mail is delivered."""
+    config = CONFIG.format(dns="127.0.0.1:1").split("rules:")[0] + \
+        f"rules: [{{ when: {{ to: trap@our.test }}, then: {then} }}]\n"
+    with godwit.Godwit(data, "--next-hop", sink.address, listen=(), config=config) as g:
+        found = replies(g, "192.0.2.9", "ann@our.test", "trap@our.test")
+        assert [code for code, _ in found] == [250, 550, 250]
+        assert found[-1][1].startswith("2.0.0 Ok: queued as ")
+        assert sink.wait(1)[0].recipients == ["ann@our.test"]
