@@ -42,8 +42,12 @@ struct sasl_peer {
     void *context;
 };
 
-/* `workers` is closed before it. ERR_MEMORY; ERR_IO: no randomness. */
-enum err sasl_open(struct workers *workers, struct sasl **out);
+enum { SASL_SECRET_BYTES = 32 };
+
+/* `workers` is closed before it. `secret` makes the salts that are invented for nobody:
+ * they would tell of themselves if another start invented others. ERR_OK or ERR_MEMORY. */
+enum err sasl_open(struct workers *workers, const uint8_t secret[SASL_SECRET_BYTES],
+                   struct sasl **out);
 /* When no exchange is left. NULL inside is allowed. */
 void sasl_close(struct sasl **sasl);
 

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+static const uint8_t secret[SASL_SECRET_BYTES] = { 7 };
+
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 static const char users[] =
@@ -43,7 +45,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     must(config_load(slice_from_string(file), NULL, &config, &error) == ERR_OK);
     unlink(people);
     unlink(file);
-    must(workers_open(1, 1, &workers) == ERR_OK && sasl_open(workers, &sasl) == ERR_OK);
+    must(workers_open(1, 1, &workers) == ERR_OK && sasl_open(workers, secret, &sasl) == ERR_OK);
     return 0;
 }
 

@@ -15,7 +15,7 @@
 struct sasl {
     struct workers *workers;
     struct buffer names[32];     /* for EHLO: by what there is, see sasl.c */
-    uint8_t secret[32];          /* for the salts of nobody */
+    uint8_t secret[SASL_SECRET_BYTES]; /* for the salts of nobody */
     Gsasl *gsasl;
     pthread_mutex_t mutex;
     struct list working;         /* exchanges that a worker has */

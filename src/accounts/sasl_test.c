@@ -349,6 +349,8 @@ static void what_is_offered(void **state)
     assert_null(begin("", &d, true).x);
 }
 
+static const uint8_t secret[SASL_SECRET_BYTES] = { 7 };
+
 static int setup(void **state)
 {
     (void)state;
@@ -383,7 +385,7 @@ static int setup(void **state)
     buffer_free(&yaml);
     buffer_free(&user);
     return !(good && loop_open(&loop) == ERR_OK && workers_open(1, 1000, &workers) == ERR_OK &&
-             sasl_open(workers, &sasl) == ERR_OK);
+             sasl_open(workers, secret, &sasl) == ERR_OK);
 }
 
 static int teardown(void **state)

@@ -253,13 +253,17 @@ static int open_loops(struct engine *e)
 
 static int open_shared(struct engine *e)
 {
+    uint8_t secret[SASL_SECRET_BYTES] = { 0 };
     enum err error = mailbox_open(&e->main, true);
     if (error == ERR_OK)
         error = workers_open(WORKERS, WORK_WAITING_MAX, &e->workers);
     if (error == ERR_OK)
         error = limiter_open(LIMITER_ENTRIES_MAX, &e->limiter);
     if (error == ERR_OK)
-        error = sasl_open(e->workers, &e->sasl);
+        error = engine_sasl_secret(e->config, secret);
+    if (error == ERR_OK)
+        error = sasl_open(e->workers, secret, &e->sasl);
+    explicit_bzero(secret, sizeof secret);
     if (error == ERR_OK)
         error = throttle_open(THROTTLE_ENTRIES_MAX, &e->throttle);
     if (error == ERR_OK)

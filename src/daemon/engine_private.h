@@ -144,6 +144,9 @@ bool engine_read_file(int fd, struct buffer *out);
 bool engine_read_pair(int cert, int key, struct certificate **out,
                       struct certificate_trouble *out_trouble);
 void engine_wipe(struct buffer *buffer);
+/* engine_secret.c: what the data folder keeps for SASL (sasl_open), made at the first start.
+ * ERR_OK, also where it cannot be kept; ERR_IO: no randomness. */
+enum err engine_sasl_secret(const struct config *config, uint8_t out[SASL_SECRET_BYTES]);
 /* At the start; an exit code. */
 int engine_tls_open(struct engine *e, const struct secrets *secrets);
 
