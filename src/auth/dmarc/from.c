@@ -2,6 +2,7 @@
 #include "auth/dmarc/from.h"
 
 #include "base/arena.h"
+#include "base/ascii.h"
 #include "base/buffer.h"
 #include "wire/message/addresses.h"
 #include "wire/message/header.h"
@@ -76,6 +77,15 @@ void dmarc_from_read_value(struct slice value, struct dmarc_from *out)
     arena_free(&arena);
 }
 
+/* "\vFrom: a@b", "From", " from a@b": a line that is no field, and that somebody may take for
+ * the one with the author. */
+static bool resembles_from(struct slice line)
+{
+    while (line.len > 0 && (line.data[0] == ' ' || ascii_is_control(line.data[0])))
+        line = slice_from(line, 1);
+    return slice_starts_with_nocase(line, SLICE("from"));
+}
+
 void dmarc_from_read_header(struct slice header, struct dmarc_from *out)
 {
     struct cursor c = cursor_over(header);
@@ -91,6 +101,8 @@ void dmarc_from_read_header(struct slice header, struct dmarc_from *out)
             begins_wrong = true;
             names_somebody = slice_find(field.whole, '@') != SLICE_NOT_FOUND;
         }
+        if (result == HEADER_MALFORMED && resembles_from(field.whole))
+            names_somebody = true;
         if (result == HEADER_FIELD && header_kind_of(field.name) == HEADER_FROM) {
             value = field.value;
             count++;
@@ -98,7 +110,7 @@ void dmarc_from_read_header(struct slice header, struct dmarc_from *out)
     }
     /* Somebody may read an author out of a first line that is no field; where there is
      * none in it, and none elsewhere, there is no author. */
-    if (begins_wrong && (count > 0 || names_somebody))
+    if (names_somebody || (begins_wrong && count > 0))
         *out = (struct dmarc_from){ .result = DMARC_FROM_HIDDEN };
     else if (count == 1)
         dmarc_from_read_value(value, out);

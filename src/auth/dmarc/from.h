@@ -15,7 +15,7 @@ enum dmarc_from_result {
     DMARC_FROM_ABSENT,    /* no From field */
     DMARC_FROM_SEVERAL,   /* more than one, "From :" counted */
     DMARC_FROM_HIDDEN,    /* the header begins with a line that is no field, and there is an
-                             author in it or behind it */
+                             author in it or behind it; or a later one looks like From */
     DMARC_FROM_MALFORMED, /* no list of addresses */
     DMARC_FROM_NOBODY,    /* no address in it */
     DMARC_FROM_DOMAINS,   /* addresses of several domains */
