@@ -37,18 +37,17 @@ static int run_message(struct check_source *source, const struct check_settings 
                        const char *name)
 {
     struct buffer message;
-    bool is_input = name == NULL || strcmp(name, "-") == 0;
     buffer_init(&message, CHECK_MESSAGE_MAX);
-    enum err error = check_message_read(is_input ? NULL : name, &message);
-    if (error != ERR_OK) {
-        cli_complain("%s: %s", is_input ? "standard input" : name, err_text(error));
+    const char *failure = check_message_read(name, &message);
+    if (failure != NULL) {
+        cli_complain("%s: %s", name == NULL ? "standard input" : name, failure);
         buffer_free(&message);
         return EX_NOINPUT;
     }
     check_source_begin(source, NULL);
     json_t *result = check_message(source, settings, NULL, buffer_slice(&message));
     buffer_free(&message);
-    return result == NULL ? EX_OSERR : lines_print(result);
+    return lines_print(result);
 }
 
 static int read_settings(const struct cli_call *call, struct check_settings *out)

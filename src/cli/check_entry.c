@@ -166,14 +166,15 @@ static json_t *check_given_message(struct check_source *source,
     struct buffer message;
     json_t *result;
     buffer_init(&message, CHECK_MESSAGE_MAX);
-    enum err error = file != NULL
-                         ? check_message_read(file, &message)
-                         : check_message_from_text(text_or(entry, "message", ""), &message);
-    if (error == ERR_OK)
+    const char *failure = NULL;
+    if (file != NULL)
+        failure = check_message_read(file, &message);
+    else if (!check_message_from_text(text_or(entry, "message", ""), &message))
+        failure = CHECK_TOO_LARGE;
+    if (failure == NULL)
         result = check_message(source, settings, entry, buffer_slice(&message));
     else
-        result = json_pack("{s:s+}", "error", "the message cannot be read: ",
-                           err_text(error));
+        result = json_pack("{s:s+}", "error", "the message cannot be read: ", failure);
     buffer_free(&message);
     return result;
 }

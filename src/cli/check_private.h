@@ -43,10 +43,13 @@ json_t *check_print_spf(const struct spf *spf);
 json_t *check_print_dmarc(const struct dmarc *dmarc);
 json_t *check_print_message(const struct auth *auth, struct slice authserv_id);
 
-/* check_message.c: ERR_FULL, or why the file cannot be read; NULL is standard input. */
+/* check_message.c: a file (NULL or "-": standard input); NULL, or why not, in words. */
 enum { CHECK_MESSAGE_MAX = 256 * 1024 * 1024 };
-enum err check_message_read(const char *name, struct buffer *out);
-enum err check_message_from_text(struct slice text, struct buffer *out);
+#define CHECK_TOO_LARGE "too large"
+const char *check_message_read(const char *name, struct buffer *out);
+
+/* False: it is more than `out` may hold. */
+bool check_message_from_text(struct slice text, struct buffer *out);
 
 /* check_entry.c: one line of a batch, or one message. */
 struct check_settings {

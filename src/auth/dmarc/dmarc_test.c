@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -27,8 +28,9 @@ static void fake_answer(struct fake_zone *zone, struct dmarc *dmarc,
     struct slice found[4];
     struct lookup_answer answer = { .kind = LOOKUP_NXDOMAIN, .records = found };
     zone->asked++;
-    strncat(zone->names, question->name.data, question->name.len);
-    strcat(zone->names, " ");
+    size_t used = strlen(zone->names);
+    snprintf(zone->names + used, sizeof zone->names - used, "%.*s ", (int)question->name.len,
+             question->name.data);
     for (const struct fake_record *r = zone->records; r->name != NULL; r++) {
         if (!slice_equal(slice_from_string(r->name), question->name))
             continue;
