@@ -115,7 +115,7 @@ def test_what_was_repaired_is_signed_as_it_leaves(server, sink, keys):
     with log_in(server, SUBMISSION) as c:
         give(c, b"Bcc: z@far.test\r\nFrom: ann@home.test\r\n" + BODY, "ann@home.test", "b@far.test")
     received = sink.wait(1)[0].content
-    assert b"\r\nDate: " in received and b"Bcc" not in received
+    assert b"\r\nDate: " in received and b"\nBcc:" not in received
     verify(received, keys, BOTH)
 
 
