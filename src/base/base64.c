@@ -3,7 +3,7 @@
 #include "base/ascii.h"
 #include "base/cursor.h"
 
-enum { NO_DIGIT = 64 };
+enum { NO_DIGIT = 64, LETTERS = 256 };
 
 static const char alphabet[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -24,17 +24,24 @@ void base64_append(struct buffer *out, struct slice s)
     }
 }
 
+/* One more than the digit that a letter is, so that 0 is none. */
+static const uint8_t digits_and_one[LETTERS] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,
+    ['H'] = 8,  ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14,
+    ['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21,
+    ['V'] = 22, ['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28,
+    ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35,
+    ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42,
+    ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49,
+    ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63,
+    ['/'] = 64,
+};
+
 static uint32_t digit(char c)
 {
-    if (c >= 'A' && c <= 'Z')
-        return (uint32_t)(c - 'A');
-    if (c >= 'a' && c <= 'z')
-        return (uint32_t)(c - 'a' + 26);
-    if (c >= '0' && c <= '9')
-        return (uint32_t)(c - '0' + 52);
-    if (c == '+')
-        return 62;
-    return c == '/' ? 63 : NO_DIGIT;
+    uint32_t one_more = digits_and_one[(unsigned char)c];
+    return one_more == 0 ? NO_DIGIT : one_more - 1;
 }
 
 /* group = 4DIGIT / 3DIGIT "=" / 2DIGIT "=="; the padded ones at the end only */
@@ -82,7 +89,7 @@ bool base64_read(struct slice text, struct buffer *out)
     while (!cursor_at_end(&c)) {
         char letter = (char)cursor_take(&c);
         uint32_t value = digit(letter);
-        if (is_space(letter))
+        if (value == NO_DIGIT && is_space(letter))
             continue;
         if (letter == '=' ? ++padding > 2 : value == NO_DIGIT || padding > 0)
             return false;

@@ -88,7 +88,7 @@ void buffer_append(struct buffer *b, struct slice s)
     b->end += s.len;
 }
 
-void buffer_append_byte(struct buffer *b, char byte)
+void buffer_append_byte_slowly(struct buffer *b, char byte)
 {
     buffer_append(b, slice_make(&byte, 1));
 }

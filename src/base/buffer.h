@@ -59,7 +59,16 @@ char *buffer_reserve(struct buffer *b, size_t len);
 void buffer_added(struct buffer *b, size_t len);
 
 void buffer_append(struct buffer *b, struct slice s);
-void buffer_append_byte(struct buffer *b, char byte);
+void buffer_append_byte_slowly(struct buffer *b, char byte); /* where it must grow */
+
+static inline void buffer_append_byte(struct buffer *b, char byte)
+{
+    if (b->end < b->capacity && !b->overflow) /* the capacity never exceeds the maximum */
+        b->memory[b->end++] = byte;
+    else
+        buffer_append_byte_slowly(b, byte);
+}
+
 void buffer_append_string(struct buffer *b, const char *text);
 void buffer_append_number(struct buffer *b, uint64_t value);
 void buffer_append_format(struct buffer *b, const char *format, ...)

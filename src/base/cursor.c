@@ -31,5 +31,8 @@ bool cursor_take_number(struct cursor *c, uint64_t max, uint64_t *out_value)
 
 size_t cursor_skip_blanks(struct cursor *c)
 {
-    return cursor_take_while(c, ascii_is_blank).len;
+    struct cursor start = *c;
+    while (c->at < c->end && ascii_is_blank(*c->at))
+        c->at++;
+    return cursor_since(c, &start).len;
 }

@@ -36,9 +36,25 @@ size_t utf8_sequence_len(struct slice s)
     return len;
 }
 
+/* How many octets at the front are ASCII, in steps of a word. */
+static size_t ascii_words(struct slice s)
+{
+    size_t i = 0;
+    uint64_t word;
+    for (; s.len - i >= sizeof word; i += sizeof word) {
+        memcpy(&word, s.data + i, sizeof word);
+        if ((word & UINT64_C(0x8080808080808080)) != 0)
+            break;
+    }
+    return i;
+}
+
 bool utf8_is_valid(struct slice s)
 {
     while (s.len > 0) {
+        s = slice_from(s, ascii_words(s));
+        if (s.len == 0)
+            return true;
         size_t len = utf8_sequence_len(s);
         if (len == 0)
             return false;

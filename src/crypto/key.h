@@ -28,7 +28,7 @@ struct public_key;
  * octets. Of any size: ask public_key_bits(). ERR_INVALID, ERR_MEMORY. */
 enum err public_key_read(enum key_kind kind, struct slice octets, struct public_key **out);
 
-/* NULL inside is allowed. */
+/* Gives a reference up; NULL inside is allowed. */
 void public_key_free(struct public_key **key);
 
 unsigned public_key_bits(const struct public_key *key);

@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 enum {
@@ -15,6 +16,9 @@ enum {
 struct public_key {
     enum key_kind kind;
     EVP_PKEY *pkey;
+    EVP_PKEY_CTX *verifying; /* RSA: ready; copied for each use, which costs less than to
+                                make one */
+    atomic_uint references;
 };
 
 EVP_PKEY_CTX *key_rsa_context(EVP_PKEY *key, int (*begin)(EVP_PKEY_CTX *))
@@ -67,6 +71,7 @@ enum err public_key_read(enum key_kind kind, struct slice octets, struct public_
     if (key == NULL)
         return ERR_MEMORY;
     key->kind = kind;
+    atomic_init(&key->references, 1);
     key->pkey = kind == KEY_RSA ? read_rsa(octets)
                                 : EVP_PKEY_new_raw_public_key(
                                       EVP_PKEY_ED25519, NULL,
@@ -76,16 +81,31 @@ enum err public_key_read(enum key_kind kind, struct slice octets, struct public_
         public_key_free(&key);
         return ERR_INVALID;
     }
+    if (kind == KEY_RSA)
+        key->verifying = key_rsa_context(key->pkey, EVP_PKEY_verify_init);
+    if (kind == KEY_RSA && key->verifying == NULL) {
+        public_key_free(&key);
+        return ERR_MEMORY;
+    }
     *out = key;
     return ERR_OK;
 }
 
+struct public_key *public_key_hold(struct public_key *key)
+{
+    atomic_fetch_add_explicit(&key->references, 1, memory_order_relaxed);
+    return key;
+}
+
 void public_key_free(struct public_key **key)
 {
-    if (*key != NULL)
-        EVP_PKEY_free((*key)->pkey);
-    free(*key);
+    struct public_key *k = *key;
     *key = NULL;
+    if (k == NULL || atomic_fetch_sub_explicit(&k->references, 1, memory_order_acq_rel) > 1)
+        return;
+    EVP_PKEY_CTX_free(k->verifying);
+    EVP_PKEY_free(k->pkey);
+    free(k);
 }
 
 unsigned public_key_bits(const struct public_key *key)
@@ -100,7 +120,7 @@ static bool verify_rsa(const struct public_key *key, const uint8_t *digest,
     unsigned bits = public_key_bits(key);
     if (bits < KEY_RSA_BITS_MIN || bits > KEY_RSA_BITS_MAX)
         return false;
-    EVP_PKEY_CTX *context = key_rsa_context(key->pkey, EVP_PKEY_verify_init);
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_dup(key->verifying);
     bool good = context != NULL &&
                 EVP_PKEY_verify(context, (const unsigned char *)signature.data,
                                 signature.len, digest, DIGEST_BYTES) == 1;

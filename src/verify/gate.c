@@ -6,6 +6,7 @@
 #include "verify/gate.h"
 
 #include "base/list.h"
+#include "crypto/public_keys.h"
 #include "dns/lookup.h"
 #include "log/log.h"
 #include "verify/verify_private.h"
@@ -13,11 +14,12 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { PATIENCE_MS = 20 * 1000, FIELD_MAX = 32 * 1024 };
+enum { PATIENCE_MS = 20 * 1000, FIELD_MAX = 32 * 1024, KEYS_KEPT = 1024 };
 
 struct verify_gate {
     struct gate gate;
     struct dns *dns;
+    struct public_keys *keys;        /* of those who signed lately */
     pthread_mutex_t mutex;
     struct list checks;              /* under the mutex */
 };
@@ -62,6 +64,7 @@ static struct check *check_make(struct verify_gate *g, const struct gate_questio
         has_client = false;
     struct auth_request request = {
         .spf = has_client ? &spf : NULL, .header = q->header, .now_s = spf.now_s,
+        .keys = g->keys,
     };
     if (c == NULL || auth_begin(&request, &c->auth) != ERR_OK) {
         free(c);
@@ -210,6 +213,11 @@ enum err verify_gate_open(struct dns *dns, struct gate **out)
     g->dns = dns;
     pthread_mutex_init(&g->mutex, NULL);
     list_init(&g->checks);
+    if (public_keys_new(KEYS_KEPT, &g->keys) != ERR_OK) {
+        struct gate *failed = &g->gate;
+        verify_gate_close(&failed);
+        return ERR_MEMORY;
+    }
     *out = &g->gate;
     return ERR_OK;
 }
@@ -222,6 +230,7 @@ void verify_gate_close(struct gate **gate)
     struct verify_gate *g = container_of(*gate, struct verify_gate, gate);
     while ((node = list_first(&g->checks)) != NULL)
         check_free(container_of(node, struct check, node));
+    public_keys_free(&g->keys);
     pthread_mutex_destroy(&g->mutex);
     free(g);
     *gate = NULL;

@@ -89,7 +89,8 @@ static void seal(struct rig *rig, enum arc_result chain)
 static enum arc_result validate_with(struct rig *rig, struct slice body, const char *zone)
 {
     arc_validator_free(&rig->validator);
-    assert_int_equal(arc_validator_new(NOW, buffer_slice(&rig->header), &rig->validator),
+    struct arc_options options = { .now_s = NOW };
+    assert_int_equal(arc_validator_new(&options, buffer_slice(&rig->header), &rig->validator),
                      ERR_OK);
     for (size_t i = 0; i < body.len; i += 3)
         arc_validator_body(rig->validator, slice_part(body, i, 3));

@@ -35,7 +35,7 @@ struct arc_validator {
     struct question questions[QUESTIONS_MAX];
     size_t questions_count;
     struct signature_body body;
-    int64_t now_s;
+    struct arc_options options;
     bool body_ended;
     struct arc_verdict verdict;
     struct signature_steps steps;
@@ -143,13 +143,14 @@ static enum err read_header(struct arc_validator *v, struct slice header)
     return error == ERR_FULL ? ERR_OK : error;
 }
 
-enum err arc_validator_new(int64_t now_s, struct slice header, struct arc_validator **out)
+enum err arc_validator_new(const struct arc_options *options, struct slice header,
+                           struct arc_validator **out)
 {
     struct slice copy;
     struct arc_validator *v = calloc(1, sizeof *v);
     if (v == NULL)
         return ERR_MEMORY;
-    v->now_s = now_s;
+    v->options = *options;
     arena_init(&v->arena, ARENA_MAX);
     enum err error = arena_copy(&v->arena, header, &copy) ? read_header(v, copy) : ERR_MEMORY;
     if (error == ERR_OK)
@@ -186,12 +187,13 @@ bool arc_validator_question(const struct arc_validator *v, size_t index,
     return true;
 }
 
-static void prove(struct proof *proof, size_t question, const struct lookup_answer *answer)
+static void prove(struct proof *proof, size_t question, const struct lookup_answer *answer,
+                  struct public_keys *keys)
 {
     if (proof->field == NULL || proof->question != question)
         return;
     struct signature_steps steps = { .count = 0 };
-    proof->result = signature_check(proof->field, proof->digest, answer, &steps).result;
+    proof->result = signature_check(proof->field, proof->digest, answer, keys, &steps).result;
     memcpy(proof->reason, steps.text[steps.count - 1], SIGNATURE_STEP_BYTES);
 }
 
@@ -220,7 +222,7 @@ static bool message_holds(const struct arc_validator *v, unsigned instance,
                        who);
         return false;
     }
-    if (set->message.expires_at_s >= 0 && v->now_s > set->message.expires_at_s) {
+    if (set->message.expires_at_s >= 0 && v->options.now_s > set->message.expires_at_s) {
         signature_step(steps, "message signature i=%u of %s: it has expired", instance, who);
         return false;
     }
@@ -288,8 +290,8 @@ void arc_validator_answer(struct arc_validator *v, size_t index,
     must(index < v->questions_count && v->questions[index].is_open);
     v->questions[index].is_open = false;
     for (unsigned i = 1; i <= v->chain.highest; i++) {
-        prove(&v->messages[i], index, answer);
-        prove(&v->seals[i], index, answer);
+        prove(&v->messages[i], index, answer, v->options.keys);
+        prove(&v->seals[i], index, answer, v->options.keys);
     }
     judge_when_done(v);
 }

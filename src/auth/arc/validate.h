@@ -24,9 +24,17 @@ const char *arc_result_text(enum arc_result result);
 
 struct arc_validator;
 
+struct public_keys;
+
+struct arc_options {
+    int64_t now_s;             /* since 1970: x= is held against it */
+    struct public_keys *keys;  /* read before, or NULL; outlives the validator */
+};
+
 /* `header` is the whole header block, with or without its empty line; borrowed for the
- * call. `now_s`, since 1970, is what x= is held against. ERR_MEMORY. */
-enum err arc_validator_new(int64_t now_s, struct slice header, struct arc_validator **out);
+ * call. ERR_MEMORY. */
+enum err arc_validator_new(const struct arc_options *options, struct slice header,
+                           struct arc_validator **out);
 /* NULL inside is allowed. */
 void arc_validator_free(struct arc_validator **validator);
 

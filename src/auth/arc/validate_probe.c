@@ -31,7 +31,8 @@ static struct arc_validator *validate(int64_t now_s, struct slice zone, struct s
                                       struct slice body)
 {
     struct arc_validator *v = NULL;
-    if (arc_validator_new(now_s, header, &v) != ERR_OK)
+    struct arc_options options = { .now_s = now_s };
+    if (arc_validator_new(&options, header, &v) != ERR_OK)
         exit(EXIT_FAILURE);
     answer_all(v, zone);
     arc_validator_body(v, body);

@@ -278,7 +278,8 @@ void dkim_verifier_answer(struct dkim_verifier *v, size_t index,
 {
     must(index < v->count && v->signatures[index].is_open);
     struct signature *s = &v->signatures[index];
-    s->check = signature_check(&s->field, s->digest, answer, &s->steps);
+    s->check = signature_check(&s->field, s->digest, answer, v->options.keys,
+                               &s->steps);
     s->is_open = false;
     judge_all_when_done(v);
 }

@@ -44,7 +44,10 @@ enum dkim_result {
 /* "pass"; static text. */
 const char *dkim_result_text(enum dkim_result result);
 
+struct public_keys;
+
 struct dkim_options {
+    struct public_keys *keys;   /* read before, or NULL; outlives the verifier */
     int64_t now_s;              /* since 1970: t= and x= are held against it */
     bool takes_partial_body;    /* a body that goes on behind l= may pass (HOSTILE 91) */
 };

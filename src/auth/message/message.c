@@ -198,10 +198,11 @@ enum err auth_begin(const struct auth_request *request, struct auth **out)
     struct auth *auth = calloc(1, sizeof *auth);
     if (auth == NULL)
         return ERR_MEMORY;
-    struct dkim_options options = { .now_s = request->now_s };
+    struct dkim_options options = { .now_s = request->now_s, .keys = request->keys };
+    struct arc_options chain = { .now_s = request->now_s, .keys = request->keys };
     if ((request->spf != NULL && spf_begin(request->spf, &auth->spf) != ERR_OK) ||
         dkim_verifier_new(&options, request->header, &auth->dkim) != ERR_OK ||
-        arc_validator_new(request->now_s, request->header, &auth->arc) != ERR_OK) {
+        arc_validator_new(&chain, request->header, &auth->arc) != ERR_OK) {
         auth_free(&auth);
         return ERR_MEMORY;
     }

@@ -20,6 +20,7 @@ struct auth_request {
     struct slice header;           /* all of it, with its empty line if it has one; lines
                                       end in CRLF */
     int64_t now_s;                 /* since 1970 */
+    struct public_keys *keys;      /* read before, or NULL; outlives what is begun */
 };
 
 struct auth;

@@ -65,6 +65,7 @@ static enum signature_check_result check_with(const struct signature_field *fiel
 
 static struct signature_check check_record(const struct signature_field *field,
                                            const uint8_t *digest, struct slice text,
+                                           struct public_keys *keys,
                                            struct signature_steps *steps)
 {
     static const char *const kinds[] = { [KEY_RSA] = "rsa", [KEY_ED25519] = "ed25519" };
@@ -84,8 +85,8 @@ static struct signature_check check_record(const struct signature_field *field,
                        kinds[record.kind], kinds[field->algorithm]);
         return check;
     }
-    if (public_key_read(record.kind, slice_make(record.key, record.key_len), &key) !=
-        ERR_OK) {
+    if (public_keys_read(keys, record.kind, slice_make(record.key, record.key_len),
+                         &key) != ERR_OK) {
         signature_step(steps, "the key in the record is no %s key", kinds[record.kind]);
         return check;
     }
@@ -100,6 +101,7 @@ static struct signature_check check_record(const struct signature_field *field,
 static struct signature_check check_records(const struct signature_field *field,
                                             const uint8_t *digest,
                                             const struct lookup_answer *answer,
+                                            struct public_keys *keys,
                                             struct signature_steps *steps)
 {
     struct signature_check best = { .result = SIGNATURE_CHECK_NO_KEY };
@@ -109,7 +111,7 @@ static struct signature_check check_records(const struct signature_field *field,
         buffer_clear(&text);
         struct signature_check one = { .result = SIGNATURE_CHECK_UNUSABLE };
         if (dns_txt_append(answer->records[i], &text) && !text.overflow)
-            one = check_record(field, digest, buffer_slice(&text), steps);
+            one = check_record(field, digest, buffer_slice(&text), keys, steps);
         else
             signature_step(steps, "the key record is damaged or too long");
         if (one.result < best.result)
@@ -122,6 +124,7 @@ static struct signature_check check_records(const struct signature_field *field,
 struct signature_check signature_check(const struct signature_field *field,
                                        const uint8_t digest[DIGEST_BYTES],
                                        const struct lookup_answer *answer,
+                                       struct public_keys *keys,
                                        struct signature_steps *steps)
 {
     struct signature_check check = { .result = SIGNATURE_CHECK_NO_KEY };
@@ -130,7 +133,7 @@ struct signature_check signature_check(const struct signature_field *field,
     case LOOKUP_FOUND:
         signature_step(steps, "%s has %zu TXT record%s", name, answer->records_count,
                        answer->records_count == 1 ? "" : "s");
-        check = check_records(field, digest, answer, steps);
+        check = check_records(field, digest, answer, keys, steps);
         break;
     case LOOKUP_NODATA:
         signature_step(steps, "%s has no TXT record", name);

@@ -1,5 +1,5 @@
 /* check.h: one signature held against what the DNS says of its key (RFC 6376 6.1.2, 6.1.3).
- * Pure; any thread.
+ * Any thread.
  */
 #ifndef GODWIT_AUTH_SIGNATURE_CHECK_H
 #define GODWIT_AUTH_SIGNATURE_CHECK_H
@@ -7,6 +7,7 @@
 #include "auth/signature/field.h"
 #include "auth/signature/header.h"
 #include "auth/signature/steps.h"
+#include "crypto/public_keys.h"
 #include "mail/lookup.h"
 
 /* Of several records the first in this order counts. */
@@ -36,10 +37,11 @@ enum { SIGNATURE_RECORDS_MAX = 4 }; /* of one name that are looked at */
 enum err signature_digest(const struct signature_field *field, size_t place,
                           struct signature_header *header, uint8_t out[DIGEST_BYTES]);
 
-/* `digest` is that hash. Tells each step. */
+/* `digest` is that hash; `keys`, or NULL, are those read before. Tells each step. */
 struct signature_check signature_check(const struct signature_field *field,
                                        const uint8_t digest[DIGEST_BYTES],
                                        const struct lookup_answer *answer,
+                                       struct public_keys *keys,
                                        struct signature_steps *steps);
 
 #endif

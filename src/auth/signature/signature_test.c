@@ -238,7 +238,7 @@ static struct signature_check check(const char *zone, enum key_kind kind, const 
     f.signature_len = buffer_len(&made);
     f.identity_is_below = true;
     fake_zone_find(slice_from_string(zone), &question, &answer);
-    struct signature_check result = signature_check(&f, digest, &answer.answer, steps);
+    struct signature_check result = signature_check(&f, digest, &answer.answer, NULL, steps);
     fake_zone_drop(&answer);
     buffer_free(&made);
     private_key_drop(&key);

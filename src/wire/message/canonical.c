@@ -10,20 +10,27 @@ struct relaxed {
     bool has_blanks;
 };
 
+static bool is_word(char octet)
+{
+    return octet != '\r' && !ascii_is_blank(octet);
+}
+
 static void relaxed_put(struct relaxed *r, struct slice value)
 {
     struct cursor c = cursor_over(value);
     while (!cursor_at_end(&c)) {
         if (cursor_take_literal(&c, SLICE("\r\n")))
             continue;
-        char octet = (char)cursor_take(&c);
-        if (ascii_is_blank(octet)) {
+        if (cursor_skip_blanks(&c) > 0) {
             r->has_blanks = true;
             continue;
         }
         if (r->has_blanks && r->any)
             buffer_append_byte(r->out, ' ');
-        buffer_append_byte(r->out, octet);
+        struct slice word = cursor_take_while(&c, is_word);
+        buffer_append(r->out, word);
+        if (word.len == 0)
+            buffer_append_byte(r->out, (char)cursor_take(&c)); /* a CR of its own */
         r->has_blanks = false;
         r->any = true;
     }
@@ -73,11 +80,6 @@ static void release(struct canonical_body *body, const struct canonical_sink *si
         give(sink, SLICE("\r"));
     body->has_blanks = body->has_cr = false;
     body->any = true;
-}
-
-static bool is_word(char octet)
-{
-    return octet != '\r' && !ascii_is_blank(octet);
 }
 
 /* The length of the run at the front that goes through as it is: relaxed, words with a

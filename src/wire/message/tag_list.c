@@ -28,14 +28,19 @@ static struct slice trim(struct slice s)
     }
 }
 
+static bool is_value_character(char c)
+{
+    return !ascii_is_control(c) && !ascii_is_blank(c);
+}
+
 /* tag-value = [ tval *( 1*(WSP / FWS) tval ) ] */
 static bool value_is_valid(struct slice value)
 {
     struct cursor c = cursor_over(value);
-    while (!cursor_at_end(&c)) {
+    while (cursor_take_while(&c, is_value_character), !cursor_at_end(&c)) {
         struct cursor before = c;
         lexer_skip_space(&c);
-        if (c.at == before.at && ascii_is_control((char)cursor_take(&c)))
+        if (c.at == before.at)
             return false;
     }
     return utf8_is_valid(value);
