@@ -4,6 +4,7 @@
 #include "base/moment.h"
 #include "cli/lines.h"
 #include "cli/tools.h"
+#include "crypto/tls_client.h"
 
 #include <string.h>
 #include <sysexits.h>
@@ -16,6 +17,8 @@ static const struct cli_option options[] = {
     { "authserv-id", "NAME", "our name in Authentication-Results", false },
     { "now", "UNIX", "the time to check for, in seconds since 1970", false },
     { "dns", "HOST:PORT", "the server to ask; otherwise those of the system", false },
+    { "trust-store", "FILE", "certificates (PEM) of issuers to believe; no record of these "
+      "standards is fetched under a certificate, so it decides nothing", false },
     { "json", NULL, "a JSON object, which is what is printed anyway", false },
     { NULL },
 };
@@ -82,6 +85,26 @@ static int read_source(const struct cli_call *call, struct check_source *out)
     return EX_USAGE;
 }
 
+/* What it holds is checked all the same: a wrong file is a mistake in the call. */
+static int read_trust(const struct cli_call *call)
+{
+    const char *name = cli_value(call, "trust-store");
+    struct certificate_trouble trouble = { "it cannot be read" };
+    struct tls_trust *trust = NULL;
+    struct buffer pem;
+    if (name == NULL)
+        return 0;
+    buffer_init(&pem, CHECK_MESSAGE_MAX);
+    const char *failure = check_message_read(name, &pem);
+    bool good = failure == NULL &&
+                tls_trust_read(buffer_slice(&pem), &trust, &trouble) == ERR_OK;
+    buffer_free(&pem);
+    tls_trust_drop(&trust);
+    if (!good)
+        cli_complain("--trust-store: %s: %s", name, failure != NULL ? failure : trouble.text);
+    return good ? 0 : failure != NULL ? EX_NOINPUT : EX_DATAERR;
+}
+
 static int run(const struct cli_call *call)
 {
     struct check_settings settings;
@@ -89,6 +112,8 @@ static int run(const struct cli_call *call)
     int code = read_settings(call, &settings);
     if (code == 0)
         code = read_source(call, &source);
+    if (code == 0)
+        code = read_trust(call);
     if (code != 0)
         return code;
     if (call->operands_count > 1) {
@@ -105,7 +130,7 @@ static int run(const struct cli_call *call)
 
 const struct cli_tool cli_check = {
     .name = "check",
-    .summary = "tells what SPF and DMARC say about a message, and why",
+    .summary = "tells what SPF, DKIM, ARC and DMARC say about a message, and why",
     .about = "An entry of a batch has \"file\" or \"message\", \"ip\", \"helo\", \"mail_from\", \"now\"\n"
              "and perhaps a \"zone\" with the DNS to believe in. Without a message SPF is\n"
              "evaluated alone, or DMARC, of \"header_from\", \"spf\" and \"dkim\".\n",

@@ -169,9 +169,31 @@ static void settle_logins(struct config *c)
     c->logins_have_scram_sha256 = c->logins_have_scram_sha1 = false;
 }
 
+/* Who seals (RFC 8617) is a domain with keys of its own. */
+static bool settle_sealer(struct reader *r)
+{
+    struct config *c = &r->snapshot->config;
+    const struct node *node = node_find(node_find(r->snapshot->tree, SLICE("verify")),
+                                        SLICE("arc_seal"));
+    struct buffer name;
+    if (slice_is_empty(c->verify.arc_domain))
+        return true;
+    buffer_init(&name, SMTP_DOMAIN_MAX);
+    const struct config_domain *d =
+        smtp_domain_canonical(c->verify.arc_domain, &name)
+            ? config_domain(c, buffer_slice(&name)) : NULL;
+    buffer_free(&name);
+    if (d == NULL || d->dkim_count == 0)
+        return reader_fail(r, node, "'%.*s' is not one of the domains that have keys (dkim)",
+                           (int)slice_part(c->verify.arc_domain, 0, 80).len,
+                           c->verify.arc_domain.data);
+    c->verify.arc_domain = d->name;
+    return true;
+}
+
 bool snapshot_check(struct reader *r)
 {
     settle_logins(&r->snapshot->config);
     return settle_captures(r) && check_listeners(r) && check_domains(r) &&
-           settle_postmaster(r);
+           settle_postmaster(r) && settle_sealer(r);
 }

@@ -128,6 +128,14 @@ void config_drop(const struct config **config)
         snapshot_free(s);
 }
 
+bool config_name_matches(struct slice pattern, struct slice name)
+{
+    if (slice_starts_with_nocase(pattern, SLICE("*.")))
+        return name.len > pattern.len - 1 &&
+               slice_ends_with_nocase(name, slice_from(pattern, 1));
+    return slice_equal_nocase(pattern, name);
+}
+
 const struct config_domain *config_domain(const struct config *config,
                                           struct slice canonical)
 {

@@ -272,6 +272,13 @@ struct config_verify {              /* mail of strangers, on relay listeners */
     enum config_verdict spf_fail;
     enum config_verdict dmarc_reject;
     enum config_verdict dmarc_quarantine;
+    bool received_spf;              /* is written, too (RFC 7208 9.1) */
+    struct config_slices trusted_sealers; /* what they found counts (RFC 8617 7.2); canonical,
+                                       "*." in front: what lies below */
+    struct network *forwarders; /* nobody there is refused for DMARC's sake */
+    size_t forwarders_count;
+    struct slice arc_domain;        /* its keys seal what came from strangers and goes on; or
+                                       empty */
 };
 
 struct config_login {
@@ -384,6 +391,9 @@ const struct config *config_hold(const struct config *config);
 
 /* Gives back a reference; NULL inside is allowed. */
 void config_drop(const struct config **config);
+
+/* pattern = domain / "*." domain: what lies below it, as in lists of names. Without case. */
+bool config_name_matches(struct slice pattern, struct slice name);
 
 /* The domain as configured, by its canonical name; NULL when it is none of ours. */
 const struct config_domain *config_domain(const struct config *config,

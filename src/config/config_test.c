@@ -130,6 +130,9 @@ static const struct {
     LANDS(bool, "queue: { hold: yes }", queue.hold, 1),
     LANDS(size_t, "rules: [{ then: hold }, { then: accept }]", rules_count, 2),
     LANDS(bool, "verify: { check: no }", verify.check, 0),
+    LANDS(bool, "verify: { received_spf: no }", verify.received_spf, 0),
+    LANDS(size_t, "verify: { trusted_sealers: [a.x, '*.b.x'] }", verify.trusted_sealers.count, 2),
+    LANDS(size_t, "verify: { forwarders: [192.0.2.1, 10.0.0.0/8] }", verify.forwarders_count, 2),
     LANDS(uint32_t, "verify: { spf_fail: reject }", verify.spf_fail, CONFIG_VERDICT_REJECT),
     LANDS(uint32_t, "verify: { dmarc_reject: hold }", verify.dmarc_reject, CONFIG_VERDICT_HOLD),
     LANDS(uint32_t, "verify: { dmarc_quarantine: hold }", verify.dmarc_quarantine, 1),
@@ -168,6 +171,8 @@ static const struct {
     { "postmaster: Ops@EXAMPLE.com", offsetof(struct config, postmaster),
       "Ops@example.com" },
     { "dns: { trust_anchor: /k }", offsetof(struct config, dns.trust_anchor), "/k" },
+    { "domains: { A.x: { relay: true, dkim: [{ selector: s, key: /k }] } }\n"
+      "verify: { arc_seal: a.X }", offsetof(struct config, verify.arc_domain), "a.x" },
     { "verify: { authserv_id: m.x }", offsetof(struct config, verify.authserv_id), "m.x" },
     { "tls: { client_ca: /ca }", offsetof(struct config, client_ca), "/ca" },
     { "auth: { dovecot: /d }", offsetof(struct config, login.dovecot), "/d" },

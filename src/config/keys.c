@@ -298,6 +298,18 @@ static const struct key verify_keys[] = {
     { .name = "dmarc_quarantine", .type = &type_choice, .choices = verdicts,
       .offset = offsetof(struct config_verify, dmarc_quarantine), .fallback = "note",
       .help = "what a DMARC policy of quarantine leads to" },
+    { .name = "received_spf", .type = &type_bool,
+      .offset = offsetof(struct config_verify, received_spf), .fallback = "true",
+      .help = "writes Received-SPF beside Authentication-Results" },
+    { .name = "trusted_sealers", .type = &type_names, .fallback = "",
+      .offset = offsetof(struct config_verify, trusted_sealers),
+      .help = "domains whose ARC seals are believed when they say dmarc=pass" },
+    { .name = "forwarders", .type = &type_networks, .fallback = "",
+      .offset = offsetof(struct config_verify, forwarders),
+      .help = "clients known to forward: their mail is not refused by DMARC" },
+    { .name = "arc_seal", .type = &type_text, .fallback = "", .max = 255,
+      .offset = offsetof(struct config_verify, arc_domain),
+      .help = "the domain whose DKIM keys seal (ARC) what came from strangers and goes on" },
     { .name = NULL },
 };
 

@@ -41,6 +41,12 @@ static bool host_pattern(struct slice text, struct buffer *out)
     return canonical_domain(text, out);
 }
 
+/* as host_pattern(), where there is always a name */
+static bool name_pattern(struct slice text, struct buffer *out)
+{
+    return !slice_equal_nocase(text, SLICE("none")) && host_pattern(text, out);
+}
+
 /* pattern = "<>" / "@" host-pattern / mailbox */
 static bool address_pattern(struct slice text, struct buffer *out)
 {
@@ -77,6 +83,9 @@ struct pattern_kind {
 
 static const struct pattern_kind hosts = {
     host_pattern, "a name such as mail.example.com, *.example.com, or none",
+};
+static const struct pattern_kind names = {
+    name_pattern, "a domain such as lists.example.com or *.example.com",
 };
 static const struct pattern_kind addresses = {
     address_pattern, "an address such as ann@example.com, @example.com, @*.example.com, <>",
@@ -116,6 +125,11 @@ static bool read_patterns(struct reader *r, const struct key *key, struct node *
 static bool read_hosts(struct reader *r, const struct key *key, struct node *node, void *place)
 {
     return read_patterns(r, key, node, place, &hosts);
+}
+
+static bool read_names(struct reader *r, const struct key *key, struct node *node, void *place)
+{
+    return read_patterns(r, key, node, place, &names);
 }
 
 static bool read_addresses(struct reader *r, const struct key *key, struct node *node,
@@ -189,6 +203,10 @@ static void schema_texts(const struct key *key, struct buffer *out)
 static const struct key_type type_hosts = {
     .expected = "a list of names such as [mail.example.com, \"*.example.com\", none]",
     .read = read_hosts, .schema = schema_texts, .kind = NODE_LIST,
+};
+const struct key_type type_names = {
+    .expected = "a list of domains such as [lists.example.com, \"*.example.com\"]",
+    .read = read_names, .schema = schema_texts, .kind = NODE_LIST,
 };
 static const struct key_type type_patterns = {
     .expected = "a list of addresses such as [ann@example.com, \"@example.com\"]",

@@ -267,6 +267,30 @@ static bool fill(struct making *m, struct delivery_route *routes, size_t *out_co
     return route_of(m, slice_make(NULL, 0), &last, &routes[count]);
 }
 
+/* The first RSA key of the domain that seals, for not everybody reads Ed25519; else its
+ * first. */
+static bool read_sealing(struct making *m, struct delivery_sealing *out)
+{
+    const struct config_domain *d = config_domain(m->config, m->config->verify.arc_domain);
+    if (d == NULL)
+        return true;
+    for (size_t i = 0; i < d->dkim_count; i++) {
+        struct private_key *key;
+        if (!engine_read_key(m->config, m->secrets, &d->dkim[i],
+                             &(struct engine_why){ m->why, m->why_size }, &key))
+            return false;
+        bool is_better = out->key == NULL || (private_key_kind(out->key) != KEY_RSA &&
+                                              private_key_kind(key) == KEY_RSA);
+        if (is_better) {
+            private_key_drop(&out->key);
+            *out = (struct delivery_sealing){ .key = private_key_hold(key), .domain = d->name,
+                                              .selector = d->dkim[i].selector };
+        }
+        private_key_drop(&key);
+    }
+    return true;
+}
+
 static void making_free(struct making *m)
 {
     for (size_t i = 0; i < m->made_count; i++)
@@ -288,16 +312,19 @@ struct delivery_routes *engine_routes(const struct config *config,
     struct delivery_route *routes =
         calloc(config->domains.count + config->routes_count + 1, sizeof *routes);
     struct delivery_routes *made = NULL;
+    struct delivery_sealing sealing = { .key = NULL };
     size_t count = 0;
     if (routes == NULL) {
         no_memory(&m);
         return NULL;
     }
     read_machine_trust(&m);
-    if (fill(&m, routes, &count) && delivery_routes_make(routes, count, &made) != ERR_OK) {
+    if (fill(&m, routes, &count) && read_sealing(&m, &sealing) &&
+        delivery_routes_make(routes, count, &sealing, &made) != ERR_OK) {
         snprintf(why, why_size, "the routes cannot be used");
         made = NULL;
     }
+    private_key_drop(&sealing.key);
     making_free(&m);
     free(routes);
     return made;

@@ -177,7 +177,15 @@ struct delivery_heed engine_heed(const struct config *config);
 struct delivery_routes *engine_routes(const struct config *config,
                                       const struct secrets *secrets, char *why,
                                       size_t why_size);
-/* engine_seal.c: who signs with what, likewise. */
+/* engine_seal.c: a key that signs, one reference; false, and `why` set, when it cannot be
+ * used. Who signs with what, as engine_routes(). */
+struct engine_why {
+    char *text;
+    size_t size;
+};
+bool engine_read_key(const struct config *config, const struct secrets *secrets,
+                     const struct config_dkim *from, const struct engine_why *why,
+                     struct private_key **out);
 struct seal_keys *engine_seal_keys(const struct config *config,
                                    const struct secrets *secrets, char *why,
                                    size_t why_size);

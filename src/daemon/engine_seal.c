@@ -20,12 +20,13 @@ struct making {
     size_t why_size;
 };
 
-static bool read_key(struct making *m, const struct config_dkim *from,
+bool engine_read_key(const struct config *config, const struct secrets *secrets,
+                     const struct config_dkim *from, const struct engine_why *why,
                      struct private_key **out)
 {
     struct key_trouble trouble = { "it cannot be read" };
     struct buffer pem;
-    int fd = m->secrets->fds[m->config->certificates_count * 2 + from->file - 1];
+    int fd = secrets->fds[config->certificates_count * 2 + from->file - 1];
     buffer_init(&pem, ENGINE_FILE_MAX);
     enum err error = engine_read_file(fd, &pem)
                          ? private_key_read(buffer_slice(&pem), out, &trouble) : ERR_INVALID;
@@ -33,7 +34,7 @@ static bool read_key(struct making *m, const struct config_dkim *from,
     if (error == ERR_MEMORY)
         snprintf(trouble.text, sizeof trouble.text, "there is no memory for it");
     if (error != ERR_OK)
-        snprintf(m->why, m->why_size, "dkim.key: %.*s: %s", (int)from->path.len,
+        snprintf(why->text, why->size, "dkim.key: %.*s: %s", (int)from->path.len,
                  from->path.data, trouble.text);
     return error == ERR_OK;
 }
@@ -41,9 +42,10 @@ static bool read_key(struct making *m, const struct config_dkim *from,
 static bool add_domain(struct making *m, const struct config_domain *d)
 {
     struct seal_key *chosen = m->chosen[m->count];
+    const struct engine_why why = { m->why, m->why_size };
     for (size_t i = 0; i < d->dkim_count; i++) {
         struct private_key **key = &m->keys[d->dkim[i].file - 1];
-        if (*key == NULL && !read_key(m, &d->dkim[i], key))
+        if (*key == NULL && !engine_read_key(m->config, m->secrets, &d->dkim[i], &why, key))
             return false;
         chosen[i] = (struct seal_key){ .selector = d->dkim[i].selector, .key = *key };
     }

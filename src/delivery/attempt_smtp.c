@@ -7,16 +7,20 @@
 #include "base/must.h"
 #include "delivery/connection.h"
 #include "delivery/promise.h"
+#include "delivery/sealed.h"
 #include "delivery/search.h"
 #include "delivery/seven_bit.h"
 #include "wire/smtp/address.h"
 
 #include <stdlib.h>
 
+enum { SEAL_MAX = 256 * 1024 };
+
 void smtp_job_end(struct smtp_job *job)
 {
     struct attempt_run *run = job->run;
     seven_bit_free(&job->seven_bit);
+    buffer_free(&job->seal);
     message_close(&job->view);
     search_free(&job->search);
     mtasts_policy_drop(&job->policy);
@@ -49,7 +53,16 @@ static enum err read_content(struct smtp_client_content *content, uint64_t offse
                              char *out, size_t len)
 {
     struct smtp_job *job = container_of(content, struct smtp_job, content);
-    return view_read_whole(job->view, offset, out, len);
+    struct slice seal = buffer_slice(&job->seal);
+    struct slice part = slice_make(NULL, 0);
+    if (offset < seal.len)
+        part = slice_part(seal, (size_t)offset, len);
+    if (part.len > 0)
+        memcpy(out, part.data, part.len);
+    if (part.len == len)
+        return ERR_OK;
+    return view_read_whole(job->view, offset + part.len - seal.len, out + part.len,
+                           len - part.len);
 }
 
 bool smtp_job_prepare(struct smtp_job *job, const struct connection *c)
@@ -80,7 +93,8 @@ bool smtp_job_prepare(struct smtp_job *job, const struct connection *c)
         job->recipients[i].recipient =
             &view->envelope.recipients[run->recipients[i].index];
     job->content = (struct smtp_client_content){
-        .read = read_content, .size = view->prefix.len + view->content_size,
+        .read = read_content,
+        .size = buffer_len(&job->seal) + view->prefix.len + view->content_size,
     };
     job->transaction = (struct smtp_client_transaction){
         .envelope = &view->envelope,
@@ -219,12 +233,26 @@ static void run_job(struct task *task)
     mtasts_look_up(mtasts, &job->lookup);
 }
 
+/* NULL: it is not sealed. Mail that has arrived (LMTP) is not sent on. */
+static const struct delivery_sealing *sealing_of(const struct smtp_job *job)
+{
+    bool goes_on = job->route->way == DELIVERY_MX || job->route->way == DELIVERY_SMTP;
+    return goes_on ? delivery_routes_sealing(job->routes) : NULL;
+}
+
 static void work_run(struct work *work)
 {
     struct smtp_job *job = container_of(work, struct smtp_job, work);
     struct delivery *d = job->thread->delivery;
-    job->work_error = seven_bit_make(d->options.source, job->run->id,
-                                     job->route->downgrade_signed, &job->seven_bit);
+    struct message_source *source = d->options.source;
+    const struct delivery_sealing *how = sealing_of(job);
+    job->work_error = ERR_OK;
+    if (job->route->downgrade)
+        job->work_error = seven_bit_make(source, job->run->id, job->route->downgrade_signed,
+                                         &job->seven_bit);
+    if (job->work_error == ERR_OK && how != NULL)
+        job->work_error = sealed_make(source, job->run->id, how, job->begun_wall_s,
+                                      &job->seal);
 }
 
 /* Nothing was begun: the connection that was named is as it was. */
@@ -245,9 +273,9 @@ static void work_done(struct work *work)
     end_undone(job, &failure);
 }
 
-/* Has the content converted on a worker, should the hop want that, before anything
- * is said to it. */
-static void convert_first(struct smtp_job *job)
+/* Has the content sealed, and converted should the hop want that, on a worker, before
+ * anything is said to the hop. What is converted has no seal: it would not hold. */
+static void make_first(struct smtp_job *job)
 {
     struct delivery *d = job->thread->delivery;
     job->work.home = loop_home(job->thread->loop);
@@ -256,7 +284,7 @@ static void convert_first(struct smtp_job *job)
     if (workers_submit(d->options.workers, &job->work))
         return;
     struct outcome busy = outcome_local(OUTCOME_DEFERRED, 3, 2,
-                                        "too many messages are converted at once");
+                                        "too many messages are made ready at once");
     end_undone(job, &busy);
 }
 
@@ -278,10 +306,12 @@ void attempt_smtp_start(struct delivery *d, struct attempt_run *run,
     job->thread = is_named ? &d->threads[named] : delivery_next_thread(d);
     job->task.run = run_job;
     job->run = run;
+    job->begun_wall_s = moment_now().wall_ms / SECOND_MS;
     job->routes = routes;
     job->route = route;
-    if (route->downgrade)
-        convert_first(job);
+    buffer_init(&job->seal, SEAL_MAX);
+    if (route->downgrade || sealing_of(job) != NULL)
+        make_first(job);
     else
         home_post(loop_home(job->thread->loop), &job->task);
 }

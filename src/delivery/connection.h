@@ -26,10 +26,12 @@ struct smtp_job {
     struct message_view *view;       /* open while it is submitted */
     struct smtp_client_content content;
     struct seven_bit *seven_bit;     /* the content for a hop of 7 bits, or NULL */
-    struct work work;                /* which makes that one */
+    struct buffer seal;              /* the ARC set that goes before it all, or empty */
+    struct work work;                /* which makes these two */
     enum err work_error;
     struct smtp_client_transaction transaction;
     int64_t deadline_mono_ms;
+    int64_t begun_wall_s;            /* since 1970 */
     size_t addresses_at;             /* in run->texts */
     size_t remote_len;
     struct smtp_client_recipient recipients[];

@@ -26,6 +26,7 @@ struct delivery_routes {
     size_t count;
     char *bytes;             /* of all slices */
     size_t bytes_len;
+    struct delivery_sealing sealing;
     struct entry entries[];
 };
 
@@ -77,11 +78,12 @@ static struct slice copy(char **at, struct slice s)
     return kept;
 }
 
-static struct delivery_routes *allocate(const struct delivery_route *routes, size_t count)
+static struct delivery_routes *allocate(const struct delivery_route *routes, size_t count,
+                                        const struct delivery_sealing *sealing)
 {
     struct delivery_routes *made =
         calloc(1, sizeof *made + count * sizeof made->entries[0]);
-    size_t bytes = 1;
+    size_t bytes = 1 + sealing->domain.len + sealing->selector.len;
     for (size_t i = 0; i < count; i++)
         bytes += routes[i].match.len + routes[i].host.len + routes[i].path.len +
                  routes[i].security.name.len + routes[i].auth.user.len +
@@ -121,15 +123,23 @@ static bool add(struct delivery_routes *table, const struct delivery_route *rout
 }
 
 enum err delivery_routes_make(const struct delivery_route *routes, size_t count,
+                              const struct delivery_sealing *sealing,
                               struct delivery_routes **out)
 {
+    static const struct delivery_sealing nobody = { .key = NULL };
+    if (sealing == NULL)
+        sealing = &nobody;
     for (size_t i = 0; i < count; i++)
         if (!is_usable(&routes[i]))
             return ERR_INVALID;
-    struct delivery_routes *made = allocate(routes, count);
+    struct delivery_routes *made = allocate(routes, count, sealing);
     if (made == NULL)
         return ERR_MEMORY;
     char *at = made->bytes;
+    made->sealing = (struct delivery_sealing){
+        .key = sealing->key == NULL ? NULL : private_key_hold(sealing->key),
+        .domain = copy(&at, sealing->domain), .selector = copy(&at, sealing->selector),
+    };
     for (size_t i = 0; i < count; i++)
         if (!add(made, &routes[i], i, &at)) {
             delivery_routes_drop(&made);
@@ -137,6 +147,11 @@ enum err delivery_routes_make(const struct delivery_route *routes, size_t count,
         }
     *out = made;
     return ERR_OK;
+}
+
+const struct delivery_sealing *delivery_routes_sealing(const struct delivery_routes *routes)
+{
+    return routes->sealing.key == NULL ? NULL : &routes->sealing;
 }
 
 struct delivery_routes *delivery_routes_hold(struct delivery_routes *routes)
@@ -153,6 +168,7 @@ void delivery_routes_drop(struct delivery_routes **place)
         return;
     for (size_t i = 0; i < routes->count; i++)
         tls_client_drop(&routes->entries[i].route.security.tls);
+    private_key_drop(&routes->sealing.key);
     table_free(&routes->names);
     free(routes->patterns);
     if (routes->bytes != NULL)

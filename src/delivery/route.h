@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/slice.h"
+#include "crypto/key.h"
 #include "crypto/tls_client.h"
 #include "mail/transport.h"
 
@@ -56,12 +57,23 @@ struct delivery_route {
     uint64_t quota_messages;
 };
 
+/* Who seals what came from strangers and goes on by SMTP (RFC 8617). */
+struct delivery_sealing {
+    struct private_key *key; /* a reference is taken; NULL: nobody */
+    struct slice domain;
+    struct slice selector;
+};
+
 struct delivery_routes;
 
-/* Copies all of it, and wipes the secrets in the end; the caller gets the first reference. ERR_INVALID: a route that
- * cannot be used; ERR_MEMORY. */
+/* Copies all of it, and wipes the secrets in the end; the caller gets the first reference.
+ * `sealing` may be NULL. ERR_INVALID: a route that cannot be used; ERR_MEMORY. */
 enum err delivery_routes_make(const struct delivery_route *routes, size_t count,
+                              const struct delivery_sealing *sealing,
                               struct delivery_routes **out);
+
+/* NULL: nobody seals. Lives as long as the table. */
+const struct delivery_sealing *delivery_routes_sealing(const struct delivery_routes *routes);
 
 struct delivery_routes *delivery_routes_hold(struct delivery_routes *routes);
 

@@ -19,14 +19,6 @@ void rules_go_on(struct rules_run *run)
 
 /* ---- patterns ---- */
 
-static bool host_matches(struct slice pattern, struct slice name)
-{
-    if (slice_starts_with_nocase(pattern, SLICE("*.")))
-        return name.len > pattern.len - 1 &&
-               slice_ends_with_nocase(name, slice_from(pattern, 1));
-    return slice_equal_nocase(pattern, name);
-}
-
 static bool is_none(struct slice pattern)
 {
     return slice_equal(pattern, SLICE("none"));
@@ -35,7 +27,7 @@ static bool is_none(struct slice pattern)
 static bool helo_matches(const struct config_slices *all, struct slice helo)
 {
     for (size_t i = 0; i < all->count; i++)
-        if (is_none(all->all[i]) ? slice_is_empty(helo) : host_matches(all->all[i], helo))
+        if (is_none(all->all[i]) ? slice_is_empty(helo) : config_name_matches(all->all[i], helo))
             return true;
     return all->count == 0;
 }
@@ -46,7 +38,7 @@ static bool address_matches(struct slice pattern, struct slice address, struct s
     if (slice_is_empty(address))
         return slice_equal(pattern, SLICE("<>"));
     if (pattern.data[0] == '@')
-        return host_matches(slice_from(pattern, 1), domain);
+        return config_name_matches(slice_from(pattern, 1), domain);
     return slice_equal_nocase(pattern, address);
 }
 
@@ -190,7 +182,7 @@ static bool name_matches(const struct config_slices *all, const struct rules_mem
             return true;
         for (size_t n = 0; n < m->names_count; n++)
             if (!is_none(all->all[i]) &&
-                host_matches(all->all[i], dns_name_slice(&m->names[n])))
+                config_name_matches(all->all[i], dns_name_slice(&m->names[n])))
                 return true;
     }
     return false;

@@ -3,6 +3,8 @@
 #include "verify/verify_private.h"
 
 #include "log/log.h"
+#include "net/network.h"
+#include "wire/message/results.h"
 
 static const struct smtp_reply spf_failed = {
     .code = 550, .status = { 5, 7, 23 },
@@ -62,8 +64,51 @@ static void apply_dmarc(const struct config_verify *c, const struct dmarc_verdic
     }
 }
 
+static bool is_trusted(const struct config_slices *sealers, struct slice domain)
+{
+    for (size_t i = 0; i < sealers->count; i++)
+        if (config_name_matches(sealers->all[i], domain))
+            return true;
+    return false;
+}
+
+/* Whether the newest of those who passed it on, as far back as they are believed, found
+ * that the author's domain vouches for it (RFC 8617 7.2.1). */
+static bool sealers_say_pass(const struct config_verify *c, const struct auth *auth)
+{
+    const struct arc_validator *arc = auth_arc(auth);
+    struct arc_verdict v;
+    arc_validator_verdict(arc, &v);
+    if (v.result != ARC_PASS)
+        return false;
+    for (unsigned i = v.sets; i >= 1; i--) {
+        struct arc_sealer_claim claim;
+        struct slice result;
+        arc_validator_claim(arc, i, &claim);
+        if (!is_trusted(&c->trusted_sealers, claim.domain))
+            return false;
+        if (results_find(claim.results, SLICE("dmarc"), &result) &&
+            slice_equal_nocase(result, SLICE("pass")))
+            return true;
+    }
+    return false;
+}
+
+/* Why a policy is not applied, or NULL: forwarding breaks SPF, and lists break DKIM. Of a
+ * message without a readable author nobody has said anything. */
+static const char *override(const struct gate_question *q, const struct auth *auth)
+{
+    const struct config_verify *c = &q->config->verify;
+    struct dmarc_verdict v = dmarc_verdict(auth_dmarc(auth));
+    if (v.result == DMARC_PERMERROR || v.disposition == DMARC_POLICY_NONE)
+        return NULL;
+    if (networks_have(c->forwarders, c->forwarders_count, q->address))
+        return "forwarder";
+    return sealers_say_pass(c, auth) ? "arc" : NULL;
+}
+
 static void tell(const struct gate_question *q, const struct auth *auth,
-                 const struct gate_answer *answer)
+                 const struct gate_answer *answer, const char *overridden)
 {
     struct log_line line;
     struct arc_verdict arc;
@@ -85,6 +130,8 @@ static void tell(const struct gate_question *q, const struct auth *auth,
         if (v.reasons->count > 0)
             log_text(&line, "reason", reasons_at(v.reasons, (size_t)v.reasons->count - 1));
     }
+    if (overridden != NULL)
+        log_string(&line, "override", overridden);
     log_string(&line, "action", answer->action == GATE_REPLY ? "reject"
                                 : answer->action == GATE_HOLD ? "hold" : "note");
     log_end(&line);
@@ -94,6 +141,7 @@ void verify_decide(const struct gate_question *q, const struct auth *auth,
                    struct buffer *field, struct gate_answer *out)
 {
     const struct config_verify *c = &q->config->verify;
+    const char *overridden = NULL;
     *out = (struct gate_answer){ .action = GATE_PASS };
     if (auth_spf(auth) != NULL && spf_verdict(auth_spf(auth)).result == SPF_FAIL)
         do_as(c->spf_fail, &spf_failed, out);
@@ -101,9 +149,13 @@ void verify_decide(const struct gate_question *q, const struct auth *auth,
     bool has_author = auth_author(auth)->result != DMARC_FROM_ABSENT;
     if (auth_dmarc(auth) != NULL && has_author && out->action != GATE_REPLY) {
         struct dmarc_verdict v = dmarc_verdict(auth_dmarc(auth));
-        apply_dmarc(c, &v, out);
+        overridden = override(q, auth);
+        if (overridden == NULL)
+            apply_dmarc(c, &v, out);
     }
-    tell(q, auth, out);
+    tell(q, auth, out, overridden);
+    if (c->received_spf && auth_spf(auth) != NULL)
+        spf_append_received_field(auth_spf(auth), field);
     auth_append_results_field(auth, verify_id(q->config), field);
     if (!field->overflow)
         out->header_prefix = buffer_slice(field);

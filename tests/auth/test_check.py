@@ -130,6 +130,8 @@ def test_zones():
     (("--now", "soon"), EX_USAGE, b"--now"), (("--dns", "nowhere"), EX_USAGE, b"--dns"),
     (("a", "b"), EX_USAGE, b"'b'"), (("/nowhere/at/all",), EX_NOINPUT, b"/nowhere"),
     (("--batch", "/nowhere/at/all"), EX_NOINPUT, b"/nowhere"),
+    (("--trust-store", "/nowhere/at/all"), EX_NOINPUT, b"--trust-store: /nowhere"),
+    (("--trust-store", __file__), EX_DATAERR, b"--trust-store"),
     (("--ip", "192.0.2", "--dns", "127.0.0.1:1"), EX_DATAERR, b"")])
 def test_wrong_calls(arguments, code, word):
     assert word in check(*arguments, input=MESSAGE, code=code).stderr
