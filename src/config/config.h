@@ -321,6 +321,7 @@ struct config {
     struct slice hostname;
     struct slice data;              /* the folder of everything that is kept */
     struct slice user;              /* to run as when started by root */
+    bool sandbox;                   /* the engine keeps to what it needs */
     struct slice postmaster;        /* where mail to <postmaster> of no domain goes;
                                        empty only when there is nobody at all */
     uint32_t threads;               /* loop threads; 0: one a processor */

@@ -91,6 +91,7 @@ static const struct {
     uint64_t value;
 } lands[] = {
     LANDS(uint32_t, "threads: 3", threads, 3),
+    LANDS(bool, "sandbox: no", sandbox, 0),
     LANDS(bool, "early_talkers: allow", refuse_early_talkers, 0),
     LANDS(size_t, "relay_clients: []", relay_clients_count, 0),
     LANDS(size_t, "relay_clients: 192.0.2.1", relay_clients_count, 1),

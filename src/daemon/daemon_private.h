@@ -2,6 +2,7 @@
 #ifndef GODWIT_DAEMON_DAEMON_PRIVATE_H
 #define GODWIT_DAEMON_DAEMON_PRIVATE_H
 
+#include "daemon/sandbox.h"
 #include "daemon/secrets.h"
 #include "daemon/serve.h"
 #include "mail/event.h"
@@ -39,6 +40,8 @@ struct inheritance {
     const struct sockets *sockets;
     struct secrets *secrets;     /* closed when they have been read */
     int supervisor;              /* a socket: secrets.h */
+    const struct sandbox_places *places; /* what it is held to; NULL: to nothing */
+    const struct sandbox_result *sandbox;
 };
 
 /* engine.c: the engine's process, from fork to exit. */

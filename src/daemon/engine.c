@@ -89,15 +89,33 @@ static int open_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+static bool is_off(const char *what)
+{
+    return slice_starts_with_nocase(slice_from_string(what), SLICE("off"));
+}
+
+/* What the kernel does not have is missed, and said. */
+static void tell_sandbox(const struct sandbox_result *sandbox)
+{
+    struct log_line line;
+    bool lacks = is_off(sandbox->seccomp) || is_off(sandbox->landlock);
+    log_begin(&line, lacks ? LOG_WARNING : LOG_INFO, "sandbox");
+    log_string(&line, "seccomp", sandbox->seccomp);
+    log_string(&line, "landlock", sandbox->landlock);
+    log_end(&line);
+}
+
 int engine_run(const struct daemon_options *options, const struct inheritance *from)
 {
     struct engine e = { .options = options, .config = config_hold(from->config),
                         .start = config_hold(from->config),
-                        .sockets = from->sockets, .supervisor = from->supervisor };
+                        .sockets = from->sockets, .supervisor = from->supervisor,
+                        .places = from->places };
     int signals = open_signals();
     int code = signals < 0 ? EX_OSERR : engine_log_open(&e);
     if (code != 0)
         return code;
+    tell_sandbox(from->sandbox);
     code = engine_open(&e, from->secrets);
     secrets_close(from->secrets);
     if (code == 0)

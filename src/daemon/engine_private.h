@@ -75,6 +75,7 @@ struct engine {
     const struct sockets *sockets;
     int log_fd;
     int supervisor;              /* a socket: secrets.h */
+    const struct sandbox_places *places; /* beyond which nothing is; NULL: there is no such */
     struct tls_tickets *tickets;
     struct engine_tls tls;       /* the main thread's, once the others run */
     struct engine_shown shown;

@@ -172,6 +172,27 @@ static bool read_secrets(struct engine *e, const struct config *next,
     return good;
 }
 
+/* What the engine was held to at its start cannot be widened. */
+static bool is_reachable(struct engine *e, const struct config *next, char *error,
+                         size_t size)
+{
+    struct sandbox_places wanted;
+    if (e->places == NULL)
+        return true;
+    if (sandbox_places_make(next, e->options->config_file, &wanted) != ERR_OK) {
+        snprintf(error, size, "there is no memory for it");
+        return false;
+    }
+    const struct sandbox_place *beyond = sandbox_places_beyond(e->places, &wanted);
+    if (beyond != NULL)
+        snprintf(error, size, "%s lies outside of what the running engine may %s: that takes "
+                 "a restart; until then the old configuration holds", beyond->path,
+                 beyond->access == SANDBOX_WRITE ? "write" : "read");
+    bool good = beyond == NULL;
+    sandbox_places_free(&wanted);
+    return good;
+}
+
 /* Takes the snapshot where it returns true. */
 static bool use(struct engine *e, const struct config *next, char *error, size_t size)
 {
@@ -180,6 +201,7 @@ static bool use(struct engine *e, const struct config *next, char *error, size_t
         .heed = engine_heed(next),
     };
     if (!daemon_same_start(e->config, next, error, size) ||
+        !is_reachable(e, next, error, size) ||
         !read_secrets(e, next, &change.routes, error, size))
         return false;
     if (!delivery_configure(e->delivery, &change)) {

@@ -92,6 +92,7 @@ static const char *changed_key(const struct config *a, const struct config *b)
         { "hostname", slice_equal(a->hostname, b->hostname) },
         { "data", slice_equal(a->data, b->data) },
         { "user", slice_equal(a->user, b->user) },
+        { "sandbox", a->sandbox == b->sandbox },
         { "threads", a->threads == b->threads },
         { "limits.message", a->limits.message_bytes == b->limits.message_bytes },
         { "limits.body_memory", a->limits.body_memory_bytes == b->limits.body_memory_bytes },

@@ -53,11 +53,21 @@ static int engine_main(struct supervisor *s, pid_t parent)
     close(s->channel[0]);
     secrets_close(&s->before);
     secrets_close(&s->next_secrets);
+    struct sandbox_places places;
+    struct sandbox_result sandbox = { .seccomp = "off: sandbox: false",
+                                      .landlock = "off: sandbox: false" };
+    if (sandbox_places_make(s->config, s->options->config_file, &places) != ERR_OK)
+        return EX_OSERR;
+    if (s->config->sandbox)
+        sandbox_enter(SANDBOX_ENGINE, &places, &sandbox);
     struct inheritance from = {
         .config = s->config, .sockets = &s->sockets, .secrets = &s->secrets,
-        .supervisor = s->channel[1],
+        .supervisor = s->channel[1], .places = sandbox.has_places ? &places : NULL,
+        .sandbox = &sandbox,
     };
-    return engine_run(s->options, &from);
+    code = engine_run(s->options, &from);
+    sandbox_places_free(&places);
+    return code;
 }
 
 /* The files may have been replaced since; while they cannot be read, or not be used, those
