@@ -272,6 +272,8 @@ struct config_verify {              /* mail of strangers, on relay listeners */
     enum config_verdict spf_fail;
     enum config_verdict dmarc_reject;
     enum config_verdict dmarc_quarantine;
+    bool iprev;                     /* whether the client's name leads back is asked */
+    bool require_dkim;              /* for DMARC an aligned SPF pass is not enough */
     bool received_spf;              /* is written, too (RFC 7208 9.1) */
     struct config_slices trusted_sealers; /* what they found counts (RFC 8617 7.2); canonical,
                                        "*." in front: what lies below */

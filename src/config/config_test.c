@@ -131,6 +131,8 @@ static const struct {
     LANDS(bool, "queue: { hold: yes }", queue.hold, 1),
     LANDS(size_t, "rules: [{ then: hold }, { then: accept }]", rules_count, 2),
     LANDS(bool, "verify: { check: no }", verify.check, 0),
+    LANDS(bool, "verify: { iprev: no }", verify.iprev, 0),
+    LANDS(bool, "verify: { require_dkim: yes }", verify.require_dkim, 1),
     LANDS(bool, "verify: { received_spf: no }", verify.received_spf, 0),
     LANDS(size_t, "verify: { trusted_sealers: [a.x, '*.b.x'] }", verify.trusted_sealers.count, 2),
     LANDS(size_t, "verify: { forwarders: [192.0.2.1, 10.0.0.0/8] }", verify.forwarders_count, 2),

@@ -64,7 +64,8 @@ static struct check *check_make(struct verify_gate *g, const struct gate_questio
         has_client = false;
     struct auth_request request = {
         .spf = has_client ? &spf : NULL, .header = q->header, .now_s = spf.now_s,
-        .keys = g->keys,
+        .keys = g->keys, .asks_iprev = q->config->verify.iprev,
+        .needs_dkim = q->config->verify.require_dkim,
     };
     if (c == NULL || auth_begin(&request, &c->auth) != ERR_OK) {
         free(c);

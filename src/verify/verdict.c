@@ -118,6 +118,8 @@ static void tell(const struct gate_question *q, const struct auth *auth,
     log_begin(&line, LOG_INFO, "verified");
     log_number(&line, "session", (int64_t)q->session_id);
     log_text(&line, "from", q->envelope->sender);
+    if (auth_iprev(auth) != NULL)
+        log_string(&line, "iprev", iprev_result_text(iprev_result(auth_iprev(auth))));
     if (auth_spf(auth) != NULL)
         log_text(&line, "spf", spf_result_name(spf_verdict(auth_spf(auth)).result));
     log_string(&line, "dkim", dkim_result_text(dkim_verifier_result(auth_dkim(auth))));

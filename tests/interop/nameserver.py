@@ -15,6 +15,16 @@ import dns.rdatatype
 import dns.rrset
 
 
+UDP_MAX = 1232
+
+
+def truncated(wire):
+    """Come again by TCP."""
+    response = dns.message.make_response(dns.message.from_wire(wire), recursion_available=True)
+    response.flags |= dns.flags.TC
+    return response.to_wire(max_size=65535)
+
+
 def sockets():
     """UDP and TCP on one port: one that is free for the first may be taken for the other."""
     while True:
@@ -60,7 +70,7 @@ class NameServer:
                 return
             answer = self.answer(wire) if wire else None
             if answer is not None:
-                self.udp.sendto(answer, client)
+                self.udp.sendto(answer if len(answer) <= UDP_MAX else truncated(wire), client)
 
     def _serve_tcp(self):
         while True:
@@ -98,4 +108,4 @@ class NameServer:
             response.answer.append(dns.rrset.from_text(name + ".", 60, "IN", kind, *found))
         elif found is None and not any(known == name for known, _ in self.zone):
             response.set_rcode(dns.rcode.NXDOMAIN)
-        return response.to_wire()
+        return response.to_wire(max_size=65535)

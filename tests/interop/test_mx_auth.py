@@ -45,6 +45,8 @@ def zone(key):
         ("soft.test", "TXT"): ['"v=spf1 ip4:192.0.2.0/24 -all"'],
         ("_dmarc.soft.test", "TXT"): ['"v=DMARC1; p=quarantine"'],
         ("late.test", "TXT"): "silence",
+        ("1.2.0.192.in-addr.arpa", "PTR"): ["mx.far.test."],
+        ("mx.far.test", "A"): ["192.0.2.1"],
     }
 
 
@@ -55,9 +57,13 @@ def box(tmp_path):
 
 @pytest.fixture
 def make(data, box, zone):
-    def server(verify=""):
+    def server(verify="", dns_of=None):
+        while opened:
+            opened.pop(0).__exit__(None, None, None)
         dns = NameServer(zone)
         dns.__enter__()
+        if dns_of is not None:
+            dns_of.append(dns)
         g = godwit.Godwit(data, listen=(), config=CONFIG.format(dns=dns.config, box=box,
                                                                 verify=verify))
         opened.extend((g, dns))
@@ -110,6 +116,7 @@ MAIL = (b"From: Ann <ann@far.test>\r\nTo: ann@our.test\r\nSubject: x\r\n"
 def test_spf_passes(make, box):
     assert give(make(), MAIL)[0] == 250
     assert results(delivered(box)) == [
+        "iprev=pass policy.iprev=192.0.2.1 (mx.far.test)",
         "spf=pass smtp.mailfrom=x@far.test", "dkim=none",
         "dmarc=pass header.from=far.test policy.dmarc=none"]
 
@@ -117,7 +124,8 @@ def test_spf_passes(make, box):
 def test_a_signature_passes_from_anywhere(make, box, key, tmp_path):
     g = make()
     assert give(g, signed(key, MAIL, tmp_path), client=OTHER)[0] == 250
-    spf, dkim, dmarc = results(delivered(box))
+    iprev, spf, dkim, dmarc = results(delivered(box))
+    assert iprev == "iprev=permerror policy.iprev=198.51.100.1"
     assert spf.startswith("spf=fail") and dkim.startswith("dkim=pass header.d=far.test")
     assert "header.s=s1" in dkim and dmarc.startswith("dmarc=pass")
     godwit.wait_for(lambda: g.events("verified"), "the log")
@@ -159,6 +167,26 @@ def test_policy_of_quarantine(make, box, verify, held):
         assert "policy.dmarc=quarantine" in results(delivered(box))[-1]
 
 
+@pytest.mark.parametrize("verify,code", [("", 250), ("require_dkim: true", 550)])
+def test_100_a_shared_pool_of_addresses_proves_no_author(make, box, verify, code):
+    """Everybody who may send from the service passes SPF for everybody else who uses it."""
+    assert give(make(verify), MAIL)[0] == code
+
+
+def test_require_dkim_is_content_with_a_signature(make, box, key, tmp_path):
+    assert give(make("require_dkim: true"), signed(key, MAIL, tmp_path))[0] == 250
+    assert results(delivered(box))[-1].startswith("dmarc=pass")
+
+
+def test_received_spf_is_written_beside(make, box):
+    assert give(make("iprev: false"), MAIL)[0] == 250
+    content = delivered(box)
+    assert content.index(b"\nReceived-SPF: pass\n") < content.index(b"\nAuthentication-Results:")
+    assert b"iprev" not in content
+    assert give(make("received_spf: false"), MAIL)[0] == 250
+    assert b"Received-SPF" not in delivered(box)
+
+
 def test_spf_fail_may_refuse(make):
     g = make("spf_fail: reject, dmarc_reject: note")
     code, text = give(g, MAIL, client=OTHER)
@@ -171,7 +199,7 @@ def test_forged_results_are_taken_out(make, box):
               b"Authentication-Results: other.test; dkim=pass\r\n")
     assert give(make(), forged + MAIL)[0] == 250
     content = delivered(box)
-    assert results(content)[0].startswith("spf=pass smtp.mailfrom")
+    assert results(content)[1].startswith("spf=pass smtp.mailfrom")
     assert content.lower().count(b"authentication-results:") == 2
     assert b"other.test; dkim=pass" in content and content.endswith(b"\n\n.body\n\n")
 

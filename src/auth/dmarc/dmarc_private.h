@@ -11,7 +11,7 @@ enum {
     DMARC_WALK_MAX = 8,    /* questions of one tree walk (RFC 9989 4.10) */
     DMARC_WALK_LABELS = 7, /* where a longer name goes on, one question later */
     DMARC_NODES_MAX = DMARC_WALK_MAX * (DMARC_SIGNATURES_MAX + 2),
-    DMARC_RECORD_MAX = 8 * 1024, /* a longer text is no record */
+    DMARC_RECORD_MAX = 64 * 1024, /* a longer text is no record */
     DMARC_ARENA_MAX = 2 * 1024 * 1024,
 };
 

@@ -9,6 +9,9 @@
 
 struct auth {
     size_t stage;
+    bool asks_iprev;
+    bool needs_dkim;
+    struct iprev iprev;
     struct spf *spf;
     struct dkim_verifier *dkim;
     struct arc_validator *arc;
@@ -16,6 +19,22 @@ struct auth {
     struct dmarc *dmarc;
     struct dmarc_from from;
 };
+
+static bool next_of_iprev(struct auth *auth, struct lookup_question *out_question)
+{
+    return auth->asks_iprev && iprev_next(&auth->iprev, out_question);
+}
+
+static void answer_iprev(struct auth *auth, const struct lookup_answer *answer)
+{
+    iprev_answer(&auth->iprev, answer);
+}
+
+static void append_iprev(const struct auth *auth, struct buffer *out)
+{
+    if (auth->asks_iprev)
+        iprev_append_result(&auth->iprev, out);
+}
 
 static bool next_of_spf(struct auth *auth, struct lookup_question *out_question)
 {
@@ -147,7 +166,7 @@ static void begin_dmarc(struct auth *auth)
 {
     struct dmarc_identifier signatures[DKIM_SIGNATURES_MAX];
     struct dmarc_request request = { .from = &auth->from, .dkim = signatures };
-    if (auth->spf != NULL) {
+    if (auth->spf != NULL && !auth->needs_dkim) {
         struct spf_verdict verdict = spf_verdict(auth->spf);
         request.spf = (struct dmarc_identifier){ verdict.domain,
                                                  evidence_of(verdict.result) };
@@ -185,6 +204,7 @@ static const struct {
     void (*answer)(struct auth *auth, const struct lookup_answer *answer);
     void (*append)(const struct auth *auth, struct buffer *out);
 } stages[] = {
+    { NULL, next_of_iprev, answer_iprev, append_iprev },
     { NULL, next_of_spf, answer_spf, append_spf },
     { NULL, next_of_dkim, answer_dkim, append_dkim },
     { NULL, next_of_arc, answer_arc, append_arc },
@@ -206,6 +226,11 @@ enum err auth_begin(const struct auth_request *request, struct auth **out)
         auth_free(&auth);
         return ERR_MEMORY;
     }
+    auth->needs_dkim = request->needs_dkim;
+    auth->asks_iprev = request->asks_iprev && request->spf != NULL;
+    if (auth->asks_iprev)
+        iprev_begin(request->spf->client.bytes, request->spf->client.is_v6 ? 16 : 4,
+                    &auth->iprev);
     dmarc_from_read_header(request->header, &auth->from);
     *out = auth;
     return ERR_OK;
@@ -258,6 +283,12 @@ const struct spf *auth_spf(const struct auth *auth)
 {
     must(auth->stage == STAGES);
     return auth->spf;
+}
+
+const struct iprev *auth_iprev(const struct auth *auth)
+{
+    must(auth->stage == STAGES);
+    return auth->asks_iprev ? &auth->iprev : NULL;
 }
 
 const struct dkim_verifier *auth_dkim(const struct auth *auth)

@@ -1,5 +1,5 @@
-/* message.h: what mail authentication says of one message: SPF, DKIM, ARC, then DMARC,
- * which weighs what the others found.
+/* message.h: what mail authentication says of one message: the client's name, SPF, DKIM,
+ * ARC, then DMARC, which weighs what the others found.
  *
  * It is given the header, then the body as it flows by, of which it holds nothing. After
  * that it is a step machine as theirs: auth_next() asks, auth_answer() is told. Each standard is one
@@ -12,11 +12,15 @@
 #include "auth/arc/validate.h"
 #include "auth/dkim/verify.h"
 #include "auth/dmarc/dmarc.h"
+#include "auth/iprev/iprev.h"
 #include "auth/spf/spf.h"
 
 /* Borrowed until auth_begin() returns. */
 struct auth_request {
     const struct spf_request *spf; /* NULL: the client is not known, SPF says nothing */
+    bool asks_iprev;               /* whether the client's name leads back, too */
+    bool needs_dkim;               /* an aligned SPF pass proves no author for DMARC: whole
+                                      pools of addresses pass for their tenants (HOSTILE 100) */
     struct slice header;           /* all of it, with its empty line if it has one; lines
                                       end in CRLF */
     int64_t now_s;                 /* since 1970 */
@@ -45,6 +49,7 @@ void auth_answer(struct auth *auth, const struct lookup_answer *answer);
 /* Only when auth_next() is done; they live as long as `auth`. NULL: not evaluated, or
  * memory was out. */
 const struct spf *auth_spf(const struct auth *auth);
+const struct iprev *auth_iprev(const struct auth *auth);
 const struct dkim_verifier *auth_dkim(const struct auth *auth);
 const struct arc_validator *auth_arc(const struct auth *auth);
 const struct dmarc *auth_dmarc(const struct auth *auth);

@@ -2,6 +2,8 @@
  * the macro "p". Errors of the DNS only make names missing. */
 #include "auth/spf/spf_private.h"
 
+#include "wire/dns/reverse.h"
+
 static bool is_at_or_in(struct slice name, struct slice domain)
 {
     size_t dot = name.len - domain.len - 1;
@@ -84,18 +86,6 @@ static void on_names(struct spf *spf, const struct lookup_answer *answer)
     ask_next_name(spf);
 }
 
-/* Nibbles of IPv6, octets of IPv4, the last one first (RFC 1035 3.5, RFC 3596 2.5). */
-static void append_reverse_name(struct spf *spf, struct buffer *out)
-{
-    const uint8_t *b = spf->client.bytes;
-    for (size_t i = spf->client.is_v6 ? 16 : 4; i > 0; i--)
-        if (spf->client.is_v6)
-            buffer_append_format(out, "%x.%x.", b[i - 1] & 15, b[i - 1] >> 4);
-        else
-            buffer_append_format(out, "%u.", b[i - 1]);
-    buffer_append_string(out, spf->client.is_v6 ? "ip6.arpa" : "in-addr.arpa");
-}
-
 void spf_find_names(struct spf *spf, struct slice wanted, spf_step *then)
 {
     struct slice name;
@@ -103,7 +93,7 @@ void spf_find_names(struct spf *spf, struct slice wanted, spf_step *then)
     spf->after_names = then;
     spf->names_count = spf->names_at = spf->validated_count = 0;
     buffer_clear(&spf->scratch);
-    append_reverse_name(spf, &spf->scratch);
+    dns_reverse_append(&spf->scratch, spf->client.bytes, spf->client.is_v6 ? 16 : 4);
     if (!spf->scratch.overflow &&
         arena_copy(&spf->arena, buffer_slice(&spf->scratch), &name))
         spf_ask(spf, name, DNS_TYPE_PTR, on_names);
