@@ -14,6 +14,7 @@ extern const struct cli_tool cli_user;
 extern const struct cli_tool cli_rules;
 extern const struct cli_tool cli_parse;
 extern const struct cli_tool cli_queue;
+extern const struct cli_tool cli_report;
 extern const struct cli_tool cli_status;
 extern const struct cli_tool cli_reload;
 extern const struct cli_tool cli_send;

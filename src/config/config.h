@@ -283,6 +283,15 @@ struct config_verify {              /* mail of strangers, on relay listeners */
                                        empty */
 };
 
+struct config_reports {             /* to other domains, about their mail */
+    struct slice from;              /* who writes them; empty: nobody does */
+    struct slice organization;      /* empty: the hostname */
+    struct slice contact;           /* for people, or empty */
+    bool dmarc;
+    bool tls;
+    struct config_slices receive;   /* addresses where those of others arrive, canonical */
+};
+
 struct config_login {
     int64_t delay_ms;               /* after a few failures the next answer takes so long */
     int64_t delay_max_ms;           /* ... doubled each time, up to this */
@@ -350,6 +359,7 @@ struct config {
     struct config_timeouts timeouts;
     struct config_queue queue;
     struct config_verify verify;
+    struct config_reports reports;
     struct config_login login;
     struct config_account_limits account_limits;
     bool has_logins;                /* somebody has a secret, or may show a certificate */

@@ -319,6 +319,28 @@ static const struct key verify_keys[] = {
     { .name = NULL },
 };
 
+static const struct key report_keys[] = {
+    { .name = "from", .type = &type_mailbox,
+      .offset = offsetof(struct config_reports, from), .fallback = "",
+      .help = "the address that writes to other domains; none: nothing is written" },
+    { .name = "organization", .type = &type_text, .max = 200,
+      .offset = offsetof(struct config_reports, organization), .fallback = "",
+      .help = "our name in reports; none: the hostname" },
+    { .name = "contact", .type = &type_text, .max = 500,
+      .offset = offsetof(struct config_reports, contact), .fallback = "",
+      .help = "where people find more: a URL, or text" },
+    { .name = "dmarc", .type = &type_bool,
+      .offset = offsetof(struct config_reports, dmarc), .fallback = "true",
+      .help = "tells domains daily of mail in their name" },
+    { .name = "tls", .type = &type_bool,
+      .offset = offsetof(struct config_reports, tls), .fallback = "true",
+      .help = "tells domains daily of the TLS of their mail hosts" },
+    { .name = "receive", .type = &type_mailboxes,
+      .offset = offsetof(struct config_reports, receive), .fallback = "",
+      .help = "addresses of ours where reports of others arrive: they are read and kept" },
+    { .name = NULL },
+};
+
 static const struct key login_keys[] = {
     { .name = "failures", .type = &type_count32,
       .offset = offsetof(struct config_login, failures),
@@ -524,6 +546,11 @@ const struct key config_keys[] = {
       .fallback = "",
       .keys = verify_keys,
       .help = "what is asked of mail from strangers" },
+    { .name = "reports", .type = &type_section,
+      .offset = offsetof(struct config, reports),
+      .fallback = "",
+      .keys = report_keys,
+      .help = "reports of DMARC and TLS, ours and those of others" },
     { .name = "auth", .type = &type_section,
       .offset = offsetof(struct config, login),
       .fallback = "",

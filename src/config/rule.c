@@ -67,6 +67,13 @@ static bool address_pattern(struct slice text, struct buffer *out)
     return true;
 }
 
+/* as address_pattern(), of one mailbox */
+static bool mailbox_pattern(struct slice text, struct buffer *out)
+{
+    return text.len > 0 && text.data[0] != '<' && text.data[0] != '@' &&
+           address_pattern(text, out);
+}
+
 static bool account_pattern(struct slice text, struct buffer *out)
 {
     if (slice_equal(text, SLICE("*")) || slice_equal_nocase(text, SLICE("none"))) {
@@ -89,6 +96,9 @@ static const struct pattern_kind names = {
 };
 static const struct pattern_kind addresses = {
     address_pattern, "an address such as ann@example.com, @example.com, @*.example.com, <>",
+};
+static const struct pattern_kind mailboxes = {
+    mailbox_pattern, "an address such as dmarc@example.com",
 };
 static const struct pattern_kind accounts = {
     account_pattern, "an account such as ann@example.com, @example.com, * or none",
@@ -136,6 +146,12 @@ static bool read_addresses(struct reader *r, const struct key *key, struct node 
                            void *place)
 {
     return read_patterns(r, key, node, place, &addresses);
+}
+
+static bool read_mailboxes(struct reader *r, const struct key *key, struct node *node,
+                           void *place)
+{
+    return read_patterns(r, key, node, place, &mailboxes);
 }
 
 static bool read_accounts(struct reader *r, const struct key *key, struct node *node,
@@ -207,6 +223,10 @@ static const struct key_type type_hosts = {
 const struct key_type type_names = {
     .expected = "a list of domains such as [lists.example.com, \"*.example.com\"]",
     .read = read_names, .schema = schema_texts, .kind = NODE_LIST,
+};
+const struct key_type type_mailboxes = {
+    .expected = "a list of addresses such as [dmarc@example.com]",
+    .read = read_mailboxes, .schema = schema_texts, .kind = NODE_LIST,
 };
 static const struct key_type type_patterns = {
     .expected = "a list of addresses such as [ann@example.com, \"@example.com\"]",

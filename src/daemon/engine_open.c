@@ -132,10 +132,6 @@ static int open_dns(struct engine *e)
     free(anchor);
     if (error == ERR_OK)
         error = policy_rules_gate_open(e->dns, &e->rules_gate);
-    if (error == ERR_OK)
-        error = verify_gate_open(e->dns, &e->verify_gate);
-    if (error == ERR_OK)
-        error = verify_submitted_gate_open(&e->submitted_gate);
     return error == ERR_OK ? 0
            : complain_about("cannot start the resolver", c->trust_anchor, error);
 }
@@ -165,20 +161,35 @@ static int open_seals(struct engine *e, const struct secrets *secrets)
     return error == ERR_OK ? 0 : complain("cannot sign", error);
 }
 
-/* Policies come from hosts that may be where mail hosts may be. */
-static int open_policies(struct engine *e)
+/* What is asked of mail, and what is told of it afterwards. */
+static int open_verify(struct engine *e)
+{
+    struct verify_watcher *watcher =
+        e->reports == NULL ? NULL : reports_verify_watcher(e->reports);
+    enum err error = verify_gate_open(e->dns, watcher, &e->verify_gate);
+    if (error == ERR_OK)
+        error = verify_submitted_gate_open(&e->submitted_gate);
+    return error == ERR_OK ? 0 : complain("cannot check mail", error);
+}
+
+/* Policies come from hosts that may be where mail hosts may be; so do reports go. */
+static int open_http(struct engine *e)
 {
     bool allow_private = e->config->dns.allow_private;
     struct http_options http = { .egress = { .allow_loopback = allow_private,
                                              .allow_private = allow_private } };
     enum err error = http_open(&http, &e->http);
+    return error == ERR_OK ? 0 : complain("cannot start the HTTP client", error);
+}
+
+static int open_policies(struct engine *e)
+{
     struct mtasts_options options = {
         .loop = e->queue_loop.loop, .dns = e->dns, .http = e->http,
         .keeper = &e->policy_keeper, .domains_max = MTASTS_DOMAINS_MAX,
     };
-    if (error == ERR_OK)
-        error = mtasts_open(&options, &e->mtasts);
-    return error == ERR_OK ? 0 : complain("cannot start the HTTP client", error);
+    enum err error = mtasts_open(&options, &e->mtasts);
+    return error == ERR_OK ? 0 : complain("cannot keep policies", error);
 }
 
 static int open_delivery(struct engine *e, struct loop **loops)
@@ -200,6 +211,7 @@ static int open_delivery(struct engine *e, struct loop **loops)
                    .allow_private = c->dns.allow_private },
         .limits = engine_site_limits(c), .times = engine_times(c), .routes = e->routes,
         .keeper = &e->shown_keeper, .mtasts = e->mtasts, .heed = engine_heed(c),
+        .tls_watcher = e->reports == NULL ? NULL : reports_tls_watcher(e->reports),
     };
     enum err error = delivery_open(&options, &e->delivery);
     if (error == ERR_OK)
@@ -318,6 +330,12 @@ int engine_open(struct engine *e, const struct secrets *secrets)
         code = open_routes(e, secrets);
     if (code == 0)
         code = open_seals(e, secrets);
+    if (code == 0)
+        code = open_http(e);
+    if (code == 0)
+        code = engine_reports_open(e);
+    if (code == 0)
+        code = open_verify(e);
     struct loop **loops = code == 0 ? calloc(e->loops_count, sizeof(struct loop *)) : NULL;
     for (uint32_t i = 0; loops != NULL && i < e->loops_count; i++)
         loops[i] = e->loops[i].loop;
@@ -349,6 +367,8 @@ void engine_close(struct engine *e)
     delivery_routes_drop(&e->routes);
     http_close(&e->http);
     dns_close(&e->dns);
+    store_close(&e->store_of_tables);
+    reports_close(&e->reports);
     mtasts_close(&e->mtasts);
     workers_close(&e->workers);
     for (uint32_t i = 0; e->loops != NULL && i < e->loops_count; i++)

@@ -21,6 +21,7 @@
 #include "verify/gate.h"
 #include "verify/submitted_gate.h"
 #include "queue/queue.h"
+#include "reports/reports.h"
 #include "seal/seal.h"
 #include "session/host.h"
 #include "spool/spool.h"
@@ -106,6 +107,9 @@ struct engine {
     struct delivery_routes *routes;
     struct delivery_keeper shown_keeper;
     struct mtasts_keeper policy_keeper;
+    struct store_watcher store_watcher;
+    struct store *store_of_tables; /* or NULL: it could not be opened */
+    struct reports *reports;     /* on the queue's thread; or NULL likewise */
     struct http *http;
     struct mtasts *mtasts;       /* on the queue's thread */
     struct delivery *delivery;
@@ -194,6 +198,10 @@ struct seal_keys *engine_seal_keys(const struct config *config,
  * notes. The second when the delivery is open. */
 void engine_notes_open(struct engine *e);
 void engine_notes_recall(struct engine *e);
+
+/* engine_reports.c: the store and the reports; an exit code. What an operator asks of them. */
+int engine_reports_open(struct engine *e);
+void engine_reports_asked(struct engine *e, struct control_call *call, const json_t *request);
 
 /* operator.c: the control socket's commands, on the queue's thread. */
 void operator_handle(void *context, struct control_call *call, const json_t *request);

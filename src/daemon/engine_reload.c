@@ -121,6 +121,8 @@ static void on_configure(struct task *task)
     if (l == &e->queue_loop) {
         queue_configure(e->queue, e->next);
         pickup_configure(e->pickup, e->next);
+        if (e->reports != NULL)
+            reports_configure(e->reports, e->next);
         engine_tls_show(e, e->next, &e->next_tls);
     } else {
         session_host_configure(l->host, e->next, e->next_tls.server);

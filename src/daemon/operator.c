@@ -221,6 +221,8 @@ void operator_handle(void *context, struct control_call *call, const json_t *req
         status(e, call);
     else if (slice_equal(command, SLICE("certificates")))
         certificates(e, call);
+    else if (slice_starts_with_nocase(command, SLICE("report-")))
+        engine_reports_asked(e, call, request);
     else if (slice_equal(command, SLICE("reload")))
         engine_reload_for(e, call);
     else

@@ -113,6 +113,7 @@ static void tell_lost(struct connection *c)
  * the end of the turn. */
 static void leave(struct connection *c, const struct outcome *failure, bool politely)
 {
+    security_tell(&c->security, &c->address, failure);
     if (c->was_kept && c->submitted == 0 && list_is_empty(&c->waiting))
         tell_lost(c);
     table_remove(&c->thread->connections, &c->entry);

@@ -26,6 +26,24 @@ struct delivery_keeper {
     void (*keep)(struct delivery_keeper *keeper, struct slice host, struct slice text);
 };
 
+/* What came of the TLS of one connection, or of a host that was not connected to for what it
+ * promises (RFC 8460 4). Borrowed for the call. */
+struct delivery_tls_session {
+    struct slice domain;              /* of the recipients, in A-labels; never empty */
+    struct slice host;                /* a name, or empty */
+    const struct net_address *address; /* or NULL */
+    const struct transport_facts *facts;
+    struct slice policy;              /* the text of the domain's MTA-STS policy, or empty */
+    const struct dane *dane;          /* or NULL */
+    int64_t wall_ms;
+};
+
+/* Told on the thread of the connection; must not block. */
+struct delivery_tls_watcher {
+    void (*session)(struct delivery_tls_watcher *watcher,
+                    const struct delivery_tls_session *session);
+};
+
 /* Milliseconds; 0: the default. */
 struct delivery_times {
     uint32_t connect_ms; /* 30 s, for each address */
@@ -58,6 +76,7 @@ struct delivery_options {
     struct attempt_limits limits;     /* of every site */
     struct delivery_times times;
     struct delivery_keeper *keeper;   /* or NULL */
+    struct delivery_tls_watcher *tls_watcher; /* of sites by MX; or NULL */
     struct mtasts *mtasts;            /* the policies of domains, or NULL */
     struct delivery_heed heed;
 };

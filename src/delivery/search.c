@@ -161,8 +161,9 @@ static struct dane *dane_of(const struct hop_search *s)
 
 /* The host is not to be used now: as if it could not be reached (RFC 7672 2.1.2, RFC 8461
  * 8.4). */
-static void refuse(struct hop_search *s, const struct promise *promise)
+static void refuse(struct hop_search *s, const struct security_peer *peer)
 {
+    const struct promise *promise = &peer->promise;
     char text[300];
     struct buffer remote;
     bool is_dns = promise->kind == TRANSPORT_DANE;
@@ -174,6 +175,7 @@ static void refuse(struct hop_search *s, const struct promise *promise)
         .why = promise->why, .trouble = promise->refusal,
         .failure = is_dns ? TRANSPORT_DNSSEC_INVALID : TRANSPORT_VALIDATION_FAILURE,
     };
+    security_tell_refusal(s->job->thread, peer, &failure.transport);
     buffer_init(&remote, REMOTE_MAX);
     buffer_append(&remote, s->last_host);
     net_address_append(&remote, &s->last);
@@ -190,16 +192,16 @@ static bool try_candidate(struct smtp_job *job)
     struct slice host = s->last_host.len > 0 ? s->last_host : buffer_slice(&job->domain);
     if (promise_is_heeded(job->route))
         promise_judge(dane_of(s), job->policy, host, &promise);
-    if (promise.refusal != NULL) {
-        refuse(s, &promise);
-        return false;
-    }
     struct security_peer peer = {
         .host = s->last_host,
         .domain = is_mx ? buffer_slice(&job->domain) : slice_make(NULL, 0),
         .hosts = s->hosts, .dane = dane_of(s), .promise = promise,
-        .address = &s->last, .clear_because = s->in_clear,
+        .address = &s->last, .clear_because = s->in_clear, .policy = job->policy,
     };
+    if (promise.refusal != NULL) {
+        refuse(s, &peer);
+        return false;
+    }
     enum err error = connection_open(job, &peer);
     if (error == ERR_OK)
         return true;

@@ -166,6 +166,9 @@ static void take_promise(struct security *s, const struct security_peer *peer)
     s->facts.promise = s->promise.kind;
     if (peer->dane != NULL && s->promise.kind == TRANSPORT_DANE)
         s->dane = dane_hold(peer->dane);
+    if (peer->policy != NULL)
+        s->sts = mtasts_policy_hold(peer->policy);
+    s->told = peer->clear_because != NULL; /* of this host, just now */
     promise_raise(&s->promise, &s->policy.level, &s->policy.why);
 }
 
@@ -208,6 +211,7 @@ void security_free(struct security *s)
 {
     sasl_client_close(&s->sasl);
     dane_drop(&s->dane);
+    mtasts_policy_drop(&s->sts);
     delivery_routes_drop(&s->routes);
 }
 
@@ -309,6 +313,53 @@ void security_judge(struct security *s)
     if (s->facts.had >= TRANSPORT_REQUIRED &&
         shown_note(d->shown, place, s->facts.had, now))
         keep(s, now);
+}
+
+static void tell(struct delivery_thread *thread, struct mtasts_policy *policy,
+                 struct delivery_tls_session *session)
+{
+    enum { POLICY_TEXT_MAX = 64 * 1024 };
+    struct delivery_tls_watcher *watcher = thread->delivery->options.tls_watcher;
+    struct buffer text;
+    if (watcher == NULL || session->domain.len == 0)
+        return;
+    buffer_init(&text, POLICY_TEXT_MAX);
+    if (policy != NULL)
+        mtasts_policy_write(policy, &text);
+    session->policy = buffer_slice(&text);
+    session->wall_ms = loop_now(thread->loop).wall_ms;
+    watcher->session(watcher, session);
+    buffer_free(&text);
+}
+
+void security_tell(struct security *s, const struct net_address *address,
+                   const struct outcome *failure)
+{
+    bool is_missed = failure != NULL && failure->status.subject == 7 &&
+                     failure->status.detail == 4; /* it cannot be had: RFC 3463 */
+    struct delivery_tls_session session = {
+        .domain = s->domain_len == 0 ? slice_make(NULL, 0)
+                                     : slice_make(s->domain + 1, s->domain_len),
+        .host = slice_make(s->host, s->host_len), .address = address, .facts = &s->facts,
+        .dane = s->dane,
+    };
+    if (s->told || s->facts.wanted <= TRANSPORT_CLEAR)
+        return;
+    if (is_missed)
+        note_failure(s, TRANSPORT_STARTTLS_NOT_SUPPORTED);
+    if (!s->judged && s->facts.failure == TRANSPORT_NO_FAILURE)
+        return; /* it never came to that */
+    s->told = true;
+    tell(s->thread, s->sts, &session);
+}
+
+void security_tell_refusal(struct delivery_thread *thread, const struct security_peer *peer,
+                           const struct transport_facts *facts)
+{
+    struct delivery_tls_session session = {
+        .domain = peer->domain, .host = peer->host, .facts = facts, .dane = peer->dane,
+    };
+    tell(thread, peer->policy, &session);
 }
 
 /* ---- who we are ---- */

@@ -22,6 +22,7 @@ struct security_peer {
     struct slice domain;       /* of the recipients, in A-labels; of MX alone */
     const struct dns_hosts *hosts; /* that the host is one of, or NULL */
     struct dane *dane;         /* of the host, or NULL */
+    struct mtasts_policy *policy; /* of the domain, or NULL */
     struct promise promise;    /* that may be kept */
     const struct net_address *address;
     const char *clear_because; /* TLS with it failed just now; NULL: it did not */
@@ -35,6 +36,8 @@ struct security {
     struct transport_policy policy;
     struct promise promise;
     struct dane *dane;                /* held, or NULL; the names may point into it */
+    struct mtasts_policy *sts;        /* held, or NULL */
+    bool told;                        /* to the watcher */
     struct dns_name expanded;         /* what the domain led to, or empty */
     struct transport_facts facts;
     const char *failure;              /* of the handshake; static */
@@ -73,6 +76,14 @@ const char *security_failed(struct security *security, const struct stream *stre
 
 /* The engine is past the greeting: what was had is final. */
 void security_judge(struct security *security);
+
+/* The connection is over, for the reason given, or NULL: the watcher is told, once. */
+void security_tell(struct security *security, const struct net_address *address,
+                   const struct outcome *failure);
+
+/* The same of a host that nobody connects to. */
+void security_tell_refusal(struct delivery_thread *thread, const struct security_peer *peer,
+                           const struct transport_facts *facts);
 
 /* The connection has failed: why another one may be made in clear, or NULL. */
 const char *security_fall_back(const struct security *security,

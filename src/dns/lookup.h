@@ -9,4 +9,9 @@
  * is as bad as no answer. */
 struct lookup_answer dns_as_lookup(const struct dns_answer *answer);
 
+/* The addresses in an answer to a question for A or AAAA, at most `most`, without ports;
+ * returns how many. */
+size_t dns_take_addresses(const struct dns_answer *answer, struct net_address *out,
+                          size_t most);
+
 #endif

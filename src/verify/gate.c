@@ -19,6 +19,7 @@ enum { PATIENCE_MS = 20 * 1000, FIELD_MAX = 32 * 1024, KEYS_KEPT = 1024 };
 struct verify_gate {
     struct gate gate;
     struct dns *dns;
+    struct verify_watcher *watcher;
     struct public_keys *keys;        /* of those who signed lately */
     pthread_mutex_t mutex;
     struct list checks;              /* under the mutex */
@@ -124,7 +125,7 @@ static void on_answer(struct dns_query *query)
         return; /* cancelled: forget() follows */
     c->question = NULL;
     q->parked = NULL;
-    verify_decide(q, c->auth, &c->field, &answer);
+    verify_decide(q, c->auth, c->gate->watcher, &c->field, &answer);
     q->answered(q, &answer);
 }
 
@@ -141,7 +142,7 @@ static enum gate_result at_end(struct check *c, struct gate_question *q,
         q->parked = c;
         return GATE_PARKED;
     }
-    verify_decide(q, c->auth, &c->field, out);
+    verify_decide(q, c->auth, c->gate->watcher, &c->field, out);
     return GATE_ANSWERED;
 }
 
@@ -205,13 +206,14 @@ static const struct gate_ops verify_ops = {
     .ask = verify_ask, .cancel = verify_cancel, .forget = verify_forget,
 };
 
-enum err verify_gate_open(struct dns *dns, struct gate **out)
+enum err verify_gate_open(struct dns *dns, struct verify_watcher *watcher, struct gate **out)
 {
     struct verify_gate *g = calloc(1, sizeof *g);
     if (g == NULL)
         return ERR_MEMORY;
     g->gate.ops = &verify_ops;
     g->dns = dns;
+    g->watcher = watcher;
     pthread_mutex_init(&g->mutex, NULL);
     list_init(&g->checks);
     if (public_keys_new(KEYS_KEPT, &g->keys) != ERR_OK) {

@@ -139,14 +139,22 @@ static void tell(const struct gate_question *q, const struct auth *auth,
     log_end(&line);
 }
 
+static void tell_watcher(struct verify_watcher *watcher, const struct verify_facts *facts)
+{
+    if (watcher != NULL)
+        watcher->decided(watcher, facts);
+}
+
 void verify_decide(const struct gate_question *q, const struct auth *auth,
-                   struct buffer *field, struct gate_answer *out)
+                   struct verify_watcher *watcher, struct buffer *field,
+                   struct gate_answer *out)
 {
     const struct config_verify *c = &q->config->verify;
     const char *overridden = NULL;
     *out = (struct gate_answer){ .action = GATE_PASS };
     if (auth_spf(auth) != NULL && spf_verdict(auth_spf(auth)).result == SPF_FAIL)
         do_as(c->spf_fail, &spf_failed, out);
+    bool is_spf_refusal = out->action == GATE_REPLY;
     /* Where there is no author at all nobody is taken for another. */
     bool has_author = auth_author(auth)->result != DMARC_FROM_ABSENT;
     if (auth_dmarc(auth) != NULL && has_author && out->action != GATE_REPLY) {
@@ -156,6 +164,8 @@ void verify_decide(const struct gate_question *q, const struct auth *auth,
             apply_dmarc(c, &v, out);
     }
     tell(q, auth, out, overridden);
+    tell_watcher(watcher, &(struct verify_facts){ q, auth, out->action, is_spf_refusal,
+                                                  overridden });
     if (c->received_spf && auth_spf(auth) != NULL)
         spf_append_received_field(auth_spf(auth), field);
     auth_append_results_field(auth, verify_id(q->config), field);

@@ -5,6 +5,7 @@
 #include "auth/message/message.h"
 #include "config/config.h"
 #include "mail/gate.h"
+#include "verify/gate.h"
 
 /* results.c: whether the value of an Authentication-Results field claims to be of `id`.
  *
@@ -18,10 +19,11 @@ bool results_are_of(struct slice value, struct slice id);
  * there is none of them. */
 bool results_remove(struct slice header, struct slice id, struct buffer *out);
 
-/* verdict.c: what is answered at the end of data, and told in the log. The field is
- * appended to `field`, which lives as long as the answer. */
+/* verdict.c: what is answered at the end of data, and told in the log and to the watcher,
+ * who may be NULL. The field is appended to `field`, which lives as long as the answer. */
 void verify_decide(const struct gate_question *q, const struct auth *auth,
-                   struct buffer *field, struct gate_answer *out);
+                   struct verify_watcher *watcher, struct buffer *field,
+                   struct gate_answer *out);
 
 /* Our name in these fields. */
 struct slice verify_id(const struct config *config);

@@ -1,236 +1,218 @@
-"""Reports of delivery (RFC 3461 to 3464), and what a hop cannot take (5.6.3, 5.6.7)."""
+"""Aggregate reports: gathered at the MX, written, authorised, sent (RFC 9990); of TLS
+(RFC 8460); and what others send. The DNS is the test's own."""
 import email
-import email.policy
-import re
+import gzip
+import json
+import os
+import subprocess
 
+import dkim as dkimpy
 import pytest
 
 import godwit
-from godwit import Client
+from nameserver import NameServer
+from test_arc_seal import keys  # noqa: F401
+from test_mx_auth import MAIL, OTHER
 
-LATER = "queue: { retry_first: 1h }\n"
-PLAIN = ("PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
-CONTENT = (b"From: <a@client.test>\r\nSubject: the subject\r\nMessage-ID: <m1@client.test>\r\n\r\n"
-           b"the body\r\n")
-
-
-def refuse(recipient, reply=b"550 5.1.1 <gone@far.test>: nobody of that name\r\n"):
-    return lambda verb, argument, count: (
-        reply if verb == "RCPT" and recipient in argument else None)
-
-
-def submit(g, recipients, mail="", sender="a@client.test", content=CONTENT):
-    """recipients: address and parameters of each."""
-    with Client(g.port) as c:
-        assert c.code("EHLO client.test") == 250
-        assert c.code(f"MAIL FROM:<{sender}> {mail}".rstrip()) == 250
-        for recipient, parameters in recipients:
-            assert c.code(f"RCPT TO:<{recipient}> {parameters}".rstrip()) == 250
-        c.send(b"BDAT %d LAST\r\n" % len(content) + content)
-        assert c.reply()[0] == 250
+CONFIG = """
+listen: [{{ address: "127.0.0.1:0" }}]
+relay_clients: []
+xclient_from: 127.0.0.1
+dns: {{ servers: ["{dns}"], timeout: 2s, trust_anchor: /dev/null, allow_private: true }}
+domains:
+  our.test:
+    users: [ann, reports]
+    deliver: {{ maildir: "{box}" }}
+    dkim: [{{ selector: s1, key: "{key}" }}]
+routes: [{{ deliver: {{ smtp: "{sink}" }} }}]
+verify: {{ {verify} }}
+reports: {{ {reports} }}
+"""
+FROM = "from: reports@our.test, organization: 'Us & Co'"
 
 
-class Report:
-    """A multipart/report as Python's own parser reads it."""
-
-    def __init__(self, message):
-        assert message.sender == "" and message.recipients == ["a@client.test"]
-        self.whole = email.message_from_bytes(message.content, policy=email.policy.default)
-        assert not self.whole.defects
-        assert self.whole.get_content_type() == "multipart/report"
-        assert self.whole.get_param("report-type") == "delivery-status"
-        self.text, status, *original = self.whole.iter_parts()
-        for part in self.whole.walk():
-            assert not part.defects, part.defects
-        assert status.get_content_type() == "message/delivery-status"
-        self.message_fields, *self.recipients = status.get_payload()
-        self.original = original[0] if original else None
-
-
-def reports(sink):
-    return [Report(m) for m in sink.messages if m.sender == ""]
+@pytest.fixture
+def zone(keys):
+    record = keys["record"]
+    return {
+        ("far.test", "TXT"): ['"v=spf1 ip4:192.0.2.0/24 -all"'],
+        ("_dmarc.far.test", "TXT"): [
+            '"v=DMARC1; p=reject; sp=none; adkim=s; rua=mailto:in@far.test, mailto:in@else.test,'
+            'mailto:x@third.test!1k,ftp://far.test/"'],
+        ("far.test._report._dmarc.else.test", "TXT"): ['"v=DMARC1; rua=mailto:other@else.test"'],
+        ("quiet.test", "TXT"): ['"v=spf1 +all"'],
+        ("_dmarc.quiet.test", "TXT"): ['"v=DMARC1; p=none"'],
+        ("alien.test", "TXT"): ['"v=spf1 +all"'],
+        ("_dmarc.alien.test", "TXT"): ['"v=DMARC1; p=none; rua=mailto:in@victim.test"'],
+        ("s1._domainkey.our.test", "TXT"): [" ".join(f'"{record[i:i + 200]}"'
+                                                     for i in range(0, len(record), 200))],
+    }
 
 
-def wait_report(sink):
-    return godwit.wait_for(lambda: reports(sink), "a report")[0]
+@pytest.fixture
+def make(data, tmp_path, sink, keys, zone):
+    opened = []
+
+    def server(reports=FROM, verify=""):
+        dns = NameServer(zone)
+        dns.__enter__()
+        g = godwit.Godwit(data, listen=(), config=CONFIG.format(
+            dns=dns.config, box=tmp_path / "box", key=keys["key"], sink=sink.address,
+            verify=verify, reports=reports))
+        opened.extend((g, dns))
+        return g
+    yield server
+    for thing in opened:
+        thing.__exit__(None, None, None)
 
 
-def test_a_bounce_can_be_read(data):
-    with godwit.Sink(extensions=PLAIN, script=refuse("gone")) as sink, \
-            godwit.Godwit(data, "--next-hop", sink.address, config=LATER) as g:
-        submit(g, [("gone@far.test", ""), ("good@far.test", "")])
-        report = wait_report(sink)
-        whole = report.whole
-        assert whole["Auto-Submitted"] == "auto-replied"
-        assert whole["To"].addresses[0].addr_spec == "a@client.test"
-        assert "mx.godwit.test" in whole["From"]
-        for field in ("Subject", "Date", "Message-ID", "MIME-Version"):
-            assert whole[field]
-        assert report.message_fields["Reporting-MTA"] == "dns; mx.godwit.test"
-        recipient, = report.recipients
-        assert recipient["Final-Recipient"] == "rfc822; gone@far.test"
-        assert recipient["Action"] == "failed" and recipient["Status"] == "5.1.1"
-        assert recipient["Diagnostic-Code"].startswith("smtp; 550 5.1.1")
-        assert "nobody of that name" in recipient["Diagnostic-Code"]
-        assert "gone@far.test" in report.text.get_content()
-        assert report.original.get_content_type() == "message/rfc822"
-        original = report.original.get_payload()[0]
-        assert original["Subject"] == "the subject"
-        assert "the body" in original.get_content()
-        godwit.wait_for(lambda: g.queue() == [], "an empty queue")
-        assert len(reports(sink)) == 1
+def give(g, content=MAIL, client="192.0.2.1", sender="x@far.test"):
+    with godwit.Client(g.port, channel="clear") as c:
+        assert c.code(f"XCLIENT ADDR={client}") == 220
+        assert c.code("EHLO mx.far.test") == 250
+        assert c.code(f"MAIL FROM:<{sender}>") == 250
+        assert c.code("RCPT TO:<ann@our.test>") == 250
+        assert c.code("DATA") == 354
+        return c.ask(content.replace(b"\r\n.", b"\r\n..") + b"\r\n.\r\n")[0]
 
 
-@pytest.mark.parametrize("ret,whole", [("RET=HDRS", False), ("RET=FULL", True), ("", True)])
-def test_envelope_id_original_recipient_and_ret(data, ret, whole):
-    with godwit.Sink(extensions=PLAIN, script=refuse("gone")) as sink, \
-            godwit.Godwit(data, "--next-hop", sink.address, config=LATER) as g:
-        submit(g, [("gone@far.test", "ORCPT=rfc822;first+2Bone@else.test NOTIFY=FAILURE,DELAY")],
-               mail=f"{ret} ENVID=id+2B7")
-        report = wait_report(sink)
-        assert report.message_fields["Original-Envelope-Id"] == "id+7"
-        assert report.recipients[0]["Original-Recipient"] == "rfc822; first+one@else.test"
-        assert report.original.get_content_type() == ("message/rfc822" if whole
-                                                      else "text/rfc822-headers")
-        assert ("the body" in report.original.as_string()) == whole
+def report(g, *arguments, code=0):
+    done = g.tool("report", *arguments, "--data", g.data)
+    assert done.returncode == code, done
+    return done.stdout
 
 
-@pytest.mark.parametrize("sender,notify", [("a@client.test", "NOTIFY=NEVER"),
-                                           ("a@client.test", "NOTIFY=SUCCESS"),
-                                           ("a@client.test", "NOTIFY=DELAY"), ("", "")])
-def test_no_bounce_where_none_is_wanted(data, sender, notify):
-    with godwit.Sink(extensions=PLAIN, script=refuse("gone")) as sink, \
-            godwit.Godwit(data, "--next-hop", sink.address, config=LATER) as g:
-        submit(g, [("gone@far.test", notify)], sender=sender)
-        godwit.wait_for(lambda: g.events("failed"), "the failure")
-        godwit.wait_for(lambda: g.queue() == [], "an empty queue")
-        assert g.events("reported") == [] and sink.messages == []
+def shown(g, *domain):
+    return [json.loads(line) for line in report(g, "show", *domain, "--json").splitlines()]
 
 
-def test_no_bounce_of_a_bounce(data):
-    with godwit.Sink(extensions=PLAIN, script=refuse("", b"550 5.1.1 nobody\r\n")) as sink, \
-            godwit.Godwit(data, "--next-hop", sink.address, config=LATER) as g:
-        submit(g, [("gone@far.test", "")])
-        godwit.wait_for(lambda: len(g.events("failed")) == 2, "both fail")
-        godwit.wait_for(lambda: g.queue() == [], "an empty queue")
-        assert len(g.events("reported")) == 1
+def attached(content):
+    message = email.message_from_bytes(content)
+    part = [p for p in message.walk() if p.get_filename()][0]
+    return message, part.get_filename(), part.get_content_type(), \
+        gzip.decompress(part.get_payload(decode=True))
 
 
-def test_success_is_reported_as_relayed_by_us(data):
-    """The hop offers no DSN: it is the end of what can be known."""
-    with godwit.Sink(extensions=PLAIN) as sink, \
-            godwit.Godwit(data, "--next-hop", sink.address, config=LATER) as g:
-        submit(g, [("b@far.test", "NOTIFY=SUCCESS"), ("c@far.test", "")])
-        report = wait_report(sink)
-        recipient, = report.recipients
-        assert recipient["Action"] == "relayed" and recipient["Status"].startswith("2.")
-        assert recipient["Final-Recipient"] == "rfc822; b@far.test"
+def parsed(kind, content):
+    done = subprocess.run([godwit.PROGRAM, "parse", kind, "--json"], input=content,
+                          capture_output=True, check=True)
+    return json.loads(done.stdout)
 
 
-def test_success_is_left_to_a_hop_that_offers_dsn(data):
-    with godwit.Sink() as sink, \
-            godwit.Godwit(data, "--next-hop", sink.address, config=LATER) as g:
-        submit(g, [("b@far.test", "NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;o+2Bx@else.test"),
-                   ("c@far.test", "NOTIFY=NEVER")], mail="RET=HDRS ENVID=e1")
-        sink.wait(1)
-        godwit.wait_for(lambda: g.queue() == [], "an empty queue")
-        mail, first, second = sink.messages[0].options
-        assert "RET=HDRS" in mail and "ENVID=e1" in mail
-        assert re.search(r"NOTIFY=(SUCCESS,FAILURE|FAILURE,SUCCESS)", first)
-        assert "ORCPT=rfc822;o+2Bx@else.test" in first and "NOTIFY=NEVER" in second
-        assert g.events("reported") == []
+def test_what_the_mx_has_seen_is_told(make, sink, keys):
+    g = make()
+    assert give(g) == give(g) == 250
+    assert give(g, client=OTHER) == 550
+    godwit.wait_for(lambda: sum(r["count"] for r in shown(g, "far.test")) == 3, "three rows")
+    gathered = shown(g, "far.test")[0]
+    assert gathered["state"] == "open" and gathered["rows"] == 2 and gathered["kind"] == "dmarc"
+    assert report(g, "send", "--today") == "1 sent\n"
+    mails = sink.wait(2)
+    mail = mails[0]
+    assert mail.sender == "reports@our.test"
+    # far.test is its own; else.test agreed, and named another address; third.test did not
+    assert sorted(r for m in mails for r in m.recipients) == ["in@far.test", "other@else.test"]
+    message, name, kind, xml = attached(mail.content)
+    begin = gathered["day"] * 86400
+    assert name == f"mx.godwit.test!far.test!{begin}!{begin + 86399}.xml.gz"
+    assert kind == "application/gzip"
+    subject = " ".join(message["Subject"].split())
+    assert subject.startswith("Report Domain: far.test Submitter: mx.godwit.test Report-ID: <")
+    assert subject.endswith(message["Message-ID"])
+
+    def find(name, timeout=5):
+        return keys["record"].encode()
+    assert dkimpy.DKIM(mail.content).verify(dnsfunc=find)  # aligned with From
+    told = parsed("dmarc-report", mail.content)
+    assert told["report_metadata"]["org_name"] == "Us & Co"
+    assert told["policy_published"]["domain"] == "far.test"
+    assert (told["policy_published"]["p"], told["policy_published"]["sp"]) == ("Reject", "None")
+    rows = {r["row"]["source_ip"]: r for r in told["record"]}
+    assert rows["192.0.2.1"]["row"]["count"] == 2
+    good, bad = (rows[ip]["row"]["policy_evaluated"] for ip in ("192.0.2.1", OTHER))
+    assert (good["disposition"], good["spf"], good["dkim"]) == ("Pass", "Pass", "Fail")
+    assert (bad["disposition"], bad["spf"], bad["dkim"]) == ("Reject", "Fail", "Fail")
+    assert rows[OTHER]["auth_results"]["spf"][0]["result"] == "Fail"
+    assert b'xmlns="urn:ietf:params:xml:ns:dmarc-2.0"' in xml
+    assert [r["state"] for r in shown(g, "far.test")] == ["sent"]
+    assert report(g, "send", "--today") == "0 sent\n"
+    assert give(g) == 250  # the same day goes on in a report of its own
+    godwit.wait_for(lambda: sorted(r["state"] for r in shown(g, "far.test")) == ["open", "sent"],
+                    "a second one")
 
 
-def test_success_in_a_mailbox_is_reported_as_delivered(data, tmp_path):
-    with godwit.Sink(extensions=PLAIN) as sink:
-        config = LATER + f"domains: {{ our.test: {{ users: [anna], " \
-            f"deliver: {{ maildir: '{tmp_path}/{{user}}' }} }} }}\n" \
-            f"routes: [{{ deliver: {{ smtp: '{sink.address}' }} }}]\n"
-        with godwit.Godwit(data, config=config) as g:
-            submit(g, [("anna@our.test", "NOTIFY=SUCCESS")])
-            report = wait_report(sink)
-            assert report.recipients[0]["Action"] == "delivered"
+def test_who_asks_for_none_is_not_kept(make):
+    g = make()
+    assert give(g, MAIL.replace(b"far.test", b"quiet.test"), sender="x@quiet.test") == 250
+    assert give(g) == 250
+    godwit.wait_for(lambda: shown(g), "a row")
+    assert {r["domain"] for r in shown(g)} == {"far.test"}
 
 
-def test_given_up_after_the_lifetime(data):
-    config = "queue: { retry_first: 100ms, retry_max: 200ms, lifetime: 1s }\n"
-    with godwit.Sink(extensions=PLAIN, script=refuse("full", b"452 4.2.2 full\r\n")) as sink, \
-            godwit.Godwit(data, "--next-hop", sink.address, config=config) as g:
-        submit(g, [("full@far.test", "")])
-        report = wait_report(sink)
-        assert report.recipients[0]["Action"] == "failed"
-        assert report.recipients[0]["Status"] == "5.4.7"
-        assert len(g.events("deferred")) >= 2
+def test_99_who_did_not_agree_gets_none(make, sink):
+    g = make()
+    assert give(g, MAIL.replace(b"far.test", b"alien.test"), sender="x@alien.test") == 250
+    godwit.wait_for(lambda: shown(g, "alien.test"), "a row")
+    assert report(g, "send", "--today") == "0 sent\n"
+    told = shown(g, "alien.test")[0]
+    assert (told["state"], told["why"]) == ("unwanted", "nobody named there takes it")
+    assert not sink.messages
 
 
-def test_a_large_original_is_returned_as_its_header(data):
-    with godwit.Sink(extensions=PLAIN, script=refuse("gone")) as sink, \
-            godwit.Godwit(data, "--next-hop", sink.address, config=LATER) as g:
-        submit(g, [("gone@far.test", "")], content=CONTENT + (b"x" * 70 + b"\r\n") * 20000)
-        report = wait_report(sink)
-        assert report.original.get_content_type() == "text/rfc822-headers"
-        assert "the subject" in report.original.as_string()
+@pytest.mark.parametrize("verify, disposition, reason", [
+    ("dmarc_reject: note", "none", ["local_policy", "as configured here"]),
+    ("dmarc_reject: hold", "quarantine", ["local_policy", "as configured here"]),
+    ("forwarders: 198.51.100.0/24", "none", ["trusted_forwarder", "forwarder"]),
+    ("spf_fail: reject", "reject", ["local_policy", "refused for SPF"]),
+])
+def test_why_it_was_not_as_the_domain_wishes(make, verify, disposition, reason):
+    g = make(verify=verify)
+    give(g, client=OTHER)
+    godwit.wait_for(lambda: shown(g, "far.test"), "a row")
+    record, = shown(g, "far.test")[0]["records"]
+    assert record["disposition"] == disposition and record["reasons"] == [reason]
 
 
-def test_utf8_addresses_to_a_hop_without(data):
-    """HOSTILE 56: 5.6.7, no silent rewriting; the sender's own hop takes it."""
-    with godwit.Sink(extensions=("PIPELINING", "8BITMIME")) as sink, \
-            godwit.Godwit(data, "--next-hop", sink.address, config=LATER) as g:
-        submit(g, [("grüße@far.test", "")], mail="SMTPUTF8")
-        event, = godwit.wait_for(lambda: g.events("failed"), "the failure")
-        assert event["status"] == "5.6.7"
-        report = wait_report(sink)
-        assert report.recipients[0]["Status"] == "5.6.7"
-        assert sink.messages[0].content.isascii()
+def test_a_preview_sends_nothing(make, sink):
+    g = make()
+    assert give(g) == 250
+    godwit.wait_for(lambda: shown(g, "far.test"), "a row")
+    xml = report(g, "preview", "far.test")
+    assert "<source_ip>192.0.2.1</source_ip>" in xml and xml.endswith("</feedback>\n\n")
+    assert not sink.messages and shown(g, "far.test")[0]["state"] == "open"
 
 
-def test_utf8_addresses_to_a_hop_with(data):
-    with godwit.Sink() as sink, \
-            godwit.Godwit(data, "--next-hop", sink.address, config=LATER) as g:
-        content = "From: <ä@client.test>\r\nSubject: ü\r\n\r\nß\r\n".encode()
-        submit(g, [("grüße@far.test", "")], mail="SMTPUTF8 BODY=8BITMIME", sender="ä@client.test",
-               content=content)
-        message = sink.wait(1)[0]
-        assert message.recipients == ["grüße@far.test"] and message.sender == "ä@client.test"
-        assert godwit.without_trace(message.content) == content
-        assert "UTF8SMTP" in message.content.decode()[:300]
+def test_without_an_address_nothing_is_gathered_or_sent(make):
+    g = make(reports="")
+    assert give(g) == 250
+    assert shown(g) == []
+    done = g.tool("report", "send", "--data", g.data)
+    assert done.returncode != 0 and "reports.from" in done.stderr
 
 
-def test_eight_bits_to_a_hop_of_seven(data):
-    with godwit.Sink(extensions=("PIPELINING",)) as sink, \
-            godwit.Godwit(data, "--next-hop", sink.address, config=LATER) as g:
-        submit(g, [("b@far.test", "")], mail="BODY=8BITMIME",
-               content="Subject: x\r\n\r\nß\r\n".encode())
-        event, = godwit.wait_for(lambda: g.events("failed"), "the failure")
-        assert event["status"] == "5.6.3"
-        report = wait_report(sink)
-        assert report.recipients[0]["Status"] == "5.6.3"
-        assert sink.messages[0].content.isascii()
+def test_rows_outlive_a_kill(make, sink):
+    g = make()
+    assert give(g) == 250
+    godwit.wait_for(lambda: shown(g, "far.test"), "a row")
+    g.kill()
+    g = make()
+    assert give(g) == 250
+    godwit.wait_for(lambda: sum(r["count"] for r in shown(g, "far.test")) == 2, "both rows")
+    assert report(g, "send", "--today") == "1 sent\n"
+    sink.wait(1)
 
 
-def test_binary_to_a_hop_without(data):
-    with godwit.Sink(extensions=("PIPELINING", "8BITMIME", "CHUNKING")) as sink, \
-            godwit.Godwit(data, "--next-hop", sink.address, config=LATER) as g:
-        submit(g, [("b@far.test", "")], mail="BODY=BINARYMIME",
-               content=b"Subject: x\r\n\r\n\0\r\n.\r\nbare\nlf")
-        event, = godwit.wait_for(lambda: g.events("failed"), "the failure")
-        assert event["status"] == "5.6.3"
-
-
-def test_binary_to_a_hop_that_takes_it(data):
-    content = b"Subject: x\r\n\r\n\0\r\n.\r\nbare\nlf\r\n"
-    with godwit.Sink(extensions=("PIPELINING", "8BITMIME", "CHUNKING", "BINARYMIME")) as sink, \
-            godwit.Godwit(data, "--next-hop", sink.address, config=LATER) as g:
-        submit(g, [("b@far.test", "")], mail="BODY=BINARYMIME", content=content)
-        message = sink.wait(1)[0]
-        assert godwit.without_trace(message.content) == content
-        assert "BODY=BINARYMIME" in message.options[0]
-
-
-def test_larger_than_the_hop_takes(data):
-    with godwit.Sink(extensions=("SIZE 1000",)) as sink, \
-            godwit.Godwit(data, "--next-hop", sink.address, config=LATER) as g:
-        submit(g, [("b@far.test", "")], content=CONTENT + b"x\r\n" * 1000, sender="")
-        event, = godwit.wait_for(lambda: g.events("failed"), "the failure")
-        assert event["status"] == "5.3.4"
-        assert sink.messages == []
+def test_a_store_that_is_damaged_stops_no_mail(make, data):
+    g = make()
+    assert give(g) == 250
+    g.stop()
+    with open(os.path.join(data, "store.db"), "r+b") as f:
+        f.write(b"this is no database" * 100)
+    for name in ("store.db-wal", "store.db-shm"):
+        if os.path.exists(os.path.join(data, name)):
+            os.unlink(os.path.join(data, name))
+    g = make()
+    assert give(g) == 250
+    godwit.wait_for(lambda: shown(g, "far.test"), "a row")
+    assert os.path.exists(os.path.join(data, "store.db.damaged-1"))
+    assert any("set aside" in e["text"] for e in g.events("store"))

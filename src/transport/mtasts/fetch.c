@@ -2,6 +2,8 @@
  * came is a policy: status 200, text/plain, within size and time (RFC 8461 3.2, 3.3). */
 #include "transport/mtasts/fetch.h"
 
+#include "dns/lookup.h"
+
 #include "base/must.h"
 
 #include <stdio.h>
@@ -49,22 +51,6 @@ static void on_answer(struct http_request *request)
     end(f, why == f->trouble ? NULL : why);
 }
 
-static void take_addresses(struct fetch *f, const struct dns_answer *answer, bool is_v6)
-{
-    size_t len = is_v6 ? 16 : 4;
-    for (size_t i = 0; answer->kind == DNS_OK && i < answer->records_count; i++) {
-        struct slice data = answer->records[i];
-        struct net_address *a = &f->addresses[f->addresses_count];
-        if (data.len != len || f->addresses_count == HTTP_ADDRESSES_MAX)
-            continue;
-        memset(a, 0, sizeof *a);
-        a->any.sa_family = is_v6 ? AF_INET6 : AF_INET;
-        memcpy(is_v6 ? (void *)&a->v6.sin6_addr : (void *)&a->v4.sin_addr, data.data, len);
-        a->len = is_v6 ? sizeof a->v6 : sizeof a->v4;
-        f->addresses_count++;
-    }
-}
-
 static void on_address(struct dns_query *query)
 {
     struct fetch *f = query->type == DNS_TYPE_A ? container_of(query, struct fetch, v4)
@@ -72,8 +58,9 @@ static void on_address(struct dns_query *query)
     if (--f->waiting > 0)
         return;
     bool fails = dns_is_temporary(f->v4.answer.kind) && dns_is_temporary(f->v6.answer.kind);
-    take_addresses(f, &f->v6.answer, true);
-    take_addresses(f, &f->v4.answer, false);
+    f->addresses_count = dns_take_addresses(&f->v6.answer, f->addresses, HTTP_ADDRESSES_MAX);
+    f->addresses_count += dns_take_addresses(&f->v4.answer, f->addresses + f->addresses_count,
+                                             HTTP_ADDRESSES_MAX - f->addresses_count);
     if (f->addresses_count == 0) {
         end(f, fails ? "the addresses of the policy host cannot be looked up now"
                      : "the policy host has no address");
