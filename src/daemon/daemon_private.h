@@ -40,6 +40,7 @@ struct inheritance {
     const struct sockets *sockets;
     struct secrets *secrets;     /* closed when they have been read */
     int supervisor;              /* a socket: secrets.h */
+    int reader;                  /* likewise: reader.h */
     const struct sandbox_places *places; /* what it is held to; NULL: to nothing */
     const struct sandbox_result *sandbox;
 };

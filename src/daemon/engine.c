@@ -116,7 +116,7 @@ int engine_run(const struct daemon_options *options, const struct inheritance *f
     if (code != 0)
         return code;
     tell_sandbox(from->sandbox);
-    code = engine_open(&e, from->secrets);
+    code = engine_open(&e, from->secrets, from->reader);
     secrets_close(from->secrets);
     if (code == 0)
         code = engine_start(&e);

@@ -66,7 +66,7 @@ static int open_queue(struct engine *e)
 {
     struct queue_options options = {
         .loop = e->queue_loop.loop,
-        .events = &e->events.sink,
+        .events = e->heard,
         .random = draw_random(),
     };
     enum err error = queue_open(&options, e->config, &e->queue);
@@ -239,7 +239,7 @@ static int open_hosts(struct engine *e)
         struct session_host_options options = {
             .loop = e->loops[i].loop, .intake = seal_intake(e->loops[i].seal),
             .gates = e->gates, .gates_count = sizeof e->gates / sizeof *e->gates,
-            .events = &e->events.sink, .limiter = e->limiter, .thread = i + 1,
+            .events = e->heard, .limiter = e->limiter, .thread = i + 1,
             .tls = e->tls.server, .sasl = e->sasl, .throttle = e->throttle,
         };
         enum err error = session_host_open(&options, e->config, &e->loops[i].host);
@@ -305,13 +305,13 @@ static int open_pickup(struct engine *e)
 {
     struct pickup_options options = { .loop = e->queue_loop.loop,
                                       .intake = seal_intake(e->queue_loop.seal),
-                                      .events = &e->events.sink };
+                                      .events = e->heard };
     enum err error = pickup_open(&options, e->config, &e->pickup);
     return error == ERR_OK ? 0
            : complain_about("cannot open the maildrop in", e->config->data, error);
 }
 
-int engine_open(struct engine *e, const struct secrets *secrets)
+int engine_open(struct engine *e, const struct secrets *secrets, int reader)
 {
     e->spool_watcher = (struct spool_watcher){
         .failed = on_spool_failed, .problem = on_spool_problem,
@@ -320,8 +320,9 @@ int engine_open(struct engine *e, const struct secrets *secrets)
     int code = open_shared(e);
     if (code == 0)
         code = open_loops(e);
+    e->heard = code == 0 ? engine_reader_open(e, reader, &e->events.sink) : NULL;
     if (code == 0)
-        code = open_queue(e);
+        code = e->heard == NULL ? EX_OSERR : open_queue(e);
     if (code == 0)
         code = open_spool(e);
     if (code == 0)
@@ -368,13 +369,14 @@ void engine_close(struct engine *e)
     http_close(&e->http);
     dns_close(&e->dns);
     store_close(&e->store_of_tables);
-    reports_close(&e->reports);
     mtasts_close(&e->mtasts);
     workers_close(&e->workers);
     for (uint32_t i = 0; e->loops != NULL && i < e->loops_count; i++)
         seal_close(&e->loops[i].seal);
     seal_close(&e->queue_loop.seal);
     seal_keys_drop(&e->keys);
+    engine_reader_close(&e->reader);
+    reports_close(&e->reports);
     spool_close(&e->spool);
     if (e->spool_fs != NULL)
         spool_fs_posix_close(&e->spool_fs);

@@ -10,6 +10,7 @@
 #include "dns/dns.h"
 #include "event/mailbox.h"
 #include "event/timer.h"
+#include "event/watch.h"
 #include "event/workers.h"
 #include "policy/limiter.h"
 #include "policy/quota_gate.h"
@@ -109,6 +110,8 @@ struct engine {
     struct mtasts_keeper policy_keeper;
     struct store_watcher store_watcher;
     struct store *store_of_tables; /* or NULL: it could not be opened */
+    struct engine_reader *reader;
+    struct event_sink *heard;    /* events: of the log, and of the reader before it */
     struct reports *reports;     /* on the queue's thread; or NULL likewise */
     struct http *http;
     struct mtasts *mtasts;       /* on the queue's thread */
@@ -130,7 +133,7 @@ struct engine {
 };
 
 /* engine_open.c: every part, in order; an exit code. */
-int engine_open(struct engine *e, const struct secrets *secrets);
+int engine_open(struct engine *e, const struct secrets *secrets, int reader);
 void engine_close(struct engine *e);
 
 /* engine_tls.c: reads what the configuration names, from the descriptors; `why` names the
@@ -202,6 +205,12 @@ void engine_notes_recall(struct engine *e);
 /* engine_reports.c: the store and the reports; an exit code. What an operator asks of them. */
 int engine_reports_open(struct engine *e);
 void engine_reports_asked(struct engine *e, struct control_call *call, const json_t *request);
+
+/* engine_reader.c: reads what arrives for reports.receive, and passes every event on to
+ * `next`; the sink, or NULL without memory. */
+struct event_sink *engine_reader_open(struct engine *e, int socket, struct event_sink *next);
+void engine_reader_configure(struct engine_reader *reader, const struct config *config);
+void engine_reader_close(struct engine_reader **reader);
 
 /* operator.c: the control socket's commands, on the queue's thread. */
 void operator_handle(void *context, struct control_call *call, const json_t *request);

@@ -121,6 +121,7 @@ static void on_configure(struct task *task)
     if (l == &e->queue_loop) {
         queue_configure(e->queue, e->next);
         pickup_configure(e->pickup, e->next);
+        engine_reader_configure(e->reader, e->next);
         if (e->reports != NULL)
             reports_configure(e->reports, e->next);
         engine_tls_show(e, e->next, &e->next_tls);

@@ -43,9 +43,12 @@ static const char *const for_engine[] = {
     "pipe2", "eventfd2", "eventfd", "signalfd4", "timerfd_create", "timerfd_settime",
     "timerfd_gettime", "rt_sigtimedwait", "rt_sigpending", "socketpair", "bind", "connect",
     "listen", "accept", "accept4", "getsockname", "getpeername", "getsockopt", "setsockopt",
-    "sendmmsg", "recvmmsg", "sched_getparam", "sched_getscheduler", "sched_get_priority_max",
+    "sendmmsg", "recvmmsg", "memfd_create", "sched_getparam", "sched_getscheduler", "sched_get_priority_max",
     "sched_get_priority_min",
 };
+
+/* A clock for each message. */
+static const char *const for_content[] = { "setitimer", "alarm" };
 
 /* Who tries one of these is not us any more. */
 static const char *const deadly[] = {
@@ -149,6 +152,8 @@ static int add_all(scmp_filter_ctx filter, enum sandbox_role role)
         error = add_threads(filter);
     if (error == 0)
         error = add_chosen(filter);
+    if (error == 0 && role == SANDBOX_CONTENT)
+        error = ADD_NAMED(filter, SCMP_ACT_ALLOW, for_content);
     if (error == 0 && role == SANDBOX_ENGINE)
         error = ADD_NAMED(filter, SCMP_ACT_ALLOW, for_engine);
     if (error == 0 && role == SANDBOX_ENGINE)

@@ -1,6 +1,8 @@
 /* secrets.c: opening them, and handing them over (SCM_RIGHTS). */
 #include "daemon/secrets.h"
 
+#include "daemon/packet.h"
+
 #include "base/crc32c.h"
 
 #include <errno.h>
@@ -13,7 +15,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { WAIT_S = 5, WHY_MAX = 400, BATCH = 250 /* the kernel takes 253 */ };
+enum { WAIT_S = 5, WHY_MAX = 400, BATCH = PACKET_FDS_MAX };
 
 /* One file that is named, and what it is called in complaints. */
 struct named {
@@ -114,28 +116,9 @@ void secrets_close(struct secrets *s)
     s->count = 0;
 }
 
-/* Room for the descriptors beside a packet. */
-union attachment {
-    struct cmsghdr header;
-    char bytes[CMSG_SPACE(sizeof(int) * BATCH)];
-};
-
 static bool send_packet(int socket, const char *words, const int *fds, size_t count)
 {
-    union attachment room;
-    memset(&room, 0, sizeof room);
-    struct iovec text = { .iov_base = (char *)(uintptr_t)words, .iov_len = strlen(words) };
-    struct msghdr message = { .msg_iov = &text, .msg_iovlen = 1 };
-    if (count > 0) {
-        message.msg_control = &room;
-        message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
-        struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int) * count);
-        memcpy(CMSG_DATA(c), fds, sizeof(int) * count);
-    }
-    return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+    return packet_send(socket, slice_from_string(words), fds, count);
 }
 
 /* A packet is never empty: a reason; "-" where more follow; "+" and the checksum of the
@@ -156,37 +139,13 @@ void secrets_send(int socket, const struct secrets *s, const char *why)
         (void)send_packet(socket, names, s->fds + at, s->count - at);
 }
 
-/* Behind those that are there. */
-static void take_descriptors(struct msghdr *message, struct secrets *out)
-{
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-            continue;
-        size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        int fds[BATCH];
-        memcpy(fds, CMSG_DATA(c), count * sizeof(int));
-        for (size_t i = 0; i < count; i++) {
-            if (out->count < SECRETS_MAX)
-                out->fds[out->count++] = fds[i];
-            else
-                close(fds[i]);
-        }
-    }
-}
-
-/* One packet; its length, or -1. */
+/* One packet; its length, or -1. Descriptors go behind those that are there. */
 static ssize_t receive(int socket, int flags, char *text, struct secrets *out)
 {
-    union attachment room;
-    struct iovec into = { .iov_base = text, .iov_len = WHY_MAX };
-    struct msghdr message = { .msg_iov = &into, .msg_iovlen = 1, .msg_control = &room,
-                              .msg_controllen = sizeof room };
-    ssize_t got;
-    do
-        got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | flags);
-    while (got < 0 && errno == EINTR);
-    if (got >= 0)
-        take_descriptors(&message, out);
+    struct packet packet = { .words = text, .size = WHY_MAX, .fds = out->fds + out->count,
+                             .most = SECRETS_MAX - out->count };
+    ssize_t got = packet_receive(socket, flags, &packet);
+    out->count += packet.count;
     return got;
 }
 

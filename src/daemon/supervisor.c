@@ -6,6 +6,7 @@
 #include "daemon/daemon_private.h"
 
 #include "base/moment.h"
+#include "daemon/reader.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,8 +32,12 @@ struct supervisor {
     const struct config *next; /* what the engine is about to take up, or NULL */
     struct secrets next_secrets;
     int channel[2];          /* a socket with the engine: secrets.h; ours is the first */
+    int reading[2];          /* between engine and reader: reader.h; both ends stay open
+                                here, so that either may be begun anew */
     sigset_t signals;
     pid_t engine;
+    pid_t reader;            /* 0: there is none */
+    unsigned reader_failures; /* in a row, before it has begun to read */
     bool ending;
     unsigned quick_deaths;   /* in a row, each within a minute of its start */
     int64_t started_ms;
@@ -51,6 +56,7 @@ static int engine_main(struct supervisor *s, pid_t parent)
         return EX_TEMPFAIL;
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     close(s->channel[0]);
+    close(s->reading[1]);
     secrets_close(&s->before);
     secrets_close(&s->next_secrets);
     struct sandbox_places places;
@@ -62,7 +68,7 @@ static int engine_main(struct supervisor *s, pid_t parent)
         sandbox_enter(SANDBOX_ENGINE, &places, &sandbox);
     struct inheritance from = {
         .config = s->config, .sockets = &s->sockets, .secrets = &s->secrets,
-        .supervisor = s->channel[1], .places = sandbox.has_places ? &places : NULL,
+        .supervisor = s->channel[1], .reader = s->reading[0], .places = sandbox.has_places ? &places : NULL,
         .sandbox = &sandbox,
     };
     code = engine_run(s->options, &from);
@@ -109,6 +115,53 @@ static int start_engine(struct supervisor *s)
     if (s->engine == 0)
         exit(engine_main(s, parent));
     return 0;
+}
+
+/* What a stranger wrote may end it: it has nothing that is ours. */
+static int reader_main(struct supervisor *s, pid_t parent)
+{
+    int code = privileges_drop(s->config);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (code != 0 || getppid() != parent)
+        return code != 0 ? code : EX_TEMPFAIL;
+    close(s->channel[0]);
+    close(s->channel[1]);
+    close(s->reading[0]);
+    sockets_close(&s->sockets);
+    secrets_close(&s->secrets);
+    secrets_close(&s->before);
+    secrets_close(&s->next_secrets);
+    return reader_run(s->config, s->reading[1]);
+}
+
+/* Only where there is something to read. */
+static void start_reader(struct supervisor *s)
+{
+    pid_t parent = getpid();
+    if (s->reader > 0 || s->ending || s->config->reports.receive.count == 0 ||
+        s->reader_failures >= QUICK_DEATHS_MAX)
+        return;
+    s->reader = fork();
+    if (s->reader == 0)
+        exit(reader_main(s, parent));
+    if (s->reader < 0)
+        fprintf(stderr, "godwit: cannot start the reader of reports: %s\n", strerror(errno));
+}
+
+/* A message that ended it is not given to it again. */
+static void reader_gone(struct supervisor *s, int status)
+{
+    bool could_not = WIFEXITED(status) && WEXITSTATUS(status) != 0;
+    s->reader = 0;
+    s->reader_failures = could_not ? s->reader_failures + 1 : 0;
+    if (s->ending)
+        return;
+    if (WIFSIGNALED(status))
+        fprintf(stderr, "godwit: the reader of reports ended over a message (signal %d, %s): "
+                "starting it again\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else if (s->reader_failures >= QUICK_DEATHS_MAX)
+        fprintf(stderr, "godwit: the reader of reports cannot be started: giving it up\n");
+    start_reader(s);
 }
 
 /* What a restart cannot mend. */
@@ -180,6 +233,8 @@ static void take_reloaded(struct supervisor *s)
     s->secrets = s->next_secrets;
     s->next = NULL;
     s->next_secrets.count = 0;
+    s->reader_failures = 0;
+    start_reader(s);
 }
 
 static void hear_engine(struct supervisor *s)
@@ -196,6 +251,8 @@ static void hear_engine(struct supervisor *s)
 static bool open_channel(struct supervisor *s)
 {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->channel) != 0)
+        return false;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->reading) != 0)
         return false;
     /* SIGIO when there is something to read. */
     return fcntl(s->channel[0], F_SETOWN, getpid()) == 0 &&
@@ -231,6 +288,7 @@ static int engine_gone(struct supervisor *s, int status)
 static int supervise(struct supervisor *s)
 {
     int code = start_engine(s);
+    start_reader(s);
     while (code == 0 || code == -1) {
         int status;
         siginfo_t info;
@@ -242,6 +300,8 @@ static int supervise(struct supervisor *s)
         else if (signal > 0 && signal != SIGCHLD && s->engine > 0)
             kill(s->engine, signal == SIGINT ? SIGTERM : signal);
         code = -1;
+        while (s->reader > 0 && waitpid(s->reader, &status, WNOHANG) == s->reader)
+            reader_gone(s, status);
         while (s->engine > 0 && waitpid(s->engine, &status, WNOHANG) == s->engine) {
             code = engine_gone(s, status);
             if (code != -1)

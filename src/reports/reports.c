@@ -2,6 +2,7 @@
 #include "reports/reports_private.h"
 
 #include "base/list.h"
+#include "log/log.h"
 
 #include <stdlib.h>
 
@@ -55,6 +56,50 @@ struct verify_watcher *reports_verify_watcher(struct reports *r)
 struct delivery_tls_watcher *reports_tls_watcher(struct reports *r)
 {
     return &r->tls_watcher;
+}
+
+/* ---- what others send ---- */
+
+struct arrived {
+    struct store_job job;
+    struct buffer text;
+    int64_t wall_ms;
+};
+
+static bool run_keep(struct store_job *job, struct store *store)
+{
+    struct arrived *a = container_of(job, struct arrived, job);
+    struct slice text = buffer_slice(&a->text);
+    json_t *report = json_loadb(text.data, text.len, 0, NULL);
+    bool good = report != NULL && received_keep(store, report, a->wall_ms);
+    json_decref(report);
+    return good;
+}
+
+static void on_kept(struct store_job *job)
+{
+    struct arrived *a = container_of(job, struct arrived, job);
+    if (job->result != ERR_OK)
+        log_fault("report-lost", "the store did not keep it", job->result);
+    buffer_free(&a->text);
+    free(a);
+}
+
+void reports_receive(struct reports *r, struct buffer *text, int64_t wall_ms)
+{
+    struct arrived *a = calloc(1, sizeof *a);
+    if (a != NULL) {
+        *a = (struct arrived){ .wall_ms = wall_ms,
+                               .job = { .home = loop_home(r->options.loop), .run = run_keep,
+                                        .done = on_kept } };
+        buffer_init(&a->text, text->max);
+        buffer_move(&a->text, text);
+        if (store_post(r->options.store, &a->job))
+            return;
+        buffer_free(&a->text);
+    }
+    free(a);
+    log_note(LOG_WARNING, "report-lost", "too much waits for the store");
 }
 
 /* ---- what operators ask ---- */

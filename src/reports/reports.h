@@ -50,6 +50,10 @@ void reports_configure(struct reports *reports, const struct config *config);
 struct verify_watcher *reports_verify_watcher(struct reports *reports);
 struct delivery_tls_watcher *reports_tls_watcher(struct reports *reports);
 
+/* A report of somebody else's, as JSON of `godwit parse`; `text` is emptied. What cannot be
+ * kept is told in the log. */
+void reports_receive(struct reports *reports, struct buffer *text, int64_t wall_ms);
+
 /* For an operator. `answer` is a new object, or NULL with a static complaint. */
 struct reports_asked {
     void (*done)(struct reports_asked *asked, json_t *answer, const char *complaint);

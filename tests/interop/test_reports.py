@@ -216,3 +216,108 @@ def test_a_store_that_is_damaged_stops_no_mail(make, data):
     godwit.wait_for(lambda: shown(g, "far.test"), "a row")
     assert os.path.exists(os.path.join(data, "store.db.damaged-1"))
     assert any("set aside" in e["text"] for e in g.events("store"))
+
+
+# ---- those of others ----
+
+RECEIVE = FROM + ", receive: [reports@our.test]"
+
+
+def wrapped(payload, name="r.xml.gz", kind="application/gzip"):
+    import base64
+    return (b"From: them@far.test\r\nTo: reports@our.test\r\nSubject: Report Domain: our.test\r\n"
+            b"MIME-Version: 1.0\r\nContent-Type: " + kind.encode() + b"; name=\"" + name.encode() +
+            b"\"\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(payload)
+            .replace(b"\n", b"\r\n"))
+
+
+def xml(domain="our.test", report_id="1"):
+    return (f'<?xml version="1.0"?><feedback><report_metadata><org_name>Them</org_name>'
+            f'<email>x@far.test</email><report_id>{report_id}</report_id><date_range>'
+            f'<begin>1700000000</begin><end>1700086399</end></date_range></report_metadata>'
+            f'<policy_published><domain>{domain}</domain><p>none</p></policy_published><record><row>'
+            f'<source_ip>192.0.2.7</source_ip><count>5</count><policy_evaluated><disposition>none'
+            f'</disposition><dkim>pass</dkim><spf>fail</spf></policy_evaluated></row><identifiers>'
+            f'<header_from>our.test</header_from></identifiers><auth_results></auth_results>'
+            f'</record></feedback>').encode()
+
+
+TLS = json.dumps({
+    "organization-name": "Them", "date-range": {"start-datetime": "2026-11-25T00:00:00Z",
+                                                "end-datetime": "2026-11-25T23:59:59Z"},
+    "contact-info": "x@far.test", "report-id": "t1", "policies": [{
+        "policy": {"policy-type": "sts", "policy-string": [], "policy-domain": "our.test"},
+        "summary": {"total-successful-session-count": 9, "total-failure-session-count": 0}}]}).encode()
+
+
+def hand_over(g, content, to="reports@our.test"):
+    with godwit.Client(g.port, channel="clear") as c:
+        assert c.code("EHLO x.test") == 250
+        for command, code in (("MAIL FROM:<them@far.test>", 250), (f"RCPT TO:<{to}>", 250),
+                              ("DATA", 354)):
+            assert c.code(command) == code
+        return c.ask(content + b".\r\n")[0]
+
+
+def received(g, domain="our.test"):
+    return [r for r in shown(g, domain) if r["section"] == "received"]
+
+
+@pytest.fixture
+def reader(make):
+    return make(reports=RECEIVE, verify="check: false")
+
+
+def test_reports_of_others_are_kept(reader, tmp_path):
+    assert hand_over(reader, wrapped(gzip.compress(xml()))) == 250
+    assert hand_over(reader, wrapped(gzip.compress(xml()))) == 250  # the same once more
+    assert hand_over(reader, wrapped(xml(report_id="2"), "r.xml", "text/xml")) == 250
+    assert hand_over(reader, wrapped(gzip.compress(TLS), "t.json.gz", "application/tlsrpt+gzip")) == 250
+    assert hand_over(reader, wrapped(gzip.compress(xml(report_id="3"))), to="ann@our.test") == 250
+    godwit.wait_for(lambda: len(reader.events("report-read")) == 4, "the reports")
+    godwit.wait_for(lambda: len(received(reader)) == 3, "all of them kept")
+    found = {r["report_id"]: r for r in received(reader)}
+    assert set(found) == {"1", "2", "t1"}
+    assert found["1"]["organization"] == "Them" and found["1"]["kind"] == "dmarc"
+    assert found["1"]["report"]["record"][0]["row"]["count"] == 5
+    assert found["t1"]["kind"] == "tls"
+    assert "received" in report(reader, "show")
+    # the mail itself goes its way
+    godwit.wait_for(lambda: len(os.listdir(tmp_path / "box" / "new")) == 5, "the mail")
+
+
+@pytest.mark.parametrize("payload, name, kind", [
+    (gzip.compress(b"<feedback>" + b" " * 60_000_000 + b"</feedback>"), "r.xml.gz", "application/gzip"),
+    (b'<!DOCTYPE x [<!ENTITY a "aaaa">]><feedback>&a;</feedback>', "r.xml", "text/xml"),
+    (b"<feedback>" * 100000, "r.xml", "text/xml"),
+    (b"[" * 1000000, "r.json", "application/tlsrpt+json"),
+    (b"no report", "r.txt", "text/plain"),
+], ids=["bomb", "doctype", "deep xml", "deep json", "nothing"])
+def test_111_and_112_what_means_harm_is_told_and_no_more(reader, payload, name, kind):
+    assert hand_over(reader, wrapped(payload, name, kind)) == 250
+    godwit.wait_for(lambda: reader.events("report-unread"), "the log")
+    assert hand_over(reader, wrapped(gzip.compress(xml()))) == 250
+    godwit.wait_for(lambda: received(reader), "the next one")
+
+
+def process_of(g):
+    """The reader: the process that is in a sandbox and has no thread but one."""
+    for pid in godwit.descendants(g.process.pid):
+        with open(f"/proc/{pid}/status") as f:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+        if status["Seccomp"] == "2" and status["Threads"] == "1":
+            return pid
+    return None
+
+
+def test_a_reader_that_ends_is_begun_again(reader):
+    first = godwit.wait_for(lambda: process_of(reader), "the reader")
+    os.kill(first, 9)
+    godwit.wait_for(lambda: process_of(reader) not in (None, first), "another reader")
+    assert hand_over(reader, wrapped(gzip.compress(xml()))) == 250
+    godwit.wait_for(lambda: received(reader), "the report")
+
+
+def test_without_receive_there_is_no_reader(make):
+    g = make()
+    assert process_of(g) is None
