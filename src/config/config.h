@@ -283,6 +283,13 @@ struct config_verify {              /* mail of strangers, on relay listeners */
                                        empty */
 };
 
+struct config_greylist {             /* strangers who are new come again (RFC 6647) */
+    bool on;
+    int64_t delay_ms;
+    int64_t window_ms;              /* in which they must */
+    int64_t keep_ms;                /* how long who did is remembered */
+};
+
 struct config_reports {             /* to other domains, about their mail */
     struct slice from;              /* who writes them; empty: nobody does */
     struct slice organization;      /* empty: the hostname */
@@ -359,6 +366,7 @@ struct config {
     struct config_timeouts timeouts;
     struct config_queue queue;
     struct config_verify verify;
+    struct config_greylist greylist;
     struct config_reports reports;
     struct config_login login;
     struct config_account_limits account_limits;

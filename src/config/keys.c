@@ -319,6 +319,21 @@ static const struct key verify_keys[] = {
     { .name = NULL },
 };
 
+static const struct key greylist_keys[] = {
+    { .name = "on", .type = &type_bool, .offset = offsetof(struct config_greylist, on),
+      .fallback = "false", .help = "strangers who are new are asked to come again" },
+    { .name = "delay", .type = &type_duration,
+      .offset = offsetof(struct config_greylist, delay_ms), .fallback = "5m",
+      .min = 1000, .max = DAY_MS, .help = "not before this has passed" },
+    { .name = "window", .type = &type_duration,
+      .offset = offsetof(struct config_greylist, window_ms), .fallback = "24h",
+      .min = 1000, .max = YEAR_MS, .help = "and no later than this" },
+    { .name = "keep", .type = &type_duration,
+      .offset = offsetof(struct config_greylist, keep_ms), .fallback = "36d",
+      .min = 1000, .max = YEAR_MS, .help = "how long who came again is remembered" },
+    { .name = NULL },
+};
+
 static const struct key report_keys[] = {
     { .name = "from", .type = &type_mailbox,
       .offset = offsetof(struct config_reports, from), .fallback = "",
@@ -546,6 +561,11 @@ const struct key config_keys[] = {
       .fallback = "",
       .keys = verify_keys,
       .help = "what is asked of mail from strangers" },
+    { .name = "greylist", .type = &type_section,
+      .offset = offsetof(struct config, greylist),
+      .fallback = "",
+      .keys = greylist_keys,
+      .help = "strangers who are new come again" },
     { .name = "reports", .type = &type_section,
       .offset = offsetof(struct config, reports),
       .fallback = "",

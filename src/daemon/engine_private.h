@@ -12,6 +12,7 @@
 #include "event/timer.h"
 #include "event/watch.h"
 #include "event/workers.h"
+#include "policy/greylist_gate.h"
 #include "policy/limiter.h"
 #include "policy/quota_gate.h"
 #include "policy/account_gate.h"
@@ -103,7 +104,8 @@ struct engine {
     struct gate *account_gate;
     struct gate *submission_gate;
     struct gate *quota_gate;
-    struct gate *gates[8];       /* in the order in which they are asked */
+    struct gate *greylist_gate;
+    struct gate *gates[9];       /* in the order in which they are asked */
     struct seal_keys *keys;
     struct delivery_routes *routes;
     struct delivery_keeper shown_keeper;
