@@ -283,6 +283,18 @@ struct config_verify {              /* mail of strangers, on relay listeners */
                                        empty */
 };
 
+enum config_compliance_action {
+    CONFIG_COMPLIANCE_OFF,
+    CONFIG_COMPLIANCE_NOTE,
+    CONFIG_COMPLIANCE_HOLD,
+    CONFIG_COMPLIANCE_REJECT,
+};
+
+struct config_compliance {          /* what large receivers ask of mail, at submission */
+    enum config_compliance_action action;
+    uint32_t bulk_recipients;       /* mail to so many is bulk */
+};
+
 struct config_greylist {             /* strangers who are new come again (RFC 6647) */
     bool on;
     int64_t delay_ms;
@@ -366,6 +378,7 @@ struct config {
     struct config_timeouts timeouts;
     struct config_queue queue;
     struct config_verify verify;
+    struct config_compliance compliance;
     struct config_greylist greylist;
     struct config_reports reports;
     struct config_login login;

@@ -131,6 +131,8 @@ static const struct {
     LANDS(bool, "queue: { hold: yes }", queue.hold, 1),
     LANDS(size_t, "rules: [{ then: hold }, { then: accept }]", rules_count, 2),
     LANDS(bool, "verify: { check: no }", verify.check, 0),
+    LANDS(uint32_t, "compliance: { action: hold }", compliance.action, CONFIG_COMPLIANCE_HOLD),
+    LANDS(uint32_t, "compliance: { bulk_recipients: 7 }", compliance.bulk_recipients, 7),
     LANDS(bool, "greylist: { on: yes }", greylist.on, 1),
     LANDS(int64_t, "greylist: { delay: 1m }", greylist.delay_ms, 60 * 1000),
     LANDS(int64_t, "greylist: { window: 1h }", greylist.window_ms, 3600 * 1000),

@@ -319,6 +319,22 @@ static const struct key verify_keys[] = {
     { .name = NULL },
 };
 
+static const struct choice compliance_actions[] = {
+    { "off", CONFIG_COMPLIANCE_OFF },   { "note", CONFIG_COMPLIANCE_NOTE },
+    { "hold", CONFIG_COMPLIANCE_HOLD }, { "reject", CONFIG_COMPLIANCE_REJECT },
+    { NULL, 0 },
+};
+
+static const struct key compliance_keys[] = {
+    { .name = "action", .type = &type_choice, .choices = compliance_actions,
+      .offset = offsetof(struct config_compliance, action), .fallback = "off",
+      .help = "what submitted mail that large receivers would refuse leads to" },
+    { .name = "bulk_recipients", .type = &type_count32,
+      .offset = offsetof(struct config_compliance, bulk_recipients), .fallback = "100",
+      .min = 1, .help = "mail to so many at once is bulk, whatever it says of itself" },
+    { .name = NULL },
+};
+
 static const struct key greylist_keys[] = {
     { .name = "on", .type = &type_bool, .offset = offsetof(struct config_greylist, on),
       .fallback = "false", .help = "strangers who are new are asked to come again" },
@@ -561,6 +577,11 @@ const struct key config_keys[] = {
       .fallback = "",
       .keys = verify_keys,
       .help = "what is asked of mail from strangers" },
+    { .name = "compliance", .type = &type_section,
+      .offset = offsetof(struct config, compliance),
+      .fallback = "",
+      .keys = compliance_keys,
+      .help = "what large receivers ask of mail, looked at as it is submitted" },
     { .name = "greylist", .type = &type_section,
       .offset = offsetof(struct config, greylist),
       .fallback = "",

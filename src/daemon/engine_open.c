@@ -171,6 +171,8 @@ static int open_verify(struct engine *e)
         error = verify_submitted_gate_open(&e->submitted_gate);
     if (error == ERR_OK)
         error = policy_greylist_gate_open(e->store_of_tables, &e->greylist_gate);
+    if (error == ERR_OK)
+        error = verify_compliance_gate_open(&e->compliance_gate);
     return error == ERR_OK ? 0 : complain("cannot check mail", error);
 }
 
@@ -234,6 +236,7 @@ static int open_hosts(struct engine *e)
     struct gate *const gates[] = {
         e->rules_gate, e->relay_gate, e->quota_gate, e->sender_gate, e->account_gate,
         e->submission_gate, e->greylist_gate, e->verify_gate, e->submitted_gate,
+        e->compliance_gate,
     };
     _Static_assert(sizeof gates == sizeof e->gates, "all of them, in their order");
     memcpy(e->gates, gates, sizeof gates);
@@ -393,6 +396,7 @@ void engine_close(struct engine *e)
     free(e->own_addresses);
     policy_quota_gate_close(&e->quota_gate);
     policy_greylist_gate_close(&e->greylist_gate);
+    verify_compliance_gate_close(&e->compliance_gate);
     verify_gate_close(&e->verify_gate);
     verify_submitted_gate_close(&e->submitted_gate);
     policy_rules_gate_close(&e->rules_gate);

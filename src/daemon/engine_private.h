@@ -20,6 +20,7 @@
 #include "policy/rules_gate.h"
 #include "policy/sender_gate.h"
 #include "policy/submission_gate.h"
+#include "verify/compliance_gate.h"
 #include "verify/gate.h"
 #include "verify/submitted_gate.h"
 #include "queue/queue.h"
@@ -105,7 +106,8 @@ struct engine {
     struct gate *submission_gate;
     struct gate *quota_gate;
     struct gate *greylist_gate;
-    struct gate *gates[9];       /* in the order in which they are asked */
+    struct gate *compliance_gate;
+    struct gate *gates[10];       /* in the order in which they are asked */
     struct seal_keys *keys;
     struct delivery_routes *routes;
     struct delivery_keeper shown_keeper;
