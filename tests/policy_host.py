@@ -1,4 +1,5 @@
 """An HTTPS server of the tests' own, that answers as it is told: whole bytes, no framework."""
+import re
 import socket
 import ssl
 import threading
@@ -52,6 +53,13 @@ class PolicyHost:
             with connection:
                 head = b""
                 while b"\r\n\r\n" not in head:
+                    part = connection.recv(65536)
+                    if not part:
+                        return
+                    head += part
+                length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+                missing = int(length[1]) if length else 0
+                while len(head) < head.index(b"\r\n\r\n") + 4 + missing:
                     part = connection.recv(65536)
                     if not part:
                         return

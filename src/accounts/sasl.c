@@ -13,6 +13,8 @@ static const struct sasl_mechanism mechanisms[] = {
     { SLICE_INIT("SCRAM-SHA-1"), false, SCRAM_SHA_1, sasl_scram_step },
     { SLICE_INIT("PLAIN"), false, 0, sasl_plain_step },
     { SLICE_INIT("LOGIN"), false, 0, sasl_login_step },
+    { SLICE_INIT("OAUTHBEARER"), false, 0, sasl_oauthbearer_step },
+    { SLICE_INIT("XOAUTH2"), false, 0, sasl_xoauth2_step },
 };
 enum { MECHANISMS = sizeof mechanisms / sizeof *mechanisms, CHALLENGE_MAX = 16 * 1024,
        CERTIFIED_MAX = 64 * 1024,
@@ -25,12 +27,14 @@ static const struct slice dummy =
 /* What decides which mechanisms there are; SCRAM: clients try the strongest only, so that
  * who has no keys for it could not log in at all. */
 enum { HAS_BINDING = 1, HAS_SHA_256 = 2, HAS_SHA_1 = 4, HAS_CERTIFICATE = 8,
-       HAS_PASSWORDS = 16 };
+       HAS_PASSWORDS = 16, HAS_TOKENS = 32 };
 
 static bool is_offered(const struct sasl_mechanism *m, unsigned has)
 {
     if (m->step == sasl_external_step)
         return (has & HAS_CERTIFICATE) != 0;
+    if (m->step == sasl_oauthbearer_step || m->step == sasl_xoauth2_step)
+        return (has & HAS_TOKENS) != 0;
     if ((has & HAS_PASSWORDS) == 0 || (m->needs_binding && (has & HAS_BINDING) == 0))
         return false;
     return m->step != sasl_scram_step ||
@@ -41,6 +45,7 @@ static unsigned what_has(const struct config *config, bool has_binding, bool is_
 {
     return (has_binding ? HAS_BINDING : 0u) | (is_certified ? HAS_CERTIFICATE : 0u) |
            (config->logins_have_passwords ? HAS_PASSWORDS : 0u) |
+           (config->login.introspect.len > 0 ? HAS_TOKENS : 0u) |
            (config->logins_have_scram_sha256 ? HAS_SHA_256 : 0u) |
            (config->logins_have_scram_sha1 ? HAS_SHA_1 : 0u);
 }
@@ -73,6 +78,7 @@ enum err sasl_open(struct workers *workers, const uint8_t secret[SASL_SECRET_BYT
     s->workers = workers;
     pthread_mutex_init(&s->mutex, NULL);
     list_init(&s->working);
+    buffer_init(&s->introspect_secret, PASSWORD_MAX);
     enum err error = ERR_OK;
     memcpy(s->secret, secret, sizeof s->secret);
     for (unsigned has = 0; has < sizeof s->names / sizeof *s->names; has++) {
@@ -99,11 +105,12 @@ static void wipe(struct buffer *b)
     buffer_free(b);
 }
 
-static void exchange_free(struct sasl_exchange *x)
+void sasl_exchange_free(struct sasl_exchange *x)
 {
     if (x->scram != NULL)
         gsasl_finish(x->scram);
     dovecot_cancel(&x->dovecot);
+    sasl_oauth_free(&x->oauth);
     config_drop(&x->config);
     buffer_free(&x->certified);
     buffer_free(&x->challenge);
@@ -119,12 +126,13 @@ void sasl_close(struct sasl **sasl)
         return;
     struct list_node *node;
     while ((node = list_take(&s->working)) != NULL) /* done, and nobody was told */
-        exchange_free(container_of(node, struct sasl_exchange, node));
+        sasl_exchange_free(container_of(node, struct sasl_exchange, node));
     if (s->gsasl != NULL)
         gsasl_done(s->gsasl);
     for (size_t i = 0; i < sizeof s->names / sizeof *s->names; i++)
         buffer_free(&s->names[i]);
     explicit_bzero(s->secret, sizeof s->secret);
+    wipe(&s->introspect_secret);
     pthread_mutex_destroy(&s->mutex);
     free(s);
     *sasl = NULL;
@@ -192,7 +200,43 @@ void sasl_end(struct sasl_exchange **exchange)
     if (x->is_working)
         x->is_over = true;
     else
-        exchange_free(x);
+        sasl_exchange_free(x);
+}
+
+void sasl_reach(struct sasl *s, struct dns *dns, struct http *http)
+{
+    s->dns = dns;
+    s->http = http;
+}
+
+void sasl_take_secret(struct sasl *s, struct slice secret)
+{
+    pthread_mutex_lock(&s->mutex);
+    buffer_clear(&s->introspect_secret);
+    buffer_append(&s->introspect_secret, secret);
+    pthread_mutex_unlock(&s->mutex);
+}
+
+bool sasl_start_working(struct sasl_exchange *x)
+{
+    struct sasl *s = x->sasl;
+    pthread_mutex_lock(&s->mutex);
+    x->is_working = s->working_count < CHECKS_MAX;
+    if (x->is_working) {
+        s->working_count++;
+        list_append(&s->working, &x->node);
+    }
+    pthread_mutex_unlock(&s->mutex);
+    return x->is_working;
+}
+
+void sasl_stop_working(struct sasl_exchange *x)
+{
+    pthread_mutex_lock(&x->sasl->mutex);
+    list_remove(&x->node);
+    x->sasl->working_count--;
+    pthread_mutex_unlock(&x->sasl->mutex);
+    x->is_working = false;
 }
 
 /* ---- a password, on a worker's thread ---- */
@@ -210,14 +254,10 @@ static void run_check(struct work *work)
 static void check_done(struct work *work)
 {
     struct sasl_exchange *x = container_of(work, struct sasl_exchange, work);
-    pthread_mutex_lock(&x->sasl->mutex);
-    list_remove(&x->node);
-    x->sasl->working_count--;
-    pthread_mutex_unlock(&x->sasl->mutex);
-    x->is_working = false;
+    sasl_stop_working(x);
     wipe(&x->password);
     if (x->is_over)
-        exchange_free(x);
+        sasl_exchange_free(x);
     else
         x->peer.answered(x->peer.context, x->is_right ? SASL_GRANTED : SASL_REFUSED);
 }
@@ -270,13 +310,10 @@ enum sasl_result sasl_check_password(struct sasl_exchange *x, struct slice name,
     if (x->password.overflow)
         return SASL_FAULT;
     x->work = (struct work){ .home = loop_home(x->peer.loop), .run = run_check, .done = check_done };
-    pthread_mutex_lock(&x->sasl->mutex);
-    x->is_working = x->sasl->working_count < CHECKS_MAX &&
-                    workers_submit(x->sasl->workers, &x->work);
-    if (x->is_working) {
-        x->sasl->working_count++;
-        list_append(&x->sasl->working, &x->node);
-    }
-    pthread_mutex_unlock(&x->sasl->mutex);
-    return x->is_working ? SASL_WAITING : SASL_FAULT;
+    if (!sasl_start_working(x))
+        return SASL_FAULT;
+    if (workers_submit(x->sasl->workers, &x->work))
+        return SASL_WAITING;
+    sasl_stop_working(x);
+    return SASL_FAULT;
 }

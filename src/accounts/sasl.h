@@ -1,6 +1,7 @@
 /* sasl.h: proving who one is. RFC 4422; PLAIN (RFC 4616), LOGIN (no RFC), EXTERNAL
  * (RFC 4422 A) by the client's certificate, SCRAM-SHA-256
- * and SCRAM-SHA-1 (RFC 5802, 7677) with and without tls-exporter (RFC 9266).
+ * and SCRAM-SHA-1 (RFC 5802, 7677) with and without tls-exporter (RFC 9266), OAUTHBEARER
+ * (RFC 7628) and XOAUTH2 (no RFC).
  *
  * An exchange takes the client's octets and gives challenges. What takes
  * time is done by the workers, the same for somebody who does not exist (HOSTILE 34). It
@@ -13,6 +14,8 @@
 #include "config/config.h"
 #include "event/loop.h"
 #include "event/workers.h"
+#include "dns/dns.h"
+#include "http/http.h"
 #include "net/address.h"
 
 struct sasl;
@@ -50,6 +53,12 @@ enum err sasl_open(struct workers *workers, const uint8_t secret[SASL_SECRET_BYT
                    struct sasl **out);
 /* When no exchange is left. NULL inside is allowed. */
 void sasl_close(struct sasl **sasl);
+
+/* Before the first exchange: what tokens are asked about with (RFC 7662); both are closed
+ * before it. */
+void sasl_reach(struct sasl *sasl, struct dns *dns, struct http *http);
+/* Any thread: our secret at the authorization server; copied. */
+void sasl_take_secret(struct sasl *sasl, struct slice secret);
 
 /* The names for EHLO, parted by spaces; empty where nobody can log in. As long as
  * `sasl`. */

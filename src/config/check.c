@@ -169,6 +169,31 @@ static void settle_logins(struct config *c)
     c->logins_have_scram_sha256 = c->logins_have_scram_sha1 = false;
 }
 
+/* Tokens are asked about over TLS; by them alone people may log in, too (RFC 7662). */
+static bool settle_tokens(struct reader *r)
+{
+    struct config *c = &r->snapshot->config;
+    struct config_login *login = &c->login;
+    const struct node *auth = node_find(r->snapshot->tree, SLICE("auth"));
+    const struct node *url = node_find(auth, SLICE("introspect"));
+    struct slice https = SLICE("https://");
+    if (slice_is_empty(login->introspect))
+        return true;
+    struct slice rest = slice_from(login->introspect, https.len);
+    if (!slice_starts_with_nocase(login->introspect, https) || rest.len == 0 ||
+        rest.data[0] == '/' || slice_find(rest, '@') != SLICE_NOT_FOUND ||
+        slice_find(rest, ' ') != SLICE_NOT_FOUND)
+        return reader_fail(r, url, "'%.*s' is not a URL such as https://id.example.com/introspect",
+                           (int)slice_part(login->introspect, 0, 80).len,
+                           login->introspect.data);
+    if (slice_is_empty(login->introspect_client) || slice_is_empty(login->introspect_secret))
+        return reader_fail_name(r, url, "say introspect_client and introspect_secret, too: who "
+                                "we are at that server");
+    login->introspect_file = reader_file(r, "auth.introspect_secret", login->introspect_secret);
+    c->has_logins = true;
+    return login->introspect_file != 0 || reader_too_many_files(r, url);
+}
+
 /* Who seals (RFC 8617) is a domain with keys of its own. */
 static bool settle_sealer(struct reader *r)
 {
@@ -194,6 +219,6 @@ static bool settle_sealer(struct reader *r)
 bool snapshot_check(struct reader *r)
 {
     settle_logins(&r->snapshot->config);
-    return settle_captures(r) && check_listeners(r) && check_domains(r) &&
+    return settle_tokens(r) && settle_captures(r) && check_listeners(r) && check_domains(r) &&
            settle_postmaster(r) && settle_sealer(r);
 }

@@ -316,6 +316,11 @@ struct config_login {
     int64_t delay_max_ms;           /* ... doubled each time, up to this */
     uint32_t failures;              /* a session; then it is closed */
     struct slice dovecot;           /* the socket that passwords are checked at, or empty */
+    struct slice introspect;        /* the URL that tokens are asked about at, or empty */
+    struct slice introspect_client; /* who we are there */
+    struct slice introspect_secret; /* a file with what proves it, or empty */
+    struct slice introspect_scope;  /* that a token must have, or empty */
+    uint32_t introspect_file;       /* the place in config.files, from 1, or 0 */
 };
 
 struct config_account_limits {      /* of each; 0: none */

@@ -191,6 +191,11 @@ static const struct {
       "https://x" },
     { "verify: { authserv_id: m.x }", offsetof(struct config, verify.authserv_id), "m.x" },
     { "tls: { client_ca: /ca }", offsetof(struct config, client_ca), "/ca" },
+    { "auth: { introspect: 'https://i.x/y', introspect_client: c, introspect_secret: /s }",
+      offsetof(struct config, login.introspect), "https://i.x/y" },
+    { "auth: { introspect_client: c }", offsetof(struct config, login.introspect_client), "c" },
+    { "auth: { introspect_secret: /s }", offsetof(struct config, login.introspect_secret), "/s" },
+    { "auth: { introspect_scope: smtp }", offsetof(struct config, login.introspect_scope), "smtp" },
     { "auth: { dovecot: /d }", offsetof(struct config, login.dovecot), "/d" },
     { "log: { file: /l }", offsetof(struct config, log_file), "/l" },
 };

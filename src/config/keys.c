@@ -391,6 +391,18 @@ static const struct key login_keys[] = {
     { .name = "dovecot", .type = &type_path,
       .offset = offsetof(struct config_login, dovecot), .fallback = "", .max = 107,
       .help = "Dovecot's socket for authentication clients; none: the users files" },
+    { .name = "introspect", .type = &type_text,
+      .offset = offsetof(struct config_login, introspect), .fallback = "", .max = 1000,
+      .help = "the https URL that tokens are asked about at; none: no log-in by token" },
+    { .name = "introspect_client", .type = &type_text,
+      .offset = offsetof(struct config_login, introspect_client), .fallback = "", .max = 255,
+      .help = "our name (client_id) at that server" },
+    { .name = "introspect_secret", .type = &type_path,
+      .offset = offsetof(struct config_login, introspect_secret), .fallback = "", .max = 4000,
+      .help = "a file with our secret at that server" },
+    { .name = "introspect_scope", .type = &type_text,
+      .offset = offsetof(struct config_login, introspect_scope), .fallback = "", .max = 255,
+      .help = "the scope that a token must have; none: any" },
     { .name = NULL },
 };
 

@@ -106,7 +106,7 @@ enum err public_keys_read(struct public_keys *keys, enum key_kind kind, struct s
                           struct public_key **out)
 {
     char name[1 + KEY_PUBLIC_MAX];
-    if (keys == NULL || octets.len > KEY_PUBLIC_MAX)
+    if (keys == NULL || octets.len == 0 || octets.len > KEY_PUBLIC_MAX)
         return public_key_read(kind, octets, out);
     name[0] = (char)kind;
     memcpy(name + 1, octets.data, octets.len);

@@ -170,6 +170,21 @@ static bool read_password(struct making *m, uint32_t place, struct slice *out)
     return true;
 }
 
+bool engine_take_token_secret(const struct config *config, const struct secrets *secrets,
+                              struct sasl *sasl, const struct engine_why *why)
+{
+    struct making m = { .config = config, .secrets = secrets, .why = why->text,
+                        .why_size = why->size };
+    uint32_t place = config->login.introspect_file;
+    struct slice secret = slice_make(NULL, 0);
+    bool good = place == 0 || read_password(&m, place, &secret);
+    if (good)
+        sasl_take_secret(sasl, secret);
+    if (place != 0)
+        engine_wipe(&m.passwords[place - 1]);
+    return good;
+}
+
 static const enum transport_level levels[] = {
     [CONFIG_HOP_CLEAR] = TRANSPORT_CLEAR,
     [CONFIG_HOP_OPPORTUNISTIC] = TRANSPORT_OPPORTUNISTIC,

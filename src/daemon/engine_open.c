@@ -139,7 +139,9 @@ static int open_dns(struct engine *e)
 static int open_routes(struct engine *e, const struct secrets *secrets)
 {
     char why[400];
-    e->routes = engine_routes(e->config, secrets, why, sizeof why);
+    if (engine_take_token_secret(e->config, secrets, e->sasl,
+                                 &(struct engine_why){ why, sizeof why }))
+        e->routes = engine_routes(e->config, secrets, why, sizeof why);
     if (e->routes == NULL)
         fprintf(stderr, "godwit: %s\n", why);
     return e->routes != NULL ? 0 : EX_CONFIG;
@@ -183,6 +185,7 @@ static int open_http(struct engine *e)
     struct http_options http = { .egress = { .allow_loopback = allow_private,
                                              .allow_private = allow_private } };
     enum err error = http_open(&http, &e->http);
+    sasl_reach(e->sasl, e->dns, e->http);
     return error == ERR_OK ? 0 : complain("cannot start the HTTP client", error);
 }
 

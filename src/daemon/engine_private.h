@@ -198,6 +198,9 @@ struct engine_why {
 bool engine_read_key(const struct config *config, const struct secrets *secrets,
                      const struct config_dkim *from, const struct engine_why *why,
                      struct private_key **out);
+/* engine_hops.c: our secret at the server that tokens are asked about at, to the SASL. */
+bool engine_take_token_secret(const struct config *config, const struct secrets *secrets,
+                              struct sasl *sasl, const struct engine_why *why);
 struct seal_keys *engine_seal_keys(const struct config *config,
                                    const struct secrets *secrets, char *why,
                                    size_t why_size);

@@ -158,6 +158,9 @@ static bool read_secrets(struct engine *e, const struct config *next,
     bool good = secrets_fit(&secrets, next);
     if (!good)
         snprintf(error, size, "the configuration changed while it was read: try again");
+    if (good)
+        good = engine_take_token_secret(next, &secrets, e->sasl,
+                                        &(struct engine_why){ error, size });
     if (good) {
         *out_routes = engine_routes(next, &secrets, error, size);
         good = *out_routes != NULL;

@@ -113,7 +113,7 @@ static int serve(int socket)
     }
 }
 
-static void limit(int what, rlim_t most)
+static void limit(__rlimit_resource_t what, rlim_t most)
 {
     struct rlimit limits = { most, most };
     setrlimit(what, &limits);

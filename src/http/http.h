@@ -48,6 +48,8 @@ struct http_request {
     struct slice body;                   /* with one it is a POST; a NULL pointer: a GET */
     size_t answer_max;                   /* bytes of the body */
     uint32_t timeout_ms;                 /* for all of it, at least 1 */
+    bool is_of_operator;                 /* the URL is the configuration's: it may lead to
+                                            any address */
     bool allows_clear;                   /* the URL may be of http, too */
     /* The answer, until http_request_clear(). */
     enum http_result result;

@@ -51,6 +51,11 @@ static bool is_given(const struct http_request *r, const struct net_address *add
     return false;
 }
 
+static bool is_allowed(const struct http_transfer *t, const struct net_address *address)
+{
+    return t->request->is_of_operator || egress_is_allowed(address, &t->options->egress);
+}
+
 static curl_socket_t on_socket(void *context, curlsocktype purpose,
                                struct curl_sockaddr *address)
 {
@@ -61,7 +66,7 @@ static curl_socket_t on_socket(void *context, curlsocktype purpose,
         return CURL_SOCKET_BAD;
     memcpy(&to.storage, &address->addr, address->addrlen);
     to.len = address->addrlen;
-    if (!is_given(t->request, &to) || !egress_is_allowed(&to, &t->options->egress)) {
+    if (!is_given(t->request, &to) || !is_allowed(t, &to)) {
         t->is_refused = true;
         return CURL_SOCKET_BAD;
     }
@@ -124,7 +129,7 @@ static bool set_resolved(struct http_transfer *t, unsigned long port)
     buffer_append_format(&text, "+%s:%lu:", t->host, port);
     for (size_t i = 0; i < r->addresses_count && i < HTTP_ADDRESSES_MAX; i++) {
         const struct net_address *a = &r->addresses[i];
-        if (!egress_is_allowed(a, &t->options->egress))
+        if (!is_allowed(t, a))
             continue;
         bool is_v6 = a->any.sa_family == AF_INET6;
         buffer_append_string(&text, allowed++ > 0 ? "," : "");
