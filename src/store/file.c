@@ -134,7 +134,8 @@ static enum err open_once(struct store *store)
     sqlite3_limit(store->db, SQLITE_LIMIT_ATTACHED, 0);
     if (!store_exec(store, "PRAGMA journal_mode = WAL") ||
         !store_exec(store, "PRAGMA synchronous = NORMAL") ||
-        !store_exec(store, "PRAGMA foreign_keys = ON"))
+        !store_exec(store, "PRAGMA foreign_keys = ON") ||
+        !store_exec(store, "PRAGMA max_page_count = 262144")) /* 1 GiB */
         return store_error(sqlite3_errcode(store->db));
     sqlite3_wal_autocheckpoint(store->db, WAL_PAGES);
     return bring_all_up(store);
