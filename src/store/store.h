@@ -13,7 +13,8 @@
  *     store_post(store, &seen->job);
  *
  * A file that is damaged is set aside and a new one begun: mail goes on. While the disk is
- * full, or the file has 1 GiB, jobs fail, and nothing else does. WAL; a durable job is synced before it is answered.
+ * full, or the file has 1 GiB, jobs fail, and nothing else does. WAL; a durable job is
+ * synced before it is answered.
  */
 #ifndef GODWIT_STORE_STORE_H
 #define GODWIT_STORE_STORE_H
