@@ -40,6 +40,8 @@ bool greylist_network(const struct net_address *client, struct buffer *out)
 
 void greylist_sender(struct slice sender, struct buffer *out)
 {
+    if (sender.len == 0)
+        return;
     size_t at = slice_find_last(sender, '@');
     struct slice local = slice_part(sender, 0, at);
     bool was_digit = false;
