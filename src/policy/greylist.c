@@ -2,6 +2,7 @@
 #include "policy/greylist_private.h"
 
 #include "base/ascii.h"
+#include "mail/envelope.h"
 #include "policy/greylist_gate.h"
 
 #include <arpa/inet.h>
@@ -40,24 +41,19 @@ bool greylist_network(const struct net_address *client, struct buffer *out)
 
 void greylist_sender(struct slice sender, struct buffer *out)
 {
-    if (sender.len == 0)
-        return;
-    size_t at = slice_find_last(sender, '@');
-    struct slice local = slice_part(sender, 0, at);
-    bool was_digit = false;
-    local = slice_part(local, 0, slice_find(local, '+'));
+    struct slice domain = envelope_domain(sender);
+    struct slice local = slice_part(sender, 0, sender.len - domain.len);
+    bool was_digit = false, is_tag = false;
     for (size_t i = 0; i < local.len; i++) {
-        bool is_digit = ascii_is_digit(local.data[i]);
-        if (!is_digit)
-            buffer_append_byte(out, ascii_lower(local.data[i]));
-        else if (!was_digit)
-            buffer_append_byte(out, '#');
+        char c = ascii_lower(local.data[i]);
+        bool is_digit = ascii_is_digit(c);
+        is_tag = (is_tag || c == '+') && !(domain.len > 0 && i + 1 == local.len); /* the '@' */
+        if (!is_tag && (!is_digit || !was_digit))
+            buffer_append_byte(out, is_digit ? '#' : c);
         was_digit = is_digit;
     }
-    if (at == SLICE_NOT_FOUND)
-        return;
-    for (size_t i = at; i < sender.len; i++)
-        buffer_append_byte(out, ascii_lower(sender.data[i]));
+    for (size_t i = 0; i < domain.len; i++)
+        buffer_append_byte(out, ascii_lower(domain.data[i]));
 }
 
 static void bind_text(sqlite3_stmt *s, int index, struct slice text)
