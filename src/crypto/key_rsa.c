@@ -53,13 +53,13 @@ static bool read_numbers(struct slice der, struct slice *modulus, struct slice *
 /* SubjectPublicKeyInfo = SEQUENCE { algorithm, BIT STRING }: what is in the latter. */
 static bool unwrap(struct slice der, struct slice *out)
 {
-    struct slice inside;
+    struct slice inside, algorithm;
     struct cursor c = cursor_over(der);
     if (!take(&c, SEQUENCE, &inside) || !cursor_at_end(&c))
         return false;
     c = cursor_over(inside);
-    if (!cursor_take_literal(&c, ALGORITHM) || !take(&c, BIT_STRING, out) ||
-        !cursor_at_end(&c) || out->len == 0 || out->data[0] != 0)
+    if (!cursor_take_part(&c, ALGORITHM.len, &algorithm) ||
+        !slice_equal(algorithm, ALGORITHM) || !take(&c, BIT_STRING, out) || !cursor_at_end(&c) || out->len == 0 || out->data[0] != 0)
         return false;
     *out = slice_from(*out, 1);
     return true;

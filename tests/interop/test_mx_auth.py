@@ -183,6 +183,9 @@ def test_received_spf_is_written_beside(make, box):
     content = delivered(box)
     assert content.index(b"\nReceived-SPF: pass\n") < content.index(b"\nAuthentication-Results:")
     assert b"iprev" not in content
+
+
+def test_received_spf_may_be_left_out(make, box):
     assert give(make("received_spf: false"), MAIL)[0] == 250
     assert b"Received-SPF" not in delivered(box)
 
