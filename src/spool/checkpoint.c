@@ -457,19 +457,38 @@ static enum err write_once(struct spool *spool)
     return ERR_OK;
 }
 
+/* Its room is the next checkpoint's: nobody is taking blocks for a segment while it
+ * becomes free, and nobody begins to before the reserve is there again. */
+static void give_up(struct spool *spool, const char *path)
+{
+    struct spool_keeper *keeper = &spool->keeper;
+    pthread_mutex_lock(&keeper->room);
+    atomic_store(&keeper->owes_reserve, !keeper->cannot_reserve);
+    spool->fs->ops->remove(spool->fs, path);
+    pthread_mutex_unlock(&keeper->room);
+}
+
+bool spool_checkpoint_give_reserve(struct spool *spool)
+{
+    struct spool_keeper *keeper = &spool->keeper;
+    if (keeper->reserve_bytes == 0)
+        return false;
+    give_up(spool, reserve_path);
+    keeper->reserve_bytes = 0;
+    return true;
+}
+
 /* On a full disk first the reserve is given up, then the checkpoint before the last. */
 enum err spool_checkpoint_write(struct spool *spool)
 {
     struct spool_keeper *keeper = &spool->keeper;
     enum err error = write_once(spool);
-    if (error == ERR_FULL && keeper->reserve_bytes > 0) {
-        spool->fs->ops->remove(spool->fs, reserve_path);
-        keeper->reserve_bytes = 0;
-        atomic_store(&keeper->owes_reserve, true);
+    if (error == ERR_FULL && spool_checkpoint_give_reserve(spool))
         error = write_once(spool);
-    }
     if (error == ERR_FULL && keeper->older_number != 0) {
-        remove_number(spool, keeper->older_number);
+        char path[SPOOL_PATH_MAX];
+        spool_checkpoint_path(keeper->older_number, false, path);
+        give_up(spool, path);
         keeper->older_number = 0;
         error = write_once(spool);
     }

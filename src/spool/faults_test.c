@@ -347,7 +347,7 @@ static void the_older_checkpoint_serves_after_a_recovery(void **state)
     while (spool_stats(rig->spool).segments == first)
         last = rig_put(rig, &m).id.value;
     assert_int_equal(spool_note_set(rig->spool, SLICE("k"), SLICE("v")), ERR_OK);
-    assert_int_equal(spool_checkpoint_write(rig->spool), ERR_OK);
+    assert_int_equal(rig_checkpoint(rig), ERR_OK);
     for (uint32_t i = 0; i < 2; i++) {
         assert_int_equal(rig_update(rig, ended, i, RECIPIENT_RELAYED, 1), ERR_OK);
         assert_int_equal(rig_update(rig, last, i, RECIPIENT_RELAYED, 1), ERR_OK);
@@ -355,7 +355,7 @@ static void the_older_checkpoint_serves_after_a_recovery(void **state)
     assert_int_equal(rig_update(rig, half, 1, RECIPIENT_FAILED, 1), ERR_OK);
     assert_int_equal(spool_note_set(rig->spool, SLICE("k"), SLICE("w")), ERR_OK);
     assert_int_equal(rig_update(rig, half, 0, RECIPIENT_QUEUED, 1), ERR_OK);
-    assert_int_equal(spool_checkpoint_write(rig->spool), ERR_OK);
+    assert_int_equal(rig_checkpoint(rig), ERR_OK);
     kill_and_open(&rig, 0, false);
     assert_null(rig_find(rig, ended));
     kill_and_open(&rig, 0, true);
@@ -401,9 +401,9 @@ static void a_segment_waits_for_two_checkpoints(void **state)
     uint64_t first = rig_put(rig, &m).id.value;
     uint64_t kept = rig_put(rig, &m).id.value;
     end_and_go_on(rig, first);
-    assert_int_equal(spool_checkpoint_write(rig->spool), ERR_OK);
+    assert_int_equal(rig_checkpoint(rig), ERR_OK);
     end_and_go_on(rig, kept);
-    assert_int_equal(spool_checkpoint_write(rig->spool), ERR_OK);
+    assert_int_equal(rig_checkpoint(rig), ERR_OK);
     spool_free_segments(rig->spool);
     /* What was freed would be used again by now. */
     for (int i = 0; i < 4; i++)

@@ -287,10 +287,10 @@ static void a_checkpoint_finds_room_on_a_full_disk(void **state)
     (void)state;
     enum { COUNT = 8000 };
     struct rig *rig = open_with_many(COUNT);
-    assert_int_equal(spool_checkpoint_write(rig->spool), ERR_OK);
+    assert_int_equal(rig_checkpoint(rig), ERR_OK);
     spool_fake_space(rig->fake, used(rig->fake));
     for (int i = 0; i < 4; i++)
-        assert_int_equal(spool_checkpoint_write(rig->spool), ERR_OK);
+        assert_int_equal(rig_checkpoint(rig), ERR_OK);
     spool_fake_space(rig->fake, 0);
     assert_int_equal(spool_stats(rig->spool).messages, COUNT);
     rig_free(rig);
@@ -304,13 +304,13 @@ static void failed_checkpoints_forget_nobody(void **state)
     struct rig *rig = open_with_many(COUNT);
     while (spool_stats(rig->spool).segments_ready < SPOOL_READY_IDLE)
         sched_yield();
-    assert_int_equal(spool_checkpoint_write(rig->spool), ERR_OK);
+    assert_int_equal(rig_checkpoint(rig), ERR_OK);
     for (int i = 1; i < UINT8_MAX; i++) {
         spool_fake_fail(rig->fake, FIRST_WRITE, 1000, ERR_IO);
-        assert_int_equal(spool_checkpoint_write(rig->spool), ERR_IO);
+        assert_int_equal(rig_checkpoint(rig), ERR_IO);
     }
     spool_fake_fail(rig->fake, 0, 0, ERR_OK);
-    assert_int_equal(spool_checkpoint_write(rig->spool), ERR_OK);
+    assert_int_equal(rig_checkpoint(rig), ERR_OK);
     struct rig *next = rig_make(spool_fake_crash(rig->fake, spool_fake_changes(rig->fake),
                                                  1, false));
     next->limits = rig->limits;
@@ -349,6 +349,68 @@ static void a_failed_commit_keeps_its_file(void **state)
     }
 }
 
+/* No segment is left for a recovery, nor is there room for one. */
+static struct rig *open_without_room(struct rig *before)
+{
+    struct spool_fake *left = spool_fake_crash(before->fake,
+                                               spool_fake_changes(before->fake), 1, false);
+    struct spool_fs *fs = spool_fake_fs(left);
+    struct rig *next = rig_make(left);
+    const char *path;
+    const char *bytes;
+    size_t len;
+    next->limits = before->limits;
+    rig_free(before);
+    for (size_t i = 0; (bytes = spool_fake_file(left, i, &path, &len)) != NULL;) {
+        bool is_unused = len == SEGMENT && strncmp(path, "log/", 4) == 0 &&
+                         strnlen(bytes, SPOOL_FRAME_HEADER) == 0;
+        if (is_unused)
+            assert_int_equal(fs->ops->remove(fs, path), ERR_OK);
+        else
+            i++;
+    }
+    spool_fake_space(left, used(left));
+    return next;
+}
+
+/* Those that the newest checkpoint made needless, and whose turn had not come. */
+static void a_start_takes_the_room_of_empty_segments(void **state)
+{
+    (void)state;
+    static uint64_t ids[MESSAGES_MAX];
+    struct rig *rig = open_small(0);
+    struct rig_message m = { .seed = 1, .size = 3500, .recipients = 1 };
+    for (size_t i = 0; i < 200; i++)
+        ids[i] = rig_put(rig, &m).id.value;
+    assert_int_equal(rig_checkpoint(rig), ERR_OK);
+    for (size_t i = 0; i < 199; i++)
+        assert_int_equal(rig_update(rig, ids[i], 0, RECIPIENT_RELAYED, 1), ERR_OK);
+    assert_int_equal(rig_checkpoint(rig), ERR_OK);
+    struct spool_fs *fs = spool_fake_fs(rig->fake);
+    assert_int_equal(fs->ops->remove(fs, "checkpoint/reserve"), ERR_OK);
+    struct rig *next = open_without_room(rig);
+    assert_int_equal(rig_open(next), ERR_OK);
+    assert_int_equal(next->arrivals_count, 1);
+    assert_true(rig_reads_back(next, ids[199], &m));
+    rig_free(next);
+}
+
+static void a_start_takes_the_reserve_of_a_checkpoint(void **state)
+{
+    (void)state;
+    struct rig *rig = open_small(0);
+    struct rig_message m = { .seed = 1, .size = 3500, .recipients = 1 };
+    for (size_t i = 0; i < 200; i++)
+        assert_int_equal(rig_put(rig, &m).result, ERR_OK);
+    assert_int_equal(rig_checkpoint(rig), ERR_OK);
+    struct rig *next = open_without_room(rig);
+    assert_int_equal(rig_open(next), ERR_OK);
+    assert_int_equal(next->arrivals_count, 200);
+    for (size_t i = 0; i < 200; i++)
+        assert_true(rig_reads_back(next, next->arrivals[i]->id.value, &m));
+    rig_free(next);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +422,8 @@ int main(void)
         cmocka_unit_test(room_again_is_found_without_help),
         cmocka_unit_test(nothing_is_taken_before_there_is_a_reserve),
         cmocka_unit_test(a_checkpoint_finds_room_on_a_full_disk),
+        cmocka_unit_test(a_start_takes_the_room_of_empty_segments),
+        cmocka_unit_test(a_start_takes_the_reserve_of_a_checkpoint),
         cmocka_unit_test(failed_checkpoints_forget_nobody),
         cmocka_unit_test(a_failed_commit_keeps_its_file),
     };

@@ -268,6 +268,27 @@ static enum err know_format(struct spool_recovery *recovery)
     return recovery->segments.count > 0 ? ERR_CORRUPT : write_format(recovery->spool);
 }
 
+/* A segment of its own for this recovery. One is always left for it; should the room be
+ * gone all the same, it is taken from what a start can do without: segments that only the
+ * older checkpoint needs, that checkpoint, and the reserve of the next one. */
+static enum err take_first_segment(struct spool *spool)
+{
+    struct spool_keeper *keeper = &spool->keeper;
+    enum err error = spool_segment_prepare(spool, true);
+    if (error != ERR_FULL)
+        return error;
+    atomic_store(&spool->log.is_full, true);
+    spool_free_segments(spool);
+    atomic_store(&spool->log.is_full, false);
+    error = spool_segment_prepare(spool, true);
+    if (error != ERR_FULL || !spool_checkpoint_give_reserve(spool))
+        return error;
+    bool owes = atomic_exchange(&keeper->owes_reserve, false);
+    error = spool_segment_prepare(spool, true);
+    atomic_store(&keeper->owes_reserve, owes);
+    return error;
+}
+
 static enum err start_writing(struct spool_recovery *recovery)
 {
     struct spool *spool = recovery->spool;
@@ -282,7 +303,7 @@ static enum err start_writing(struct spool_recovery *recovery)
         spool->generation >= 1u << (64 - SPOOL_GENERATION_SHIFT))
         return ERR_INVALID;
     atomic_store(&spool->log.is_recovering, true);
-    enum err error = spool_segment_prepare(spool, true);
+    enum err error = take_first_segment(spool);
     if (error == ERR_OK)
         error = spool_log_start(spool);
     if (error == ERR_OK)

@@ -149,6 +149,13 @@ static inline void rig_forget_arrivals(struct rig *rig)
     rig->arrivals_count = 0;
 }
 
+/* A checkpoint on this thread: the keeper, whose work it is, has ended. */
+static inline enum err rig_checkpoint(struct rig *rig)
+{
+    spool_keeper_stop(rig->spool);
+    return spool_checkpoint_write(rig->spool);
+}
+
 /* Lets every writer end, then closes. */
 static inline void rig_close(struct rig *rig)
 {

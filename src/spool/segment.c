@@ -139,6 +139,17 @@ static struct spool_segment *take_spare(struct spool *spool, uint64_t *out_id)
     return node == NULL ? NULL : container_of(node, struct spool_segment, node);
 }
 
+static enum err make_if_free(struct spool *spool, const char *path, bool allocate_only,
+                             struct spool_segment *segment)
+{
+    struct spool_keeper *keeper = &spool->keeper;
+    pthread_mutex_lock(&keeper->room);
+    enum err error = atomic_load(&keeper->owes_reserve)
+                         ? ERR_FULL : make_file(spool, path, allocate_only, segment);
+    pthread_mutex_unlock(&keeper->room);
+    return error;
+}
+
 enum err spool_segment_prepare(struct spool *spool, bool allocate_only)
 {
     char path[SPOOL_PATH_MAX];
@@ -150,8 +161,7 @@ enum err spool_segment_prepare(struct spool *spool, bool allocate_only)
     if (segment != NULL && spare != NULL)
         error = reuse_file(spool, spare, path, segment);
     else if (segment != NULL)
-        error = atomic_load(&spool->keeper.owes_reserve)
-                    ? ERR_FULL : make_file(spool, path, allocate_only, segment);
+        error = make_if_free(spool, path, allocate_only, segment);
     spool_segment_free(spool, spare);
     if (error != ERR_OK) {
         spool_segment_free(spool, segment);

@@ -140,6 +140,7 @@ static void init_locks(struct spool *spool)
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&spool->lock, NULL);
+    pthread_mutex_init(&spool->keeper.room, NULL);
     pthread_mutex_init(&spool->log.mutex, NULL);
     pthread_cond_init(&spool->log.wake, &monotonic);
     pthread_mutex_init(&spool->large.mutex, NULL);
@@ -188,6 +189,7 @@ static void destroy(struct spool *spool)
     pthread_mutex_destroy(&spool->large.mutex);
     pthread_cond_destroy(&spool->log.wake);
     pthread_mutex_destroy(&spool->log.mutex);
+    pthread_mutex_destroy(&spool->keeper.room);
     pthread_mutex_destroy(&spool->lock);
     free(spool);
 }

@@ -78,6 +78,7 @@ struct spool_keeper {
     uint64_t older_number;
     uint64_t checkpoint_entries;
     uint64_t reserve_bytes;      /* of checkpoint/reserve, 0 for none, 1 for unknown */
+    pthread_mutex_t room;        /* while blocks for a segment are taken, or given up */
     atomic_bool owes_reserve;    /* it was given up: it comes before a new segment */
     bool cannot_reserve;         /* the file system allocates nothing ahead */
     uint8_t pass;                /* marks the entries that are in the newest one */
@@ -223,6 +224,8 @@ enum err spool_checkpoint_write(struct spool *spool);
 void spool_checkpoint_forget(struct spool *spool);
 /* Keeps the room for the next one, as the index grows. Same threads. */
 void spool_checkpoint_reserve(struct spool *spool);
+/* Gives that room back to the disk; false: there was none. Same threads, and recovery. */
+bool spool_checkpoint_give_reserve(struct spool *spool);
 void spool_checkpoint_path(uint64_t number, bool temporary, char out[SPOOL_PATH_MAX]);
 
 /* compact.c: one round, keeper's thread. */
