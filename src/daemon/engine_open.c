@@ -66,17 +66,18 @@ static int open_queue(struct engine *e)
 {
     struct queue_options options = {
         .loop = e->queue_loop.loop,
-        .events = e->heard,
+        .events = &e->events.sink,
         .random = draw_random(),
     };
     enum err error = queue_open(&options, e->config, &e->queue);
     return error == ERR_OK ? 0 : complain("cannot make the queue", error);
 }
 
-static enum err open_spool_once(struct engine *e, const char *path)
+static enum err open_spool_once(struct engine *e, const char *path,
+                                struct spool_sink *sink)
 {
     struct spool_options options = {
-        .sink = queue_sink(e->queue), .watcher = &e->spool_watcher,
+        .sink = sink, .watcher = &e->spool_watcher,
         .limits = { .message_bytes = e->config->limits.message_bytes + 1024 * 1024,
                     .budget_soft_bytes = e->config->limits.body_memory_bytes,
                     .budget_hard_bytes = e->config->limits.body_memory_bytes * 2 },
@@ -101,7 +102,7 @@ static char *path_below(struct slice folder, const char *name)
 }
 
 /* A predecessor that was killed may hold its lock for another moment. */
-static int open_spool(struct engine *e)
+static int open_spool(struct engine *e, struct spool_sink *sink)
 {
     const struct timespec pause = { .tv_nsec = SPOOL_PAUSE_MS * 1000000L };
     char *path = path_below(e->config->data, "spool");
@@ -109,7 +110,7 @@ static int open_spool(struct engine *e)
     for (int i = 0; i < SPOOL_TRIES && error == ERR_BUSY; i++) {
         if (i > 0)
             nanosleep(&pause, NULL);
-        error = open_spool_once(e, path);
+        error = open_spool_once(e, path, sink);
     }
     if (error == ERR_BUSY)
         fprintf(stderr, "godwit: another godwit uses the data folder %s\n", path);
@@ -247,7 +248,7 @@ static int open_hosts(struct engine *e)
         struct session_host_options options = {
             .loop = e->loops[i].loop, .intake = seal_intake(e->loops[i].seal),
             .gates = e->gates, .gates_count = sizeof e->gates / sizeof *e->gates,
-            .events = e->heard, .limiter = e->limiter, .thread = i + 1,
+            .events = &e->events.sink, .limiter = e->limiter, .thread = i + 1,
             .tls = e->tls.server, .sasl = e->sasl, .throttle = e->throttle,
         };
         enum err error = session_host_open(&options, e->config, &e->loops[i].host);
@@ -313,7 +314,7 @@ static int open_pickup(struct engine *e)
 {
     struct pickup_options options = { .loop = e->queue_loop.loop,
                                       .intake = seal_intake(e->queue_loop.seal),
-                                      .events = e->heard };
+                                      .events = &e->events.sink };
     enum err error = pickup_open(&options, e->config, &e->pickup);
     return error == ERR_OK ? 0
            : complain_about("cannot open the maildrop in", e->config->data, error);
@@ -328,11 +329,12 @@ int engine_open(struct engine *e, const struct secrets *secrets, int reader)
     int code = open_shared(e);
     if (code == 0)
         code = open_loops(e);
-    e->heard = code == 0 ? engine_reader_open(e, reader, &e->events.sink) : NULL;
     if (code == 0)
-        code = e->heard == NULL ? EX_OSERR : open_queue(e);
+        code = open_queue(e);
+    struct spool_sink *sink = code == 0
+        ? engine_reader_open(e, reader, queue_sink(e->queue)) : NULL;
     if (code == 0)
-        code = open_spool(e);
+        code = sink == NULL ? EX_OSERR : open_spool(e, sink);
     if (code == 0)
         code = open_dns(e);
     if (code == 0)

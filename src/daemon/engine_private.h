@@ -115,7 +115,6 @@ struct engine {
     struct store_watcher store_watcher;
     struct store *store_of_tables; /* or NULL: it could not be opened */
     struct engine_reader *reader;
-    struct event_sink *heard;    /* events: of the log, and of the reader before it */
     struct reports *reports;     /* on the queue's thread; or NULL likewise */
     struct http *http;
     struct mtasts *mtasts;       /* on the queue's thread */
@@ -213,9 +212,9 @@ void engine_notes_recall(struct engine *e);
 int engine_reports_open(struct engine *e);
 void engine_reports_asked(struct engine *e, struct control_call *call, const json_t *request);
 
-/* engine_reader.c: reads what arrives for reports.receive, and passes every event on to
+/* engine_reader.c: reads what arrives for reports.receive, and passes every arrival on to
  * `next`; the sink, or NULL without memory. */
-struct event_sink *engine_reader_open(struct engine *e, int socket, struct event_sink *next);
+struct spool_sink *engine_reader_open(struct engine *e, int socket, struct spool_sink *next);
 void engine_reader_configure(struct engine_reader *reader, const struct config *config);
 void engine_reader_close(struct engine_reader **reader);
 

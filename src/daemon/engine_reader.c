@@ -34,8 +34,8 @@ struct reading {
 };
 
 struct engine_reader {
-    struct event_sink sink;      /* hears of what is accepted, and passes all on */
-    struct event_sink *next;
+    struct spool_sink sink;      /* sees what arrives, and passes all on to the queue */
+    struct spool_sink *next;
     struct engine *engine;
     struct watch watch;
     struct list asked;           /* on the queue's thread */
@@ -184,19 +184,18 @@ static void on_copied(struct work *work)
         give_up(r, "the reader takes nothing now");
 }
 
-static bool is_wanted(struct engine_reader *reader, const struct mail_event *event)
+static bool is_wanted(struct engine_reader *reader, const struct spool_arrival *arrival)
 {
     bool wanted = false;
     pthread_mutex_lock(&reader->mutex);
     const struct config_slices *all = &reader->config->reports.receive;
     for (size_t i = 0; i < all->count && !wanted; i++)
-        for (size_t n = 0; n < event->envelope->recipients_count && !wanted; n++)
-            wanted = slice_equal_nocase(all->all[i], event->envelope->recipients[n].address);
+        for (size_t n = 0; n < arrival->recipients_count && !wanted; n++)
+            wanted = slice_equal_nocase(all->all[i], arrival->recipients[n].address);
     pthread_mutex_unlock(&reader->mutex);
     return wanted;
 }
 
-/* On the thread of a session: the message is held before anybody can be done with it. */
 static void begin(struct engine_reader *reader, struct mail_id id)
 {
     struct engine *e = reader->engine;
@@ -218,21 +217,39 @@ static void begin(struct engine_reader *reader, struct mail_id id)
         give_up(r, "too much waits for the workers");
 }
 
-static void on_event(struct event_sink *sink, const struct mail_event *event)
+/* On the queue's thread, which has not heard of the message: it is held before anybody can
+ * be done with it. What a start finds again, while the spool is being opened, was asked
+ * about before. */
+static void on_arrived(struct spool_sink *sink, struct spool_arrival *arrival)
 {
     struct engine_reader *reader = container_of(sink, struct engine_reader, sink);
-    event_emit(reader->next, event);
-    if (event->kind == MAIL_ACCEPTED && event->envelope != NULL && is_wanted(reader, event))
-        begin(reader, event->id);
+    if (reader->engine->spool != NULL && is_wanted(reader, arrival))
+        begin(reader, arrival->id);
+    reader->next->arrived(reader->next, arrival);
 }
 
-struct event_sink *engine_reader_open(struct engine *e, int socket, struct event_sink *next)
+static bool on_reserve(struct spool_sink *sink, size_t recipients)
+{
+    struct engine_reader *reader = container_of(sink, struct engine_reader, sink);
+    return reader->next->reserve(reader->next, recipients);
+}
+
+static void on_release(struct spool_sink *sink, size_t recipients)
+{
+    struct engine_reader *reader = container_of(sink, struct engine_reader, sink);
+    reader->next->release(reader->next, recipients);
+}
+
+struct spool_sink *engine_reader_open(struct engine *e, int socket, struct spool_sink *next)
 {
     struct engine_reader *reader = calloc(1, sizeof *reader);
     if (reader == NULL)
         return NULL;
-    *reader = (struct engine_reader){ .sink.emit = on_event, .next = next, .engine = e,
-                                      .config = config_hold(e->config) };
+    *reader = (struct engine_reader){
+        .sink = { .home = next->home, .arrived = on_arrived, .reserve = on_reserve,
+                  .release = on_release },
+        .next = next, .engine = e, .config = config_hold(e->config),
+    };
     list_init(&reader->asked);
     pthread_mutex_init(&reader->mutex, NULL);
     watch_init(&reader->watch, e->queue_loop.loop, socket, on_readable, NULL);

@@ -24,6 +24,7 @@ domains:
     users: [ann, reports]
     deliver: {{ maildir: "{box}" }}
     dkim: [{{ selector: s1, key: "{key}" }}]
+  gone.test: {{ users: [reports], deliver: discard }}
 routes: [{{ deliver: {{ smtp: "{sink}" }} }}]
 verify: {{ {verify} }}
 reports: {{ {reports} }}
@@ -286,6 +287,15 @@ def test_reports_of_others_are_kept(reader, tmp_path):
     assert "received" in report(reader, "show")
     # the mail itself goes its way
     godwit.wait_for(lambda: len(os.listdir(tmp_path / "box" / "new")) == 5, "the mail")
+
+
+def test_what_is_delivered_at_once_is_read_all_the_same(make):
+    g = make(reports=FROM + ", receive: [reports@gone.test]", verify="check: false")
+    for i in range(40):
+        content = wrapped(gzip.compress(xml(report_id=str(i))))
+        assert hand_over(g, content, to="reports@gone.test") == 250
+    godwit.wait_for(lambda: len(g.events("report-read")) == 40 or g.events("report-unread"), "all")
+    assert g.events("report-unread") == []
 
 
 @pytest.mark.parametrize("payload, name, kind", [
