@@ -5,6 +5,7 @@
  */
 #include "verify/gate.h"
 
+#include "base/ascii.h"
 #include "base/list.h"
 #include "crypto/public_keys.h"
 #include "dns/lookup.h"
@@ -33,7 +34,8 @@ struct check {
     struct gate_question *question;  /* while it is parked */
     bool is_asking;
     bool is_over;                    /* freed when the query is back */
-    int64_t until_mono_ms;
+    size_t stage;                    /* of the question that was asked last */
+    int64_t until_mono_ms;           /* for that stage */
     char name[1024];                 /* that is asked for */
     struct buffer field;
 };
@@ -84,6 +86,16 @@ static struct check *check_make(struct verify_gate *g, const struct gate_questio
 
 static void on_answer(struct dns_query *query);
 
+/* Each standard has its own time: with one for all, slow names of a sender's would leave none
+ * for the author's key and policy, and what cannot be looked up refuses nothing. */
+static void begin_stage(struct check *c, int64_t now_mono_ms)
+{
+    if (auth_stage(c->auth) == c->stage)
+        return;
+    c->stage = auth_stage(c->auth);
+    c->until_mono_ms = now_mono_ms + PATIENCE_MS;
+}
+
 /* Asks the next question (true), or has a verdict. What comes too late fails. */
 static bool go_on(struct check *c, struct gate_question *q, int64_t now_mono_ms)
 {
@@ -91,6 +103,7 @@ static bool go_on(struct check *c, struct gate_question *q, int64_t now_mono_ms)
     static const struct lookup_answer no_name = { .kind = LOOKUP_NXDOMAIN };
     struct lookup_question question;
     while (auth_next(c->auth, &question)) {
+        begin_stage(c, now_mono_ms);
         bool fits = question.name.len <= sizeof c->name;
         if (now_mono_ms >= c->until_mono_ms || !fits) {
             auth_answer(c->auth, fits ? &too_late : &no_name);
@@ -146,12 +159,24 @@ static enum gate_result at_end(struct check *c, struct gate_question *q,
     return GATE_ANSWERED;
 }
 
+/* A header that begins with a blank would go on where our own field ends, and say what it
+ * likes in our name (HOSTILE 81 and 90). */
+static const struct smtp_reply no_field = {
+    .code = 550, .status = { 5, 7, 1 },
+    .text = SLICE_INIT("The header begins with a line that is no field"),
+};
+
 static void at_header(struct verify_gate *g, struct gate_question *q,
                       struct gate_answer *out)
 {
     *q->state = check_make(g, q);
     if (*q->state == NULL)
         log_note(LOG_WARNING, "verify", "no memory to check a message: it passes unchecked");
+    if (q->header.len > 0 && ascii_is_blank(q->header.data[0])) {
+        out->action = GATE_REPLY;
+        out->reply = no_field;
+        return;
+    }
     buffer_clear(q->scratch);
     out->changes_header = results_remove(q->header, verify_id(q->config), q->scratch);
     out->header = buffer_slice(q->scratch);

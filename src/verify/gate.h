@@ -1,7 +1,7 @@
 /* gate.h: SPF, DKIM, ARC and DMARC of mail from strangers.
  *
  * The header is looked at when it is there, the body while it flows by; the DNS is asked
- * at the end of data, for at most 20 s in all (RFC 7208 4.6.4). What was found goes in
+ * at the end of data, for at most 20 s each (RFC 7208 4.6.4). What was found goes in
  * front of the message as Authentication-Results (RFC 8601); fields that others wrote in
  * our name are taken out first (RFC 8601 5, HOSTILE 90). What is done about it the
  * configuration says: 550 5.7.1 for a DMARC policy of reject, 550 5.7.23 for an SPF fail

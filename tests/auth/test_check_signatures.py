@@ -1,4 +1,7 @@
 """`godwit check` says of signatures and chains what their verifiers say."""
+import godwit
+import subprocess
+import json
 import pytest
 
 import check_tool
@@ -48,3 +51,19 @@ def test_arc(message, zone, want, tmp_path):
         == (result, sets, steps)
     assert want in ("", found["arc"]["result"])
     assert (" arc=" in found["headers"][0]) == (result != "none")
+
+
+@pytest.mark.parametrize("tags, result", [("t=1; x=2", "fail"), ("t=2000000000", "policy")])
+def test_a_key_that_fails_to_be_looked_up_does_not_hide_a_wrong_time(tags, result):
+    """Else whoever writes an old signature for a domain whose DNS is ill makes its policy
+    undecided."""
+    message = (f"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=far.test; s=s; {tags};\r\n"
+               " h=from; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA\r\n"
+               "From: ceo@far.test\r\n\r\n")
+    entry = {"message": message, "now": 1800000000, "zone": {
+        "s._domainkey.far.test": "SERVFAIL", "_dmarc.far.test": {"TXT": ["v=DMARC1; p=reject"]}}}
+    got = json.loads(subprocess.run([godwit.PROGRAM, "check", "--json", "--batch"],
+                                    input=json.dumps(entry) + "\n", text=True,
+                                    capture_output=True, check=True).stdout)
+    assert got["dkim"][0]["result"] == result
+    assert (got["dmarc"]["result"], got["dmarc"]["disposition"]) == ("fail", "reject")

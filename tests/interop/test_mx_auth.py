@@ -255,3 +255,26 @@ def test_who_is_trusted_or_logged_in_is_not_asked(data, box, zone):
                 assert c.ask(MAIL + b"\r\n.\r\n")[0] == 250
             assert b"Authentication-Results" not in delivered(box)
         assert [name for name, _ in dns.asked if "far.test" in name] == []
+
+
+def test_a_slow_dns_of_the_senders_own_does_not_hide_the_authors_policy(make, zone):
+    """The names of the client never answer, until there is no patience for SPF any more; the
+    key of the author is asked for behind that, and so is the policy."""
+    slow = [f"n{i}.slow.test" for i in range(11)]
+    zone["9.2.0.192.in-addr.arpa", "PTR"] = [name + "." for name in slow]
+    zone["slow.test", "TXT"] = ['"v=spf1 ptr -all"']
+    for name in slow:
+        zone[name, "A"] = "silence"
+    forged = (b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=far.test; s=none; h=from;\r\n"
+              b" bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA\r\n"
+              b"From: ceo@far.test\r\n\r\n")
+    with make() as g:
+        assert give(g, forged, client="192.0.2.9", sender="x@slow.test")[0] == 550
+
+
+@pytest.mark.parametrize("verify", ["", "dmarc_reject: note"])
+def test_a_first_line_that_is_a_fold_does_not_go_on_in_our_results(make, verify):
+    """It would stand at the end of our own Authentication-Results field."""
+    start = b"\t; dkim=pass header.d=bank.test; dmarc=pass header.from=bank.test\r\n"
+    code, text = give(make(verify), start + b"To: ann@our.test\r\n\r\nx")
+    assert (code, text[:5]) == (550, "5.7.1")

@@ -228,11 +228,12 @@ static void judge_body(const struct dkim_verifier *v, struct signature *s)
     } else if (hash->limit < total && !v->options.takes_partial_body) {
         signature_step(&s->steps, "body: l= covers %" PRIu64 " of %" PRIu64 " octets; the "
                        "rest could be anybody's", hash->limit, total);
-        if (s->result == DKIM_PASS)
+        if (s->result == DKIM_PASS || s->result == DKIM_TEMPERROR)
             s->result = DKIM_POLICY;
     }
 }
 
+/* As for the body: no answer of the DNS could mend it. */
 static void judge_time(const struct dkim_verifier *v, struct signature *s)
 {
     int64_t now = v->options.now_s;
@@ -240,12 +241,13 @@ static void judge_time(const struct dkim_verifier *v, struct signature *s)
     if (f->expires_at_s >= 0 && now > f->expires_at_s) {
         signature_step(&s->steps, "it expired %" PRId64 " seconds ago (x=)",
                        now - f->expires_at_s);
-        if (s->result == DKIM_PASS || s->result == DKIM_POLICY)
+        if (s->result == DKIM_PASS || s->result == DKIM_POLICY ||
+            s->result == DKIM_TEMPERROR)
             s->result = DKIM_FAIL;
     } else if (f->signed_at_s > now && f->signed_at_s - now > DKIM_CLOCK_SLACK_S) {
         signature_step(&s->steps, "it was made %" PRId64 " seconds in the future (t=)",
                        f->signed_at_s - now);
-        if (s->result == DKIM_PASS)
+        if (s->result == DKIM_PASS || s->result == DKIM_TEMPERROR)
             s->result = DKIM_POLICY;
     }
 }

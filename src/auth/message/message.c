@@ -54,14 +54,43 @@ static void append_spf(const struct auth *auth, struct buffer *out)
 
 static const struct slice fold = SLICE_INIT(";\r\n ");
 
+/* How many labels two names have in common, from the end. */
+static size_t count_common_labels(struct slice a, struct slice b)
+{
+    size_t count = 0;
+    while (a.len > 0 && b.len > 0) {
+        size_t dot_a = slice_find_last(a, '.');
+        size_t dot_b = slice_find_last(b, '.');
+        if (!slice_equal_nocase(slice_from(a, dot_a == SLICE_NOT_FOUND ? 0 : dot_a + 1),
+                                slice_from(b, dot_b == SLICE_NOT_FOUND ? 0 : dot_b + 1)))
+            break;
+        count++;
+        a = slice_part(a, 0, dot_a == SLICE_NOT_FOUND ? 0 : dot_a);
+        b = slice_part(b, 0, dot_b == SLICE_NOT_FOUND ? 0 : dot_b);
+    }
+    return count;
+}
+
+/* Nearest to the author first: whoever asks may run out of patience, and the keys of others,
+ * which anybody can name, must not be what it is spent on. */
 static bool next_of_dkim(struct auth *auth, struct lookup_question *out_question)
 {
-    for (size_t i = 0; i < dkim_verifier_count(auth->dkim); i++)
-        if (dkim_verifier_question(auth->dkim, i, out_question)) {
-            auth->asked = i;
-            return true;
-        }
-    return false;
+    struct slice author = dmarc_from_domain(&auth->from);
+    bool any = false;
+    size_t most = 0;
+    for (size_t i = 0; i < dkim_verifier_count(auth->dkim); i++) {
+        struct lookup_question question;
+        if (!dkim_verifier_question(auth->dkim, i, &question))
+            continue;
+        size_t common = count_common_labels(question.name, author);
+        if (any && common <= most)
+            continue;
+        any = true;
+        most = common;
+        auth->asked = i;
+        *out_question = question;
+    }
+    return any;
 }
 
 static void answer_dkim(struct auth *auth, const struct lookup_answer *answer)
@@ -277,6 +306,11 @@ void auth_answer(struct auth *auth, const struct lookup_answer *answer)
 {
     must(auth->stage < STAGES);
     stages[auth->stage].answer(auth, answer);
+}
+
+size_t auth_stage(const struct auth *auth)
+{
+    return auth->stage;
 }
 
 const struct spf *auth_spf(const struct auth *auth)

@@ -46,6 +46,10 @@ bool auth_next(struct auth *auth, struct lookup_question *out_question);
 /* Only when auth_next() has asked. */
 void auth_answer(struct auth *auth, const struct lookup_answer *answer);
 
+/* Which standard asks, from 0: it grows when the next one begins. Each is to be given its own
+ * patience: a domain of the sender's choice must not use up what the author's needs. */
+size_t auth_stage(const struct auth *auth);
+
 /* Only when auth_next() is done; they live as long as `auth`. NULL: not evaluated, or
  * memory was out. */
 const struct spf *auth_spf(const struct auth *auth);

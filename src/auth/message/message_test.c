@@ -85,10 +85,42 @@ static void test_joined(void **state)
                 "reason=\"the message has more than one From field\"\r\n");
 }
 
+#define SIGNATURE(domain) \
+    "DKIM-Signature: v=1; a=rsa-sha256; d=" domain "; s=s; h=from; b=AAAA;\r\n" \
+    " bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\r\n"
+
+/* Many slow keys of others in front of it do not keep the author's from being asked for. */
+static void test_the_keys_of_the_author_are_asked_for_first(void **state)
+{
+    (void)state;
+    static const char *const wanted[] = {
+        "s._domainkey.mail.ex.test", "s._domainkey.ex.test", "s._domainkey.slow.test",
+        "s._domainkey.other.example", "_dmarc.mail.ex.test",
+    };
+    struct auth_request request = {
+        .header = SLICE(SIGNATURE("slow.test") SIGNATURE("other.example") SIGNATURE("ex.test")
+                        SIGNATURE("Mail.EX.test") "From: a@mail.ex.test\r\n\r\n"),
+    };
+    struct lookup_question question;
+    struct auth *auth;
+    size_t stage = 0;
+    assert_int_equal(auth_begin(&request, &auth), ERR_OK);
+    assert_int_equal(auth_body_end(auth), ERR_OK);
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        assert_true(auth_next(auth, &question));
+        assert_true(slice_equal(question.name, slice_from_string(wanted[i])));
+        assert_int_equal(auth_stage(auth) > stage, i == 0 || i == 4);
+        stage = auth_stage(auth);
+        answer(auth, &question);
+    }
+    auth_free(&auth);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_joined),
+        cmocka_unit_test(test_the_keys_of_the_author_are_asked_for_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
