@@ -102,6 +102,7 @@ static void a_bounce_goes_to_the_sender_and_never_bounces(void **state)
     assert_int_equal(w->reports_count, 1);
     assert_true(report_says("no such user"));
     assert_true(report_says("multipart/report"));
+    assert_true(report_says("\r\nbody\r\n"));
 }
 
 static void a_damaged_message_is_reported_without_it(void **state)
@@ -145,6 +146,8 @@ static void notify_decides_about_reports(void **state)
     run_for(MINUTE_MS);
     assert_int_equal(w->reports_count, 1);
     assert_true(report_says("Action: relayed"));
+    assert_true(report_says("Subject: the original"));
+    assert_false(report_says("\r\nbody\r\n")); /* RFC 3461 4.3 */
 }
 
 static void a_report_that_cannot_be_kept_is_tried_again(void **state)

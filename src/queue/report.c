@@ -136,6 +136,14 @@ static bool must_be_ascii(const struct pending *p)
     return false;
 }
 
+static bool tells_of_failure(const struct pending *p)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (p->settlements[i].outcome.kind == OUTCOME_FAILED)
+            return true;
+    return false;
+}
+
 static void cut_to_header(struct buffer *original)
 {
     struct header_scan scan;
@@ -146,7 +154,8 @@ static void cut_to_header(struct buffer *original)
 }
 
 /* The original, or its header: into *out, at most RETURN_BYTES_MAX. What of it may not
- * or cannot be returned is left out. */
+ * or cannot be returned is left out; RET= counts for failures, and where nothing failed
+ * the header alone goes back (RFC 3461 4.3). */
 static enum dsn_original read_original(const struct pending *p, struct message_view *view,
                                        struct buffer *out)
 {
@@ -157,7 +166,8 @@ static enum dsn_original read_original(const struct pending *p, struct message_v
         return DSN_ORIGINAL_NONE;
     buffer_added(out, len);
     bool ascii = must_be_ascii(p);
-    if (view->envelope.ret != DSN_RET_HEADERS && view->content_size == len &&
+    bool wants_whole = tells_of_failure(p) && view->envelope.ret != DSN_RET_HEADERS;
+    if (wants_whole && view->content_size == len &&
         !(ascii && !slice_is_ascii(buffer_slice(out))))
         return DSN_ORIGINAL_WHOLE;
     cut_to_header(out);
