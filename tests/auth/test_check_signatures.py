@@ -1,10 +1,11 @@
 """`godwit check` says of signatures and chains what their verifiers say."""
-import godwit
-import subprocess
 import json
+import subprocess
+
 import pytest
 
 import check_tool
+import godwit
 import test_arc_vectors
 import test_dkim_vectors
 from verifiers import arc, crlf, dkim

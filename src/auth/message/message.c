@@ -58,17 +58,15 @@ static const struct slice fold = SLICE_INIT(";\r\n ");
 static size_t count_common_labels(struct slice a, struct slice b)
 {
     size_t count = 0;
-    while (a.len > 0 && b.len > 0) {
-        size_t dot_a = slice_find_last(a, '.');
-        size_t dot_b = slice_find_last(b, '.');
-        if (!slice_equal_nocase(slice_from(a, dot_a == SLICE_NOT_FOUND ? 0 : dot_a + 1),
-                                slice_from(b, dot_b == SLICE_NOT_FOUND ? 0 : dot_b + 1)))
-            break;
-        count++;
-        a = slice_part(a, 0, dot_a == SLICE_NOT_FOUND ? 0 : dot_a);
-        b = slice_part(b, 0, dot_b == SLICE_NOT_FOUND ? 0 : dot_b);
+    for (size_t i = 1;; i++) {
+        char of_a = i > a.len ? '.' : a.data[a.len - i];
+        char of_b = i > b.len ? '.' : b.data[b.len - i];
+        if (ascii_lower(of_a) != ascii_lower(of_b))
+            return count;
+        count += of_a == '.';
+        if (i > a.len || i > b.len)
+            return count;
     }
-    return count;
 }
 
 /* Nearest to the author first: whoever asks may run out of patience, and the keys of others,
