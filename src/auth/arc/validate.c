@@ -10,7 +10,8 @@
 
 #include <stdlib.h>
 
-enum { ARENA_MAX = 4 * 1024 * 1024, QUESTIONS_MAX = 2 * SIGNATURE_INSTANCE_MAX };
+enum { ARENA_MAX = 4 * 1024 * 1024, QUESTIONS_MAX = 2 * SIGNATURE_INSTANCE_MAX,
+       HASHED_MAX = 2 * 1024 * 1024 };
 
 /* One signature of a set. */
 struct proof {
@@ -112,14 +113,25 @@ static enum err hash_seal(struct arc_validator *v, struct signature_header *head
     return error;
 }
 
-static enum err hash_all(struct arc_validator *v, struct signature_header *header)
+/* The newest message signature decides; how far the older ones hold is a service (RFC 8617
+ * 5.2, step 5), for which a long header is not hashed fifty times. */
+static unsigned oldest_hashed(const struct arc_validator *v, size_t header_len)
 {
+    size_t most = header_len == 0 ? SIGNATURE_INSTANCE_MAX : HASHED_MAX / header_len + 1;
+    return most < v->chain.highest ? v->chain.highest - (unsigned)most + 1 : 1;
+}
+
+static enum err hash_all(struct arc_validator *v, struct signature_header *header,
+                         size_t header_len)
+{
+    unsigned oldest = oldest_hashed(v, header_len);
     struct digest *running;
     enum err error = digest_new(&running);
     if (error != ERR_OK)
         return error;
     for (unsigned i = 1; i <= v->chain.highest && error == ERR_OK; i++) {
-        error = hash_message(v, header, v->chain.sets[i], &v->messages[i]);
+        if (i >= oldest)
+            error = hash_message(v, header, v->chain.sets[i], &v->messages[i]);
         if (error == ERR_OK)
             error = hash_seal(v, header, v->chain.sets[i], running, &v->seals[i]);
     }
@@ -137,7 +149,7 @@ static enum err read_header(struct arc_validator *v, struct slice header)
     } else if (error == ERR_OK) {
         error = arc_chain_read(&fields, &v->arena, &v->chain, &v->steps);
         if (error == ERR_OK && v->chain.is_sound && !v->chain.is_given_up)
-            error = hash_all(v, &fields);
+            error = hash_all(v, &fields, header.len);
     }
     signature_header_free(&fields);
     return error == ERR_FULL ? ERR_OK : error;

@@ -60,7 +60,8 @@ struct arc_verdict {
     enum arc_result result;
     unsigned sets;         /* how many: the highest instance */
     unsigned oldest_pass;  /* of a chain that passes: the oldest message signature that
-                              still holds, 0 if all do (RFC 8617 5.2, step 5) */
+                              is known to hold, 0 if all do (RFC 8617 5.2, step 5); with
+                              a long header only the newest are looked at */
     bool dns_failed;       /* it failed for a look-up that had no answer */
     const struct signature_steps *steps;
 };

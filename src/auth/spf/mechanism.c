@@ -177,8 +177,7 @@ static void include(struct spf *spf)
     spf_check_host(spf, spf->target);
 }
 
-/* RFC 8616 4 */
-static bool uses_high_local(const struct spf *spf, struct slice domain_spec)
+bool spf_uses_high_local(const struct spf *spf, struct slice domain_spec)
 {
     return spf->has_high_local &&
            (spf_macro_uses(domain_spec, 'l') || spf_macro_uses(domain_spec, 's'));
@@ -188,7 +187,7 @@ static bool uses_high_local(const struct spf *spf, struct slice domain_spec)
 static void ask_target(struct spf *spf)
 {
     const struct spf_term *term = &spf_top(spf)->term;
-    if (uses_high_local(spf, term->domain_spec)) {
+    if (spf_uses_high_local(spf, term->domain_spec)) {
         spf_matches_not(spf);
         return;
     }

@@ -216,7 +216,8 @@ static void redirect_expanded(struct spf *spf)
 static void end_of_record(struct spf *spf)
 {
     struct spf_frame *frame = spf_top(spf);
-    if (frame->record.redirect.len == 0 || frame->record.has_all) {
+    if (frame->record.redirect.len == 0 || frame->record.has_all ||
+        spf_uses_high_local(spf, frame->record.redirect)) {
         reasons_add(&spf->reasons, "no term matches"); /* RFC 7208 4.7 */
         spf->verdict.mechanism = SLICE("");
         spf_return(spf, SPF_NEUTRAL);

@@ -90,6 +90,10 @@ void spf_start(struct spf *spf, struct slice domain);
 /* Evaluates spf_top()->term. It matches, does not, asks, or concludes. */
 void spf_evaluate(struct spf *spf);
 
+/* The domain is made with a local part beyond ASCII: what names it matches nothing
+ * (RFC 8616 4). */
+bool spf_uses_high_local(const struct spf *spf, struct slice domain_spec);
+
 /* Counts a term that asks the DNS. False: one too many, and the check is concluded. */
 bool spf_count_lookup(struct spf *spf);
 

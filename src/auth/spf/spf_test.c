@@ -68,6 +68,7 @@ static const struct fake_record records[] = {
     { "none-to.test", TXT, "v=spf1 redirect=host.test" },
     { "local.test", TXT, "v=spf1 exists:%{l}.known.test include:%{s}.test "
                          "ip4:192.0.2.1 -all" },
+    { "local-to.test", TXT, "v=spf1 redirect=%{l}.known.test" },
     { "says.test", TXT, "v=spf1 -all exp=%{l}.says.test" },
     { "user.says.test", TXT, "%{c} %{r} %{t} %{s} %{h}" },
     { "eol.says.test", TXT, "one\r\ntwo" },
@@ -229,6 +230,9 @@ static void test_high_local(void **state)
     assert_int_equal(o.asked, 1);
     o = check("192.0.2.7", "mail.test", "b\xc3\xbc@local.test");
     assert_int_equal(o.result, SPF_FAIL);
+    o = check("192.0.2.1", "mail.test", "b\xc3\xbc@local-to.test");
+    assert_int_equal(o.result, SPF_NEUTRAL);
+    assert_int_equal(o.asked, 1);
 }
 
 static void test_too_long(void **state)
