@@ -199,9 +199,11 @@ def server_context(cert, key, version=None, clients=None):
 class Client:
     """A bare SMTP client: what is sent is what was given, byte by byte."""
 
-    def __init__(self, port, host="127.0.0.1", greeting=True, timeout=PATIENCE, channel=None):
+    def __init__(self, port, host="127.0.0.1", greeting=True, timeout=PATIENCE, channel=None,
+                 source=None):
         channel = channel or (CHANNEL if greeting else "clear")
-        self.socket = socket.create_connection((host, port), timeout)
+        self.socket = socket.create_connection(
+            (host, port), timeout, source and (source, 0))
         self.buffer = b""
         if channel == "implicit":
             self.wrap()

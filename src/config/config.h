@@ -200,12 +200,20 @@ struct config_dnsbl {
 };
 
 /* All that is said must hold; of a list, one. Empty lists are not looked at. */
+enum config_helo {                 /* a bit each */
+    CONFIG_HELO_LITERAL = 1,       /* an address in brackets */
+    CONFIG_HELO_BARE = 2,          /* a name without a dot */
+    CONFIG_HELO_OURS = 4,          /* our host name, or a domain that mail is taken for */
+    CONFIG_HELO_UNKNOWN = 8,       /* a name for which the DNS has neither address nor MX */
+};
+
 struct config_rule {
     struct network *clients;
     size_t clients_count;
     struct config_slices names;    /* by reverse look-up that leads back: "host.example",
                                       "*.example" what lies under it, "none" */
     struct config_slices helo;     /* the same, of what was said */
+    uint32_t helo_is;              /* of enum config_helo, one of them; 0: any */
     struct config_slices from;     /* "a@b.example", "@b.example", "@*.b.example", "<>" */
     struct config_slices to;
     struct config_slices accounts; /* "ann@b.example", "*" any, "none" */
@@ -236,6 +244,7 @@ struct config_limits {
 
 struct config_timeouts {            /* milliseconds; RFC 5321 4.5.3.2 */
     int64_t command;                /* server: for one whole command */
+    int64_t stress;                 /* server: the same, and the grace, under stress */
     int64_t data_block;             /* server: grace before the least rate holds */
     uint64_t data_bytes_per_second; /* server: the least rate, 0 is none */
     int64_t connect;                /* client */
@@ -330,6 +339,19 @@ struct config_account_limits {      /* of each; 0: none */
     int64_t window_ms;
 };
 
+struct config_client_limits {       /* of each that is not known; 0: none */
+    uint64_t connections;
+    uint64_t messages;
+    uint64_t recipients;
+    int64_t window_ms;
+};
+
+struct config_tarpit {
+    uint32_t after;                 /* refusals that are answered at once */
+    int64_t step_ms;                /* how much longer each one after takes; 0: none */
+    int64_t max_ms;
+};
+
 struct config_site {                /* the default for every site */
     uint32_t connections;
     uint32_t messages_per_connection;
@@ -388,6 +410,8 @@ struct config {
     struct config_reports reports;
     struct config_login login;
     struct config_account_limits account_limits;
+    struct config_client_limits client_limits;
+    struct config_tarpit tarpit;
     bool has_logins;                /* somebody has a secret, or may show a certificate */
     bool logins_have_passwords;
     bool logins_have_scram_sha256;  /* ... and everybody who has one these keys in it */

@@ -241,6 +241,40 @@ static const struct key_type type_dnsbl = {
     .read = read_dnsbl, .schema = schema_texts, .kind = NODE_LIST,
 };
 
+/* ---- what kind of name a client gives itself ---- */
+
+static const struct choice helo_kinds[] = {
+    { "literal", CONFIG_HELO_LITERAL }, { "bare", CONFIG_HELO_BARE },
+    { "ours", CONFIG_HELO_OURS }, { "unknown", CONFIG_HELO_UNKNOWN }, { NULL, 0 },
+};
+
+static bool read_helo_kinds(struct reader *r, const struct key *key, struct node *node,
+                            void *place)
+{
+    uint32_t all = 0;
+    struct node *n = node->kind == NODE_LIST ? node->first : node;
+    if (node->kind == NODE_MAP)
+        return reader_expected(r, key, node);
+    for (; n != NULL; n = node->kind == NODE_LIST ? n->next : NULL) {
+        const struct choice *c = helo_kinds;
+        if (!reader_text(r, key, n))
+            return false;
+        while (c->name != NULL && !slice_equal(n->text, slice_from_string(c->name)))
+            c++;
+        if (c->name == NULL)
+            return reader_fail(r, n, "'%.*s' is not one of literal, bare, ours, unknown",
+                               (int)slice_part(n->text, 0, 80).len, n->text.data);
+        all |= (uint32_t)c->value;
+    }
+    memcpy(place, &all, sizeof all);
+    return true;
+}
+
+static const struct key_type type_helo_kinds = {
+    .expected = "a list of kinds such as [literal, bare, ours, unknown]",
+    .read = read_helo_kinds, .schema = schema_texts, .kind = NODE_LIST,
+};
+
 static const struct key when_keys[] = {
     { .name = "client", .type = &type_networks,
       .offset = offsetof(struct config_rule, clients), .help = "its networks" },
@@ -248,6 +282,9 @@ static const struct key when_keys[] = {
       .help = "its names by reverse look-up, which must lead back to it; none: it has none" },
     { .name = "helo", .type = &type_hosts, .offset = offsetof(struct config_rule, helo),
       .help = "what it calls itself" },
+    { .name = "helo_is", .type = &type_helo_kinds,
+      .offset = offsetof(struct config_rule, helo_is),
+      .help = "of which kind that is: literal, bare, ours, unknown" },
     { .name = "from", .type = &type_patterns, .offset = offsetof(struct config_rule, from),
       .help = "the sender" },
     { .name = "to", .type = &type_patterns, .offset = offsetof(struct config_rule, to),

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 enum { WORKERS = 4, WORK_WAITING_MAX = 10000, SPOOL_TRIES = 50, SPOOL_PAUSE_MS = 100,
-       THROTTLE_ENTRIES_MAX = 100000, ACCOUNTS_MAX = 100000,
+       THROTTLE_ENTRIES_MAX = 100000, ACCOUNTS_MAX = 100000, CLIENTS_MAX = 100000,
        LIMITER_ENTRIES_MAX = 100000 };
 
 /* What another try would find just so, it is not worth to be started again for. */
@@ -238,7 +238,8 @@ static int open_loop(struct engine *e, struct engine_loop *l, uint32_t index)
 static int open_hosts(struct engine *e)
 {
     struct gate *const gates[] = {
-        e->rules_gate, e->relay_gate, e->quota_gate, e->sender_gate, e->account_gate,
+        e->rate_gate, e->rules_gate, e->relay_gate, e->quota_gate, e->sender_gate,
+        e->account_gate,
         e->submission_gate, e->greylist_gate, e->verify_gate, e->submitted_gate,
         e->compliance_gate,
     };
@@ -287,6 +288,8 @@ static int open_shared(struct engine *e)
     explicit_bzero(secret, sizeof secret);
     if (error == ERR_OK)
         error = throttle_open(THROTTLE_ENTRIES_MAX, &e->throttle);
+    if (error == ERR_OK)
+        error = policy_rate_gate_open(CLIENTS_MAX, &e->rate_gate);
     if (error == ERR_OK)
         error = policy_relay_gate_open(accounts_find, &e->relay_gate);
     if (error == ERR_OK)
@@ -409,6 +412,7 @@ void engine_close(struct engine *e)
     policy_account_gate_close(&e->account_gate);
     policy_sender_gate_close(&e->sender_gate);
     policy_relay_gate_close(&e->relay_gate);
+    policy_rate_gate_close(&e->rate_gate);
     sasl_close(&e->sasl);
     throttle_close(&e->throttle);
     limiter_close(&e->limiter);

@@ -15,6 +15,7 @@
 #include "policy/greylist_gate.h"
 #include "policy/limiter.h"
 #include "policy/quota_gate.h"
+#include "policy/rate_gate.h"
 #include "policy/account_gate.h"
 #include "policy/relay_gate.h"
 #include "policy/rules_gate.h"
@@ -100,6 +101,7 @@ struct engine {
     struct gate *rules_gate;
     struct gate *verify_gate;
     struct gate *submitted_gate;
+    struct gate *rate_gate;
     struct gate *relay_gate;
     struct gate *sender_gate;
     struct gate *account_gate;
@@ -107,7 +109,7 @@ struct engine {
     struct gate *quota_gate;
     struct gate *greylist_gate;
     struct gate *compliance_gate;
-    struct gate *gates[10];       /* in the order in which they are asked */
+    struct gate *gates[11];       /* in the order in which they are asked */
     struct seal_keys *keys;
     struct delivery_routes *routes;
     struct delivery_keeper shown_keeper;

@@ -5,21 +5,18 @@
 #include "base/list.h"
 #include "base/must.h"
 #include "base/table.h"
+#include "policy/client_keys.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum {
-    SHARDS = 16,
-    NETWORK_FACTOR = 4, /* a /24 may hold so many times what one address may */
-    KEY_MAX = 9,
-};
+enum { SHARDS = 16 };
 
 struct counter {
     struct table_entry entry;
     uint32_t count;
-    char key[KEY_MAX];
+    char key[CLIENT_KEY_MAX];
 };
 
 struct shard {
@@ -33,35 +30,7 @@ struct limiter {
     size_t entries_max; /* in one shard */
 };
 
-/* The keys of a client: its kind of network, then the bytes of the prefix. */
-struct keys {
-    char network[KEY_MAX];
-    size_t network_len;
-    char address[KEY_MAX];
-    size_t address_len;  /* 0: the network alone counts */
-};
-
-static bool make_keys(const struct net_address *client, struct keys *out)
-{
-    struct net_address plain = *client;
-    net_address_unmap(&plain);
-    *out = (struct keys){ .network_len = 0 };
-    if (plain.any.sa_family == AF_INET) {
-        out->network[0] = 'n';
-        memcpy(out->network + 1, &plain.v4.sin_addr, 3);
-        out->network_len = 4;
-        out->address[0] = 'a';
-        memcpy(out->address + 1, &plain.v4.sin_addr, 4);
-        out->address_len = 5;
-    } else if (plain.any.sa_family == AF_INET6) {
-        out->network[0] = '6';
-        memcpy(out->network + 1, &plain.v6.sin6_addr, 8);
-        out->network_len = 9;
-    }
-    return out->network_len > 0;
-}
-
-static struct shard *shard_of(struct limiter *l, const struct keys *keys)
+static struct shard *shard_of(struct limiter *l, const struct client_keys *keys)
 {
     /* The table uses the low bits of the same hash. */
     uint64_t hash = table_hash(slice_make(keys->network, keys->network_len));
@@ -143,14 +112,19 @@ void limiter_leave_all(struct limiter *limiter)
     must(before > 0);
 }
 
-static bool count_in(struct limiter *l, struct shard *s, const struct keys *keys,
+uint32_t limiter_count(const struct limiter *limiter)
+{
+    return atomic_load_explicit(&limiter->all, memory_order_relaxed);
+}
+
+static bool count_in(struct limiter *l, struct shard *s, const struct client_keys *keys,
                      uint32_t max)
 {
     bool by_address = keys->address_len > 0;
     struct counter *network = get(l, s, keys->network, keys->network_len);
     struct counter *address =
         by_address ? get(l, s, keys->address, keys->address_len) : NULL;
-    uint64_t network_max = (uint64_t)max * (by_address ? NETWORK_FACTOR : 1);
+    uint64_t network_max = (uint64_t)max * (by_address ? CLIENT_NETWORK_FACTOR : 1);
     bool may = network != NULL && network->count < network_max &&
                (!by_address || (address != NULL && address->count < max));
     if (may) {
@@ -166,8 +140,8 @@ static bool count_in(struct limiter *l, struct shard *s, const struct keys *keys
 bool limiter_enter(struct limiter *limiter, const struct net_address *client,
                    uint32_t max_per_client)
 {
-    struct keys keys;
-    if (!make_keys(client, &keys))
+    struct client_keys keys;
+    if (!client_keys_make(client, &keys))
         return true;
     struct shard *s = shard_of(limiter, &keys);
     pthread_mutex_lock(&s->lock);
@@ -187,8 +161,8 @@ static void count_out(struct shard *s, const char *key, size_t len)
 
 void limiter_leave(struct limiter *limiter, const struct net_address *client)
 {
-    struct keys keys;
-    if (!make_keys(client, &keys))
+    struct client_keys keys;
+    if (!client_keys_make(client, &keys))
         return;
     struct shard *s = shard_of(limiter, &keys);
     pthread_mutex_lock(&s->lock);

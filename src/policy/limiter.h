@@ -25,6 +25,9 @@ void limiter_close(struct limiter **limiter);
 bool limiter_enter_all(struct limiter *limiter, uint32_t max);
 void limiter_leave_all(struct limiter *limiter);
 
+/* How many of all there are now. */
+uint32_t limiter_count(const struct limiter *limiter);
+
 /* Counts one more connection of a client, or says false, and counts nothing, when the client or
  * its network has too many already, or memory is out. A Unix socket always may. */
 bool limiter_enter(struct limiter *limiter, const struct net_address *client,

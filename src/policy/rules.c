@@ -138,6 +138,66 @@ static struct rules_list *find_list(struct rules_memory *m, struct slice zone)
     return NULL;
 }
 
+/* What a rule's need of the DNS comes to. */
+enum need { NEED_MET, NEED_NOT_MET, NEED_ASKS };
+
+static const uint16_t helo_types[] = { DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_MX };
+enum { HELO_TYPES = sizeof helo_types / sizeof *helo_types };
+
+/* What can be told of it without the DNS. */
+static uint32_t helo_kinds(const struct config *config, struct slice helo)
+{
+    struct buffer canonical;
+    bool is_literal = helo.len > 0 && helo.data[0] == '[';
+    bool is_bare = !is_literal && slice_find(helo, '.') == SLICE_NOT_FOUND;
+    bool is_ours = slice_equal_nocase(helo, config->hostname);
+    buffer_init(&canonical, SMTP_DOMAIN_MAX);
+    if (!is_ours && smtp_domain_canonical(helo, &canonical))
+        is_ours = config_domain(config, buffer_slice(&canonical)) != NULL;
+    buffer_free(&canonical);
+    return (is_literal ? CONFIG_HELO_LITERAL : 0) | (is_bare ? CONFIG_HELO_BARE : 0) |
+           (is_ours ? CONFIG_HELO_OURS : 0);
+}
+
+static bool ask_of_helo(struct rules_run *run)
+{
+    struct dns_name name;
+    if (run->helo_asked == HELO_TYPES || run->facts.helo.len == 0 ||
+        run->facts.helo.data[0] == '[' || !dns_name_parse(run->facts.helo, &name))
+        return false;
+    memcpy(run->name, name.text, name.len);
+    ask(run, name.len, helo_types[run->helo_asked++]);
+    run->is_about_helo = true;
+    return true;
+}
+
+static enum need look_at_helo(struct rules_run *run, const struct config_rule *rule)
+{
+    if (rule->helo_is == 0 ||
+        (rule->helo_is & helo_kinds(run->facts.config, run->facts.helo)) != 0)
+        return NEED_MET;
+    if ((rule->helo_is & CONFIG_HELO_UNKNOWN) == 0)
+        return NEED_NOT_MET;
+    if (!run->memory->helo_known && ask_of_helo(run))
+        return NEED_ASKS;
+    if (!run->memory->helo_known) {
+        bool was_asked = run->helo_asked == HELO_TYPES;
+        run->memory->helo_known = true;
+        run->memory->helo_is = was_asked && !run->helo_unsure ? CONFIG_HELO_UNKNOWN : 0;
+    }
+    return run->memory->helo_is != 0 ? NEED_MET : NEED_NOT_MET;
+}
+
+static void take_helo(struct rules_run *run, const struct lookup_answer *answer)
+{
+    bool has_records = answer->kind == LOOKUP_FOUND && answer->records_count > 0;
+    run->helo_unsure |= answer->kind == LOOKUP_FAILED;
+    if (has_records) { /* it is known: nothing more is asked */
+        run->memory->helo_known = true;
+        run->memory->helo_is = 0;
+    }
+}
+
 static bool is_listed(const struct rules_list *list, const struct config_dnsbl *wanted)
 {
     struct net_address value;
@@ -148,9 +208,6 @@ static bool is_listed(const struct rules_list *list, const struct config_dnsbl *
             return true;
     return false;
 }
-
-/* What a rule's need of the DNS comes to. */
-enum need { NEED_MET, NEED_NOT_MET, NEED_ASKS };
 
 static enum need look_at_lists(struct rules_run *run, const struct config_rule *rule)
 {
@@ -265,13 +322,16 @@ static void take_address(struct rules_run *run, const struct lookup_answer *answ
 
 void rules_answer(struct rules_run *run, const struct lookup_answer *answer)
 {
-    if (run->list != NULL)
+    if (run->is_about_helo)
+        take_helo(run, answer);
+    else if (run->list != NULL)
         take_list(run->list, answer);
     else if (run->question.type == DNS_TYPE_PTR)
         take_candidates(run, answer);
     else
         take_address(run, answer);
     run->list = NULL;
+    run->is_about_helo = false;
 }
 
 enum rules_step rules_next(struct rules_run *run)
@@ -281,7 +341,8 @@ enum rules_step rules_next(struct rules_run *run)
         const struct config_rule *rule = &c->rules[run->at];
         if (!plainly_matches(rule, &run->facts))
             continue;
-        enum need names = look_at_names(run, rule);
+        enum need helo = look_at_helo(run, rule);
+        enum need names = helo == NEED_MET ? look_at_names(run, rule) : helo;
         enum need lists = names == NEED_MET ? look_at_lists(run, rule) : names;
         if (lists == NEED_ASKS)
             return RULES_ASK;

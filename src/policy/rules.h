@@ -1,8 +1,8 @@
 /* rules.h: which rule of the configuration decides about a recipient.
  *
  * A machine without I/O: it asks for what it needs of the DNS, and only when a rule comes
- * to it. RFC 5782 (lists in the DNS), RFC 1912 2.1 (a name counts when it leads back). A
- * look-up that fails matches nothing. One owner, one thread.
+ * to it. RFC 5782 (lists in the DNS), RFC 1912 2.1 (a name counts when it leads back), RFC
+ * 5321 4.1.1.1 (what a client may call itself). A look-up that fails matches nothing. One owner, one thread.
  */
 #ifndef GODWIT_POLICY_RULES_H
 #define GODWIT_POLICY_RULES_H
@@ -30,6 +30,8 @@ struct rules_memory {
     bool names_known;       /* those that lead back: */
     size_t names_count;
     struct dns_name names[RULES_NAMES_MAX];
+    uint32_t helo_is;       /* of enum config_helo, what the DNS says of it; ... */
+    bool helo_known;        /* ... once it was asked */
     size_t lists_count;
     struct rules_list {
         struct dns_name zone;
@@ -51,11 +53,14 @@ struct rules_run {
     struct lookup_question question;
     /* under way */
     char name[DNS_NAME_MAX + 1];
+    bool is_about_helo;
     struct rules_list *list;
     struct dns_name candidates[RULES_NAMES_MAX];
     size_t candidates_count;
     size_t candidate;
     bool asks_names;
+    size_t helo_asked;      /* questions about what the client calls itself */
+    bool helo_unsure;       /* one of them failed */
 };
 
 void rules_begin(struct rules_run *run, const struct rules_facts *facts,

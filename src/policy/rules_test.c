@@ -21,7 +21,12 @@ static const char yaml[] =
     "  - { when: { account: \"@staff.test\", tls: yes }, then: accept }\n"               /* 7 */
     "  - { when: { account: none, role: submission }, then: reject }\n"                  /* 8 */
     "  - { when: { account: \"*\" }, then: relay }\n"                                    /* 9 */
-    "  - { when: { client: [10.0.0.0/8, \"2001:db8::/32\"] }, then: relay }\n";          /* 10 */
+    "  - { when: { client: [10.0.0.0/8, \"2001:db8::/32\"] }, then: relay }\n"          /* 10 */
+    "  - { when: { client: 198.51.100.0/24, helo_is: [literal, bare] }, then: reject }\n"
+    "  - { when: { client: 198.51.100.0/24, helo_is: ours }, then: defer }\n"            /* 12 */
+    "  - { when: { client: 198.51.100.0/24, helo_is: unknown }, then: hold }\n"          /* 13 */
+    "domains: { our.test: {} }\n"
+    "hostname: mx.our.test\n";
 
 static const struct config *config;
 static struct rules_memory memory;
@@ -43,6 +48,7 @@ static const struct {
     { "6.2.0.192.in-addr.arpa", DNS_TYPE_PTR, SLICE_INIT("\1a\3dyn\4test\0") },
     { "a.dyn.test", DNS_TYPE_A, SLICE_INIT("\xc0\0\2\6") },
     { "7.2.0.192.in-addr.arpa", DNS_TYPE_PTR, SLICE_INIT("\3bad\4test\0") },
+    { "mail.only.test", DNS_TYPE_MX, SLICE_INIT("\0\12\0") },
     { "bad.test", DNS_TYPE_A, SLICE_INIT("\xc0\0\2\1") }, /* does not lead back */
 };
 
@@ -161,6 +167,21 @@ static void names_count_when_they_lead_back(void **state)
     assert_rules("192.0.2.50", FACTS(.to = SLICE("a@strict.test")), "3 ");
 }
 
+static void what_a_client_calls_itself(void **state)
+{
+    (void)state;
+    static const struct { const char *helo; const char *want; unsigned asked; } cases[] = {
+        { "[198.51.100.1]", "11 ", 0 }, { "mailer", "11 ", 0 }, { "MX.our.test", "12 ", 0 },
+        { "Our.test", "12 ", 0 }, { "www.our.test", "13 ", 3 }, { "a.dyn.test", "", 1 },
+        { "mail.only.test", "", 3 }, { "8.unsure.test", "", 3 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_rules("198.51.100.1", FACTS(.helo = slice_from_string(cases[i].helo)),
+                     cases[i].want);
+        assert_int_equal(asked, 3 + cases[i].asked); /* two lists and the pointer before */
+    }
+}
+
 static void the_dns_is_asked_once_a_client(void **state)
 {
     (void)state;
@@ -205,6 +226,7 @@ int main(void)
         cmocka_unit_test(accounts_and_listeners),
         cmocka_unit_test(lists_in_the_dns),
         cmocka_unit_test(names_count_when_they_lead_back),
+        cmocka_unit_test(what_a_client_calls_itself),
         cmocka_unit_test(the_dns_is_asked_once_a_client),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,7 +1,8 @@
 /* gates.c: asking the gates in their order, at every point of a session.
  *
  * A gate may park; the session then waits. It may want a delay before its answer
- * counts; the session waits then too.
+ * counts; the session waits then too. Who is refused again and again waits longer each
+ * time (the tarpit). Under stress nobody is made to wait: each who does holds a connection.
  */
 #include "session/session_private.h"
 
@@ -49,6 +50,56 @@ static void on_delay_over(struct timer *timer)
         session_go_on(s);
 }
 
+/* How long the client waits for a refusal. */
+static int64_t refusal_delay(const struct session *s, const struct gate_answer *answer)
+{
+    const struct config_tarpit *t = &session_config(s)->tarpit;
+    bool is_known = s->trusted || buffer_len(&s->account) > 0;
+    uint32_t errors = smtp_server_errors(s->engine);
+    int64_t tarpit = 0;
+    if (answer->action == GATE_DROP || s->host->is_stressed)
+        return 0;
+    if (!is_known && answer->reply.code >= 500 && errors >= t->after)
+        tarpit = ((int64_t)(errors - t->after) + 1) * t->step_ms;
+    return (tarpit < t->max_ms ? tarpit : t->max_ms) + answer->delay_ms;
+}
+
+static void on_refusal_due(struct timer *timer)
+{
+    struct session *s = container_of(timer, struct session, delay);
+    struct refusal *refusal = s->refusal;
+    s->refusal = NULL;
+    finish(s, &refusal->answer);
+    free(refusal);
+    if (s->wait == WAIT_INPUT)
+        session_go_on(s);
+}
+
+/* Its words are kept meanwhile: they may stand in the scratch that all sessions share. False
+ * without memory. */
+static bool put_off(struct session *s, const struct gate_answer *answer, int64_t ms)
+{
+    struct slice text = answer->reply.text;
+    s->refusal = malloc(sizeof *s->refusal + text.len);
+    if (s->refusal == NULL)
+        return false;
+    s->refusal->answer = *answer;
+    if (text.len > 0)
+        memcpy(s->refusal->text, text.data, text.len);
+    s->refusal->answer.reply.text = slice_make(s->refusal->text, text.len);
+    s->wait = WAIT_DELAY;
+    timer_init(&s->delay, s->host->options.loop, on_refusal_due);
+    timer_set(&s->delay, ms);
+    return true;
+}
+
+static void refuse(struct session *s, const struct gate_answer *answer)
+{
+    int64_t delay = refusal_delay(s, answer);
+    if (delay == 0 || !put_off(s, answer, delay))
+        finish(s, answer);
+}
+
 /* One gate's answer. True: ask the next one. */
 static bool take_answer(struct session *s, const struct gate_answer *answer)
 {
@@ -73,10 +124,10 @@ static bool take_answer(struct session *s, const struct gate_answer *answer)
     case GATE_REPLY:
     case GATE_CLOSE:
     case GATE_DROP:
-        finish(s, answer);
+        refuse(s, answer);
         return false;
     }
-    if (answer->delay_ms > 0) {
+    if (answer->delay_ms > 0 && !s->host->is_stressed) {
         s->wait = WAIT_DELAY;
         timer_init(&s->delay, s->host->options.loop, on_delay_over);
         timer_set(&s->delay, answer->delay_ms);
@@ -190,4 +241,7 @@ void session_gates_cancel(struct session *s)
     if (s->gate_parked != NULL)
         s->gate_parked->ops->cancel(s->gate_parked, &s->question);
     s->gate_parked = NULL;
+    timer_clear(&s->delay);
+    free(s->refusal);
+    s->refusal = NULL;
 }

@@ -128,7 +128,6 @@ static void tell_to_end(struct session *s, bool at_once)
     }
     session_gates_cancel(s);
     sasl_end(&s->auth);
-    timer_clear(&s->delay);
     smtp_server_end(s->engine, &bye);
     s->wait = WAIT_INPUT;
     session_go_on(s);

@@ -98,6 +98,7 @@ void session_begin(struct session *s)
     stream_reading(s->stream, true);
     session_deadline(s, true);
     s->counted_in_all = limiter_enter_all(s->host->options.limiter, c->limits.connections);
+    session_look_for_stress(s->host);
     if (!s->counted_in_all) {
         stream_write(s->stream, SLICE("421 4.3.2 Too many connections, try later\r\n"));
         stream_finish(&s->stream);

@@ -64,6 +64,7 @@ static void session_free(struct deferred *deferred)
         limiter_leave(s->host->options.limiter, &s->client);
     if (s->counted_in_all)
         limiter_leave_all(s->host->options.limiter);
+    session_look_for_stress(s->host);
     session_emit(s, MAIL_SESSION_CLOSED, (struct mail_id){ 0 }, NULL);
     list_remove(&s->node);
     s->host->sessions_count--;
@@ -111,7 +112,6 @@ void session_over(struct session *s)
     session_gates_cancel(s);
     session_gates_forget(s);
     sasl_end(&s->auth);
-    timer_clear(&s->delay);
     intake_abort(&s->writer);
     if (s->stream == NULL && !s->committing)
         loop_defer(s->host->options.loop, &s->end);

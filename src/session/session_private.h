@@ -48,14 +48,21 @@ struct session_host {
     struct buffer prefix;         /* of the message being committed */
     struct arena arena;           /* likewise: its expanded envelope */
     bool draining;
+    bool is_stressed;             /* most of all connections are taken */
     struct timer drain;
+};
+
+/* What a gate said, with its words, while the client waits for it. */
+struct refusal {
+    struct gate_answer answer;
+    char text[];
 };
 
 /* Why nothing is read and the engine is not asked. */
 enum session_wait {
     WAIT_INPUT,   /* nothing in the way */
     WAIT_GATE,    /* a gate parked the question */
-    WAIT_DELAY,   /* a gate wants the client to wait */
+    WAIT_DELAY,   /* a gate wants the client to wait, or the tarpit does */
     WAIT_INTAKE,  /* the intake has enough for now */
     WAIT_COMMIT,  /* the message is being made durable */
     WAIT_DRAIN,   /* the client does not read our replies */
@@ -114,6 +121,8 @@ struct session {
     void **gate_states;           /* one for each gate, or NULL */
     struct gate_question question;
     struct timer delay;
+    struct refusal *refusal;      /* ... that waits for it, or NULL */
+    int64_t deadline_mono_ms;
 };
 
 /* session.c */
@@ -168,6 +177,7 @@ void session_secured(struct session *s);        /* STREAM_SECURED */
 void session_not_secured(struct session *s);    /* STREAM_FAILED meanwhile */
 
 /* deadline.c */
+void session_look_for_stress(struct session_host *h); /* when a connection comes or goes */
 void session_deadline(struct session *s, bool progress);
 
 /* transcript.c */

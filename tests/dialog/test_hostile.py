@@ -255,6 +255,82 @@ def test_b46_connections_of_one_address(sink, data):
             f.close()
 
 
+def test_b46_connections_of_one_address_in_a_while(sink, data):
+    config = "relay_clients: []\nclient_limits: { connections: 3, window: 1h }\n"
+    with godwit.Godwit(data, "--next-hop", sink.address, config=config) as g:
+        for _ in range(3):
+            with Client(g.port) as c:
+                assert c.code("NOOP") == 250
+        with Client(g.port, greeting=False) as c:
+            code, text = c.reply()
+            assert code == 421 and text.startswith("4.7.0")
+            assert c.is_closed()
+
+
+def test_b46_messages_and_recipients_of_one_address_in_a_while(sink, data):
+    config = ("relay_clients: []\nclient_limits: { messages: 3, recipients: 4, window: 1h }\n"
+              "domains: { far.test: { relay: true } }\n")
+    with godwit.Godwit(data, "--next-hop", sink.address, config=config) as g:
+        with Client(g.port) as c:
+            c.envelope(recipients=[f"b{i}@far.test" for i in range(3)])
+            assert codes(c, "RSET", "MAIL FROM:<a@b.test>", "RCPT TO:<x@other.test>",
+                         "RCPT TO:<b@far.test>", "RSET", "MAIL FROM:<a@b.test>", "RSET",
+                         "MAIL FROM:<a@b.test>") == [250, 250, 550, 450, 250, 250, 250, 450]
+
+
+def test_b46_under_stress_who_is_silent_goes_sooner(sink, data):
+    """Three quarters of the connections are taken: those that are here already have the short
+    time too, but not those of a network that may relay."""
+    config = ("threads: 1\nrelay_clients: [127.0.0.2]\nlimits: { connections: 8 }\n"
+              "timeouts: { command: 1h, stress: 300ms }\n")
+    with godwit.Godwit(data, "--next-hop", sink.address, config=config) as g:
+        own = Client(g.port, source="127.0.0.2")
+        silent = [Client(g.port) for _ in range(4)]
+        assert own.code("NOOP") == 250
+        assert not g.events("stress")
+        with Client(g.port) as last:
+            for c in silent + [last]:
+                assert c.reply()[0] == 421
+                assert c.is_closed()
+        godwit.wait_for(lambda: g.events("stress-over"), "the end of the stress")
+        assert own.code("NOOP") == 250
+        assert own.code("QUIT") == 221
+        own.close()
+        for c in silent:
+            c.close()
+
+
+def test_b46_a_tarpit_that_grows(sink, data):
+    config = ("relay_clients: []\ndomains: { our.test: { relay: true } }\n"
+              "tarpit: { after: 2, step: 100ms, max: 150ms }\n")
+    with godwit.Godwit(data, "--next-hop", sink.address, config=config) as g:
+        with Client(g.port) as c:
+            assert codes(c, "EHLO x", "MAIL FROM:<a@b.test>") == [250, 250]
+            taken = []
+            for i in range(5):
+                begin = time.monotonic()
+                assert c.code(f"RCPT TO:<u{i}@foreign.test>") == 550
+                taken.append(time.monotonic() - begin)
+            # how long it takes at least; nothing says how long at most
+            assert taken[2] >= 0.1 and taken[3] >= 0.15 and taken[4] >= 0.15
+            assert c.code("RCPT TO:<u@our.test>") == 250
+            c.send(b"RCPT TO:<x@foreign.test>\r\nRCPT TO:<v@our.test>\r\n")
+            assert [c.reply()[0], c.reply()[0]] == [550, 250]  # in their order
+            c.send(b"RCPT TO:<x@foreign.test>\r\n")           # and gone while it waits
+        with Client(g.port) as c:
+            assert c.code("NOOP") == 250
+
+
+def test_b46_no_tarpit_under_stress(sink, data):
+    config = ("threads: 1\nrelay_clients: []\nlimits: { connections: 1 }\n"
+              "tarpit: { after: 0, step: 1m, max: 10m }\n"
+              "rules: [{ then: delay, delay: 10m }]\n")
+    with godwit.Godwit(data, "--next-hop", sink.address, config=config) as g:
+        with Client(g.port) as c: # the only one, so it is stress
+            assert codes(c, "EHLO x", "MAIL FROM:<a@b.test>", "RCPT TO:<a@foreign.test>",
+                         "NOOP") == [250, 250, 550, 250]
+
+
 def test_b46_the_limit_of_connections_is_one_over_all_threads(sink, data):
     config = "threads: 4\nlimits: { connections: 5 }\n"
     with godwit.Godwit(data, "--next-hop", sink.address, config=config) as g:

@@ -98,6 +98,11 @@ void smtp_server_trust(struct smtp_server *s, bool may_xclient)
     s->may_xclient = may_xclient;
 }
 
+uint32_t smtp_server_errors(const struct smtp_server *s)
+{
+    return s->errors;
+}
+
 void server_enter(struct smtp_server *s, enum smtp_server_phase to)
 {
     if (to == SMTP_PHASE_START || to == SMTP_PHASE_READY || to == SMTP_PHASE_CLOSED)

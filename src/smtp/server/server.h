@@ -166,6 +166,9 @@ enum smtp_server_phase {
     SMTP_PHASE_AUTH = 256,   /* a response is awaited, or being asked about */
 };
 
+/* 5xx replies since the last message that was taken, as errors_max counts them. */
+uint32_t smtp_server_errors(const struct smtp_server *server);
+
 enum smtp_server_phase smtp_server_phase(const struct smtp_server *server);
 
 /* The current transaction; valid from SMTP_ASK_MAIL until the answer to ASK_END. */
