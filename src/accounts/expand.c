@@ -34,6 +34,7 @@ struct expansion {
     size_t steps_count;
     bool reached;                /* this original leads to somebody */
     bool smtputf8;
+    bool rewrites;               /* the sender is not ours, and would be written anew */
 };
 
 /* NOTIFY as what it asks for: nothing said is failure and delay (RFC 3461 4.1). */
@@ -60,6 +61,7 @@ static enum err add_final(struct expansion *x, const struct envelope_recipient *
     if (known != NULL) {
         struct final *f = container_of(known, struct final, entry);
         f->recipient.notify = joined_notify(f->recipient.notify, r->notify);
+        f->recipient.forwarded &= r->forwarded;
         return ERR_OK;
     }
     if (x->finals.count >= ACCOUNTS_RECIPIENTS_MAX)
@@ -126,6 +128,8 @@ static enum err push_targets(struct expansion *x, const struct found *found)
         if (++x->steps_count > ACCOUNTS_STEPS_MAX)
             return ERR_FULL;
         s->address = found->targets[i];
+        if (found->is_return && !arena_copy(x->arena, found->targets[i], &s->address))
+            return ERR_MEMORY;
         s->next = rest;
         *place = s;
         place = &s->next;
@@ -144,8 +148,9 @@ static enum err enter_alias(struct expansion *x, const struct found *found)
 
 /* The address whose key and facts were just looked up. */
 static enum err visit(struct expansion *x, const struct found *found,
-                      const struct envelope_recipient *r)
+                      struct envelope_recipient *r)
 {
+    r->forwarded = found->kind == ACCOUNT_FOREIGN && x->rewrites;
     if (found->kind != ACCOUNT_ALIAS)
         return add_final(x, r);
     if (table_find(&x->entered, buffer_slice(&x->key)) == NULL)
@@ -198,6 +203,14 @@ static enum err expand_one(struct expansion *x, const struct envelope_recipient 
                                        : add_final(x, original);
 }
 
+static enum err sender_is_foreign(struct expansion *x, struct slice sender)
+{
+    struct found found;
+    enum err result = find_account(x->config, sender, &x->key, &found);
+    x->rewrites = result == ERR_OK && found.kind == ACCOUNT_FOREIGN;
+    return result;
+}
+
 static enum err write_out(struct expansion *x, const struct envelope *in,
                           struct envelope *out)
 {
@@ -221,6 +234,8 @@ enum err accounts_expand(const struct config *config, const struct envelope *in,
     struct expansion x = { .config = config, .arena = arena };
     enum err result = ERR_OK;
     buffer_init(&x.key, 1024);
+    if (!slice_is_empty(config->srs.domain) && !slice_is_empty(in->sender))
+        result = sender_is_foreign(&x, in->sender);
     for (size_t i = 0; i < in->recipients_count && result == ERR_OK; i++)
         result = expand_one(&x, &in->recipients[i]);
     if (result == ERR_OK)

@@ -2,6 +2,7 @@
 #include "accounts/find_private.h"
 
 #include "base/ascii.h"
+#include "base/moment.h"
 #include "wire/smtp/address.h"
 
 static const struct slice postmaster = SLICE_INIT("postmaster");
@@ -30,6 +31,32 @@ static void is_subaddress(const struct config *config, const struct config_domai
         stands_for(f, &f->user->address, 1);
     else
         f->kind = ACCOUNT_USER;
+}
+
+struct srs srs_of(const struct config *config)
+{
+    return (struct srs){
+        .domain = config->srs.domain, .secrets = config->srs.secrets,
+        .secrets_count = config->srs.secrets_count,
+        .days_max = (uint32_t)srs_day(config->srs.max_age_ms),
+    };
+}
+
+/* Whether somebody's bounce comes back to a sender that we wrote anew. */
+static enum err find_return(const struct config *config, const struct config_domain *domain,
+                            struct slice written, struct found *f)
+{
+    struct srs srs = srs_of(config);
+    if (slice_is_empty(srs.domain) || !slice_equal(srs.domain, domain->name))
+        return ERR_OK;
+    struct buffer sender = { .memory = f->memory, .capacity = sizeof f->memory,
+                             .max = sizeof f->memory };
+    enum err error = srs_reverse(&srs, written, srs_day(moment_now().wall_ms), &sender);
+    if (error == ERR_OK) {
+        f->is_return = true;
+        f->sender = buffer_slice(&sender);
+    }
+    return error == ERR_MEMORY ? error : ERR_OK;
 }
 
 static void find_in_domain(const struct config *config, const struct config_domain *domain,
@@ -89,7 +116,14 @@ static enum err find_mailbox(const struct config *config,
     buffer_free(&domain);
     if (key->overflow)
         return ERR_MEMORY;
-    if (ours == NULL)
+    if (ours != NULL && ours->kind == CONFIG_DOMAIN_LOCAL) {
+        enum err error = find_return(config, ours, address->local, f);
+        if (error != ERR_OK)
+            return error;
+    }
+    if (f->is_return)
+        f->kind = ACCOUNT_ALIAS;
+    else if (ours == NULL)
         f->kind = ACCOUNT_FOREIGN;
     else if (ours->kind == CONFIG_DOMAIN_RELAY)
         f->kind = ACCOUNT_RELAY;
@@ -103,19 +137,20 @@ enum err find_account(const struct config *config, struct slice address,
                       struct buffer *key, struct found *out)
 {
     struct smtp_address parsed;
-    struct found f = { .kind = ACCOUNT_UNKNOWN };
+    struct found *f = out;
     enum err result = ERR_OK;
+    *f = (struct found){ .kind = ACCOUNT_UNKNOWN };
     buffer_clear(key);
     if (slice_equal_nocase(address, postmaster)) {
         buffer_append(key, postmaster);
         if (!slice_is_empty(config->postmaster))
-            stands_for(&f, &config->postmaster, 1);
+            stands_for(f, &config->postmaster, 1);
         result = key->overflow ? ERR_MEMORY : ERR_OK;
     } else if (smtp_address_parse(address, SMTP_UTF8_ALLOWED, &parsed) == SMTP_PATH_OK) {
-        result = find_mailbox(config, &parsed, key, &f);
+        result = find_mailbox(config, &parsed, key, f);
     }
-    if (result == ERR_OK)
-        *out = f;
+    if (f->is_return)
+        stands_for(f, &f->sender, 1);
     return result;
 }
 

@@ -216,9 +216,80 @@ static bool settle_sealer(struct reader *r)
     return true;
 }
 
+/* ---- senders of what is forwarded ---- */
+
+enum { SRS_FILE_MAX = 64 * 1024, SRS_SECRET_MIN = 16, SRS_SECRET_MAX = 1024, SRS_SECRETS_MAX = 20 };
+
+static bool keep_secrets(struct reader *r, const struct node *node, struct slice text)
+{
+    struct config_srs *srs = &r->snapshot->config.srs;
+    srs->secrets = arena_alloc_many(r->arena, SRS_SECRETS_MAX, sizeof *srs->secrets);
+    if (srs->secrets == NULL)
+        return reader_memory(r);
+    while (text.len > 0) {
+        size_t end = slice_find(text, '\n');
+        struct slice line = end == SLICE_NOT_FOUND ? text : slice_part(text, 0, end);
+        text = end == SLICE_NOT_FOUND ? slice_make(NULL, 0) : slice_from(text, end + 1);
+        if (line.len == 0)
+            continue;
+        if (line.len < SRS_SECRET_MIN || line.len > SRS_SECRET_MAX)
+            return reader_fail(r, node, "each line of the file is a secret of %d to %d octets",
+                               SRS_SECRET_MIN, SRS_SECRET_MAX);
+        if (srs->secrets_count == SRS_SECRETS_MAX)
+            return reader_fail(r, node, "at most %d secrets may be in the file",
+                               SRS_SECRETS_MAX);
+        if (!arena_copy(r->arena, line, &srs->secrets[srs->secrets_count++]))
+            return reader_memory(r);
+    }
+    return srs->secrets_count > 0 ||
+           reader_fail(r, node, "the file has no secret: one of 16 octets at least is needed");
+}
+
+static bool read_secrets(struct reader *r, const struct node *node)
+{
+    const struct config_srs *srs = &r->snapshot->config.srs;
+    struct arena arena;
+    struct slice text;
+    arena_init(&arena, SRS_FILE_MAX + 4096);
+    enum err result = file_read(&arena, srs->secret, SRS_FILE_MAX, &text);
+    bool fine = result == ERR_OK;
+    if (fine)
+        fine = keep_secrets(r, node, text);
+    else
+        reader_fail(r, node, "the file '%.*s' cannot be read: %s",
+                    (int)slice_part(srs->secret, 0, 200).len, srs->secret.data,
+                    result == ERR_FULL ? "it is larger than 64 KiB" : err_text(result));
+    if (result == ERR_OK)
+        explicit_bzero((char *)(uintptr_t)text.data, text.len);
+    arena_free(&arena);
+    return fine;
+}
+
+static bool settle_srs(struct reader *r)
+{
+    struct config *c = &r->snapshot->config;
+    const struct node *srs = node_find(r->snapshot->tree, SLICE("srs"));
+    struct buffer name;
+    if (slice_is_empty(c->srs.domain))
+        return slice_is_empty(c->srs.secret) ||
+               reader_fail_name(r, node_find(srs, SLICE("secret")), "say the domain, too");
+    buffer_init(&name, SMTP_DOMAIN_MAX);
+    const struct config_domain *d = smtp_domain_canonical(c->srs.domain, &name)
+                                        ? config_domain(c, buffer_slice(&name)) : NULL;
+    buffer_free(&name);
+    const struct node *node = node_find(srs, SLICE("domain"));
+    if (d == NULL || d->kind != CONFIG_DOMAIN_LOCAL)
+        return reader_fail(r, node, "'%.*s' is not one of the domains whose users are ours",
+                           (int)slice_part(c->srs.domain, 0, 80).len, c->srs.domain.data);
+    if (slice_is_empty(c->srs.secret))
+        return reader_fail_name(r, node, "say secret, too: a file with a line of random text");
+    c->srs.domain = d->name;
+    return read_secrets(r, node_find(srs, SLICE("secret")));
+}
+
 bool snapshot_check(struct reader *r)
 {
     settle_logins(&r->snapshot->config);
     return settle_tokens(r) && settle_captures(r) && check_listeners(r) && check_domains(r) &&
-           settle_postmaster(r) && settle_sealer(r);
+           settle_postmaster(r) && settle_sealer(r) && settle_srs(r);
 }

@@ -346,6 +346,14 @@ struct config_client_limits {       /* of each that is not known; 0: none */
     int64_t window_ms;
 };
 
+struct config_srs {                 /* senders of what is forwarded */
+    struct slice domain;            /* one of ours, in canonical form; empty: left alone */
+    struct slice secret;            /* a file: a secret a line, the first signs */
+    int64_t max_age_ms;
+    struct slice *secrets;
+    size_t secrets_count;
+};
+
 struct config_tarpit {
     uint32_t after;                 /* refusals that are answered at once */
     int64_t step_ms;                /* how much longer each one after takes; 0: none */
@@ -412,6 +420,7 @@ struct config {
     struct config_account_limits account_limits;
     struct config_client_limits client_limits;
     struct config_tarpit tarpit;
+    struct config_srs srs;
     bool has_logins;                /* somebody has a secret, or may show a certificate */
     bool logins_have_passwords;
     bool logins_have_scram_sha256;  /* ... and everybody who has one these keys in it */

@@ -160,6 +160,7 @@ static const struct {
     LANDS(uint64_t, "client_limits: { recipients: 9 }", client_limits.recipients, 9),
     LANDS(int64_t, "client_limits: { window: 2s }", client_limits.window_ms, 2000),
     LANDS(uint32_t, "tarpit: { after: 3 }", tarpit.after, 3),
+    LANDS(int64_t, "srs: { max_age: 2d }", srs.max_age_ms, 2 * 86400000),
     LANDS(int64_t, "tarpit: { step: 2s }", tarpit.step_ms, 2000),
     LANDS(int64_t, "tarpit: { max: 3s }", tarpit.max_ms, 3000),
     LANDS(int64_t, "timeouts: { stress: 3s }", timeouts.stress, 3000),
@@ -179,6 +180,11 @@ static const struct {
     LANDS(bool, "log: { sessions: true }", log_sessions, 1),
     LANDS(uint32_t, "domains: { a.example: { relay: true } }", domains.count, 1),
 };
+
+/* In the folder that the test runs in. */
+#define SECRET "config_test.secret"
+#define SRS "domains: { A.x: { users: [ann], deliver: { maildir: /m } } }\n" \
+            "srs: { domain: a.X, secret: " SECRET " }"
 
 static const struct {
     const char *yaml;
@@ -206,11 +212,17 @@ static const struct {
     { "auth: { introspect_scope: smtp }", offsetof(struct config, login.introspect_scope), "smtp" },
     { "auth: { dovecot: /d }", offsetof(struct config, login.dovecot), "/d" },
     { "log: { file: /l }", offsetof(struct config, log_file), "/l" },
+    { SRS, offsetof(struct config, srs.domain), "a.x" },
+    { SRS, offsetof(struct config, srs.secret), SECRET },
 };
 
 static void test_lands(void **state)
 {
     (void)state;
+    FILE *secret = fopen(SECRET, "w");
+    assert_non_null(secret);
+    assert_true(fputs("a secret of some octets\n", secret) >= 0);
+    assert_int_equal(fclose(secret), 0);
     for (size_t i = 0; i < sizeof lands / sizeof lands[0]; i++) {
         uint64_t value = 0;
         const struct config *c = load(lands[i].yaml, NULL);
@@ -226,6 +238,7 @@ static void test_lands(void **state)
         assert_slice(value, lands_text[i].text);
         config_drop(&c);
     }
+    assert_int_equal(unlink(SECRET), 0);
 }
 
 static bool is_tested(const char *name)

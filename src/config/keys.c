@@ -431,6 +431,20 @@ static const struct key client_limit_keys[] = {
     { .name = NULL },
 };
 
+static const struct key srs_keys[] = {
+    { .name = "domain", .type = &type_text,
+      .offset = offsetof(struct config_srs, domain), .fallback = "", .max = 255,
+      .help = "one of our domains, under which senders are written; none: they are left" },
+    { .name = "secret", .type = &type_path,
+      .offset = offsetof(struct config_srs, secret), .fallback = "", .max = 4000,
+      .help = "a file with secrets, a line each: the first signs, all are believed" },
+    { .name = "max_age", .type = &type_duration,
+      .offset = offsetof(struct config_srs, max_age_ms), .fallback = "21d",
+      .min = DAY_MS, .max = 1000 * DAY_MS,
+      .help = "how long what comes back to such an address is sent on" },
+    { .name = NULL },
+};
+
 static const struct key tarpit_keys[] = {
     { .name = "after", .type = &type_count32,
       .offset = offsetof(struct config_tarpit, after), .fallback = "10",
@@ -664,6 +678,11 @@ const struct key config_keys[] = {
       .fallback = "",
       .keys = tarpit_keys,
       .help = "who is refused again and again waits for it" },
+    { .name = "srs", .type = &type_section,
+      .offset = offsetof(struct config, srs),
+      .fallback = "",
+      .keys = srs_keys,
+      .help = "the senders of what aliases forward" },
     { .name = "sites", .type = &type_section,
       .offset = offsetof(struct config, site),
       .fallback = "",

@@ -328,14 +328,17 @@ struct delivery_routes *engine_routes(const struct config *config,
         calloc(config->domains.count + config->routes_count + 1, sizeof *routes);
     struct delivery_routes *made = NULL;
     struct delivery_sealing sealing = { .key = NULL };
+    struct delivery_forwarding forwarding = { .domain = config->srs.domain };
     size_t count = 0;
+    if (config->srs.secrets_count > 0)
+        forwarding.secret = config->srs.secrets[0];
     if (routes == NULL) {
         no_memory(&m);
         return NULL;
     }
     read_machine_trust(&m);
     if (fill(&m, routes, &count) && read_sealing(&m, &sealing) &&
-        delivery_routes_make(routes, count, &sealing, &made) != ERR_OK) {
+        delivery_routes_make(routes, count, &sealing, &forwarding, &made) != ERR_OK) {
         snprintf(why, why_size, "the routes cannot be used");
         made = NULL;
     }

@@ -156,6 +156,8 @@ enum err sandbox_places_make(const struct config *config, struct slice config_fi
     if (error == ERR_OK)
         error = add_above(&places, config->dns.trust_anchor, SANDBOX_READ);
     if (error == ERR_OK)
+        error = add_above(&places, config->srs.secret, SANDBOX_READ);
+    if (error == ERR_OK)
         error = add_domains(&places, config);
     for (size_t i = 0; error == ERR_OK && i < config->routes_count; i++)
         error = add_deliver(&places, &config->routes[i].deliver);

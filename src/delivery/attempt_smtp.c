@@ -10,17 +10,19 @@
 #include "delivery/sealed.h"
 #include "delivery/search.h"
 #include "delivery/seven_bit.h"
+#include "mail/srs.h"
 #include "wire/smtp/address.h"
 
 #include <stdlib.h>
 
-enum { SEAL_MAX = 256 * 1024 };
+enum { SEAL_MAX = 256 * 1024, SENDER_MAX = 2048 };
 
 void smtp_job_end(struct smtp_job *job)
 {
     struct attempt_run *run = job->run;
     seven_bit_free(&job->seven_bit);
     buffer_free(&job->seal);
+    buffer_free(&job->sender);
     message_close(&job->view);
     search_free(&job->search);
     mtasts_policy_drop(&job->policy);
@@ -65,6 +67,25 @@ static enum err read_content(struct smtp_client_content *content, uint64_t offse
                            len - part.len);
 }
 
+static bool goes_on(const struct smtp_job *job)
+{
+    return job->route->way == DELIVERY_MX || job->route->way == DELIVERY_SMTP;
+}
+
+/* All recipients of a job are forwarded, or none. What cannot be written anew stays as it
+ * is: it may arrive all the same. */
+static void rewrite_sender(struct smtp_job *job)
+{
+    const struct delivery_forwarding *how = delivery_routes_forwarding(job->routes);
+    if (how == NULL || !job->recipients[0].recipient->forwarded || !goes_on(job))
+        return;
+    struct srs srs = { .domain = how->domain, .secrets = &how->secret, .secrets_count = 1 };
+    buffer_clear(&job->sender);
+    if (srs_forward(&srs, job->envelope.sender, srs_day(job->begun_wall_s * SECOND_MS),
+                    &job->sender) == ERR_OK)
+        job->envelope.sender = buffer_slice(&job->sender);
+}
+
 bool smtp_job_prepare(struct smtp_job *job, const struct connection *c)
 {
     struct attempt_run *run = job->run;
@@ -96,8 +117,10 @@ bool smtp_job_prepare(struct smtp_job *job, const struct connection *c)
         .read = read_content,
         .size = buffer_len(&job->seal) + view->prefix.len + view->content_size,
     };
+    job->envelope = view->envelope;
+    rewrite_sender(job);
     job->transaction = (struct smtp_client_transaction){
-        .envelope = &view->envelope,
+        .envelope = &job->envelope,
         .recipients = job->recipients,
         .count = (uint32_t)run->recipients_count,
         .content = &job->content,
@@ -236,8 +259,7 @@ static void run_job(struct task *task)
 /* NULL: it is not sealed. Mail that has arrived (LMTP) is not sent on. */
 static const struct delivery_sealing *sealing_of(const struct smtp_job *job)
 {
-    bool goes_on = job->route->way == DELIVERY_MX || job->route->way == DELIVERY_SMTP;
-    return goes_on ? delivery_routes_sealing(job->routes) : NULL;
+    return goes_on(job) ? delivery_routes_sealing(job->routes) : NULL;
 }
 
 static void work_run(struct work *work)
@@ -310,6 +332,7 @@ void attempt_smtp_start(struct delivery *d, struct attempt_run *run,
     job->routes = routes;
     job->route = route;
     buffer_init(&job->seal, SEAL_MAX);
+    buffer_init(&job->sender, SENDER_MAX);
     if (route->downgrade || sealing_of(job) != NULL)
         make_first(job);
     else

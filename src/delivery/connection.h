@@ -30,6 +30,8 @@ struct smtp_job {
     struct work work;                /* which makes these two */
     enum err work_error;
     struct smtp_client_transaction transaction;
+    struct envelope envelope;        /* the message's, with the sender that is said */
+    struct buffer sender;            /* written anew, or empty */
     int64_t deadline_mono_ms;
     int64_t begun_wall_s;            /* since 1970 */
     size_t addresses_at;             /* in run->texts */

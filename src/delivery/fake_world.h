@@ -133,7 +133,7 @@ static inline void world_open(struct world *w, const struct fake_record *names)
 static inline void world_deliver_by(struct world *w, const struct delivery_route *routes,
                                     size_t count)
 {
-    assert_int_equal(delivery_routes_make(routes, count, NULL, &w->routes), ERR_OK);
+    assert_int_equal(delivery_routes_make(routes, count, NULL, NULL, &w->routes), ERR_OK);
     w->options.routes = w->routes;
     assert_int_equal(delivery_open(&w->options, &w->delivery), ERR_OK);
 }

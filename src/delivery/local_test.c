@@ -47,7 +47,7 @@ static void the_first_route_wins(void **state)
         { ".example.com", 5 },       { "last.example", 5 },      { "", 5 },
     };
     struct delivery_routes *routes;
-    assert_int_equal(delivery_routes_make(list, 7, NULL, &routes), ERR_OK);
+    assert_int_equal(delivery_routes_make(list, 7, NULL, NULL, &routes), ERR_OK);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const struct delivery_route *found =
             delivery_routes_find(routes, slice_from_string(cases[i].domain));
@@ -60,7 +60,7 @@ static void the_first_route_wins(void **state)
     delivery_routes_drop(&routes);
     assert_int_equal(delivery_routes_find(held, SLICE("example.com"))->way, DELIVERY_LMTP);
     delivery_routes_drop(&held);
-    assert_int_equal(delivery_routes_make(NULL, 0, NULL, &routes), ERR_OK);
+    assert_int_equal(delivery_routes_make(NULL, 0, NULL, NULL, &routes), ERR_OK);
     assert_int_equal(delivery_routes_find(routes, SLICE("example.com"))->way, DELIVERY_MX);
     delivery_routes_drop(&routes);
 }
@@ -81,7 +81,7 @@ static void routes_that_cannot_be_used(void **state)
     };
     struct delivery_routes *routes = NULL;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_int_equal(delivery_routes_make(&bad[i], 1, NULL, &routes), ERR_INVALID);
+        assert_int_equal(delivery_routes_make(&bad[i], 1, NULL, NULL, &routes), ERR_INVALID);
     assert_null(routes);
 }
 
@@ -317,7 +317,7 @@ static void a_full_mailbox_and_a_missing_root(void **state)
     struct delivery_route route = { .way = DELIVERY_MAILDIR,
                                     .path = SLICE("/nonexistent/mail/{user}") };
     struct delivery_routes *routes;
-    assert_int_equal(delivery_routes_make(&route, 1, NULL, &routes), ERR_OK);
+    assert_int_equal(delivery_routes_make(&route, 1, NULL, NULL, &routes), ERR_OK);
     struct delivery_change change = { .routes = routes, .limits = w.options.limits };
     assert_true(delivery_configure(w.delivery, &change));
     delivery_routes_drop(&routes);

@@ -27,6 +27,7 @@ struct delivery_routes {
     char *bytes;             /* of all slices */
     size_t bytes_len;
     struct delivery_sealing sealing;
+    struct delivery_forwarding forwarding;
     struct entry entries[];
 };
 
@@ -79,11 +80,13 @@ static struct slice copy(char **at, struct slice s)
 }
 
 static struct delivery_routes *allocate(const struct delivery_route *routes, size_t count,
-                                        const struct delivery_sealing *sealing)
+                                        const struct delivery_sealing *sealing,
+                                        const struct delivery_forwarding *forwarding)
 {
     struct delivery_routes *made =
         calloc(1, sizeof *made + count * sizeof made->entries[0]);
-    size_t bytes = 1 + sealing->domain.len + sealing->selector.len;
+    size_t bytes = 1 + sealing->domain.len + sealing->selector.len +
+                   forwarding->domain.len + forwarding->secret.len;
     for (size_t i = 0; i < count; i++)
         bytes += routes[i].match.len + routes[i].host.len + routes[i].path.len +
                  routes[i].security.name.len + routes[i].auth.user.len +
@@ -124,21 +127,28 @@ static bool add(struct delivery_routes *table, const struct delivery_route *rout
 
 enum err delivery_routes_make(const struct delivery_route *routes, size_t count,
                               const struct delivery_sealing *sealing,
+                              const struct delivery_forwarding *forwarding,
                               struct delivery_routes **out)
 {
     static const struct delivery_sealing nobody = { .key = NULL };
+    static const struct delivery_forwarding nothing = { .domain = { NULL, 0 } };
     if (sealing == NULL)
         sealing = &nobody;
+    if (forwarding == NULL)
+        forwarding = &nothing;
     for (size_t i = 0; i < count; i++)
         if (!is_usable(&routes[i]))
             return ERR_INVALID;
-    struct delivery_routes *made = allocate(routes, count, sealing);
+    struct delivery_routes *made = allocate(routes, count, sealing, forwarding);
     if (made == NULL)
         return ERR_MEMORY;
     char *at = made->bytes;
     made->sealing = (struct delivery_sealing){
         .key = sealing->key == NULL ? NULL : private_key_hold(sealing->key),
         .domain = copy(&at, sealing->domain), .selector = copy(&at, sealing->selector),
+    };
+    made->forwarding = (struct delivery_forwarding){
+        .domain = copy(&at, forwarding->domain), .secret = copy(&at, forwarding->secret),
     };
     for (size_t i = 0; i < count; i++)
         if (!add(made, &routes[i], i, &at)) {
@@ -152,6 +162,12 @@ enum err delivery_routes_make(const struct delivery_route *routes, size_t count,
 const struct delivery_sealing *delivery_routes_sealing(const struct delivery_routes *routes)
 {
     return routes->sealing.key == NULL ? NULL : &routes->sealing;
+}
+
+const struct delivery_forwarding *delivery_routes_forwarding(
+    const struct delivery_routes *routes)
+{
+    return slice_is_empty(routes->forwarding.domain) ? NULL : &routes->forwarding;
 }
 
 struct delivery_routes *delivery_routes_hold(struct delivery_routes *routes)

@@ -64,16 +64,27 @@ struct delivery_sealing {
     struct slice selector;
 };
 
+/* How the senders of what is forwarded are written (mail/srs.h). */
+struct delivery_forwarding {
+    struct slice domain;     /* empty: they are left alone */
+    struct slice secret;     /* that signs */
+};
+
 struct delivery_routes;
 
 /* Copies all of it, and wipes the secrets in the end; the caller gets the first reference.
- * `sealing` may be NULL. ERR_INVALID: a route that cannot be used; ERR_MEMORY. */
+ * `sealing` and `forwarding` may be NULL. ERR_INVALID: a route that cannot be used; ERR_MEMORY. */
 enum err delivery_routes_make(const struct delivery_route *routes, size_t count,
                               const struct delivery_sealing *sealing,
+                              const struct delivery_forwarding *forwarding,
                               struct delivery_routes **out);
 
 /* NULL: nobody seals. Lives as long as the table. */
 const struct delivery_sealing *delivery_routes_sealing(const struct delivery_routes *routes);
+
+/* Likewise; NULL: senders are left alone. */
+const struct delivery_forwarding *delivery_routes_forwarding(
+    const struct delivery_routes *routes);
 
 struct delivery_routes *delivery_routes_hold(struct delivery_routes *routes);
 

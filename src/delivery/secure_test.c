@@ -316,7 +316,7 @@ static void routes_without_what_they_need_are_refused(void **state)
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct delivery_route r = { .way = DELIVERY_MX, .security = bad[i] };
-        assert_int_equal(delivery_routes_make(&r, 1, NULL, &routes), ERR_INVALID);
+        assert_int_equal(delivery_routes_make(&r, 1, NULL, NULL, &routes), ERR_INVALID);
     }
     tls_client_drop(&client);
 }

@@ -30,6 +30,7 @@ struct envelope_recipient {
     struct slice address; /* local-part@domain, checked, as it goes in RCPT TO:<> */
     struct slice orcpt;   /* "addr-type;xtext" as it came, or empty */
     uint8_t notify;       /* DSN_NOTIFY_* */
+    bool forwarded;       /* an alias led away from us: the sender is written anew (SRS) */
 };
 
 /* Borrowed in all its parts; whoever makes one says for how long. */

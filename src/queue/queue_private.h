@@ -44,7 +44,8 @@ struct queue_recipient {
     struct smtp_status status;
     enum place place : 4;
     enum wish wish : 4;          /* of the operator, for the end of the attempt */
-    uint8_t notify;
+    uint8_t notify : 7;
+    bool forwarded : 1;          /* its transaction has another sender */
 };
 
 static_assert(sizeof(struct queue_recipient) == 64, "memory is for recipients, not gaps");

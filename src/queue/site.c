@@ -171,7 +171,8 @@ static uint32_t gather(struct queue_site *s, struct queue_message *m, uint32_t f
         most = SPOOL_UPDATES_MAX; /* their outcomes are one batch */
     for (uint32_t i = from; i < m->recipients_count && count < most; i++) {
         struct queue_recipient *r = &m->recipients[i];
-        if (r->place != PLACE_READY || r->domain->site != s)
+        if (r->place != PLACE_READY || r->domain->site != s ||
+            r->forwarded != m->recipients[from].forwarded)
             continue;
         if (into != NULL) {
             into[count] = (struct attempt_recipient){ .index = i };

@@ -75,7 +75,8 @@ struct spool_arrival *spool_arrival_make(struct spool *spool,
         struct envelope_recipient known = { 0 };
         const struct spool_state *state = entry == NULL ? NULL : &entry->states[i];
         must(spool_brief_recipient(&r, &known));
-        *recipient = (struct spool_recipient){ .notify = known.notify };
+        *recipient = (struct spool_recipient){ .notify = known.notify,
+                                                 .forwarded = known.forwarded };
         recipient->address = keep(&at, known.address);
         set_state(recipient, brief, state);
         if (state != NULL)

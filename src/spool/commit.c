@@ -4,6 +4,7 @@
 #include "base/crc32c.h"
 
 enum {
+    RECIPIENT_FORWARDED = 128,
     BRIEF_HOLD = 1,
     BRIEF_REPORT = 2,
     FIXED_SMTPUTF8 = 1,
@@ -46,7 +47,8 @@ static void put_number32(struct buffer *out, size_t at, uint32_t value)
 }
 
 /* brief = id(8) received(8) not-before(8) content-size(8) flags(1) count(4)
- *         sender(2+) count*[ notify(1) address(2+) ] */
+ *         sender(2+) count*[ flags(1) address(2+) ]
+ * flags of a recipient: DSN_NOTIFY_*, and whether the sender is written anew for it */
 static void encode_brief(struct buffer *out, struct mail_id id, uint64_t content_size,
                          const struct intake_commit *commit)
 {
@@ -61,7 +63,8 @@ static void encode_brief(struct buffer *out, struct mail_id id, uint64_t content
     buffer_append_u32(out, (uint32_t)envelope->recipients_count);
     put_short(out, envelope->sender);
     for (size_t i = 0; i < envelope->recipients_count; i++) {
-        buffer_append_byte(out, (char)envelope->recipients[i].notify);
+        const struct envelope_recipient *r = &envelope->recipients[i];
+        buffer_append_byte(out, (char)(r->notify | (r->forwarded ? RECIPIENT_FORWARDED : 0)));
         put_short(out, envelope->recipients[i].address);
     }
 }
@@ -159,11 +162,14 @@ void spool_commit_encode_again(struct buffer *out, const struct spool_commit *co
 bool spool_brief_recipient(struct record *recipients,
                            struct envelope_recipient *out_recipient)
 {
-    uint8_t notify = record_u8(recipients);
+    uint8_t flags = record_u8(recipients);
     struct slice address = take_short(recipients);
     if (recipients->failed)
         return false;
-    *out_recipient = (struct envelope_recipient){ .address = address, .notify = notify };
+    *out_recipient = (struct envelope_recipient){
+        .address = address, .notify = flags & (uint8_t)~RECIPIENT_FORWARDED,
+        .forwarded = (flags & RECIPIENT_FORWARDED) != 0,
+    };
     return true;
 }
 

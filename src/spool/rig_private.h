@@ -266,7 +266,7 @@ static inline void rig_commit_writer(struct intake_writer *writer,
         recipients[i] = (struct envelope_recipient){
             .address = rig_address(m->seed, i, text[i]),
             .orcpt = i % 2 == 0 ? slice_make(NULL, 0) : SLICE("rfc822;a+2Bb@example"),
-            .notify = (uint8_t)(i % 3),
+            .notify = (uint8_t)(i % 3), .forwarded = i % 4 == 1,
         };
     struct intake_commit what = {
         .prefix = SLICE("Received: by test\r\n"), .envelope = &envelope,
@@ -364,7 +364,8 @@ static inline bool rig_reads_back(struct rig *rig, uint64_t id,
         good = slice_equal(view->envelope.recipients[i].address,
                            rig_address(m->seed, i, text)) &&
                view->envelope.recipients[i].orcpt.len == (i % 2 == 0 ? 0 : 20) &&
-               view->envelope.recipients[i].notify == i % 3;
+               view->envelope.recipients[i].notify == i % 3 &&
+               view->envelope.recipients[i].forwarded == (i % 4 == 1);
     for (size_t at = 0; good && at < m->size; at += sizeof want) {
         size_t len = m->size - at < sizeof want ? m->size - at : sizeof want;
         size_t got;

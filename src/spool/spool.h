@@ -27,6 +27,7 @@ struct spool;
 struct spool_recipient {
     struct slice address;
     uint8_t notify;            /* DSN_NOTIFY_* */
+    bool forwarded;            /* as in the envelope */
     enum recipient_state state;
     uint16_t attempts;
     uint16_t code;             /* of the last reply, 0 for none */
