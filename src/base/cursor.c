@@ -11,14 +11,6 @@ bool cursor_take_literal(struct cursor *c, struct slice literal)
     return true;
 }
 
-struct slice cursor_take_while(struct cursor *c, bool (*is)(char))
-{
-    struct cursor start = *c;
-    while (c->at < c->end && is(*c->at))
-        c->at++;
-    return cursor_since(c, &start);
-}
-
 bool cursor_take_number(struct cursor *c, uint64_t max, uint64_t *out_value)
 {
     struct cursor ahead = *c;

@@ -83,8 +83,15 @@ static inline struct slice cursor_since(const struct cursor *c,
 /* Takes the literal, ASCII letters in any case. */
 bool cursor_take_literal(struct cursor *c, struct slice literal);
 
-/* Takes the longest run, perhaps empty, of bytes for which `is` is true. */
-struct slice cursor_take_while(struct cursor *c, bool (*is)(char));
+/* Takes the longest run, perhaps empty, of bytes for which `is` is true. Here, so that `is`
+ * is no call for each byte. */
+static inline struct slice cursor_take_while(struct cursor *c, bool (*is)(char))
+{
+    struct cursor start = *c;
+    while (c->at < c->end && is(*c->at))
+        c->at++;
+    return cursor_since(c, &start);
+}
 
 /* Takes one or more decimal digits whose value is at most `max`. */
 bool cursor_take_number(struct cursor *c, uint64_t max, uint64_t *out_value);

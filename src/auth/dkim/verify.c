@@ -27,11 +27,11 @@ struct signature {
 struct dkim_verifier {
     struct dkim_options options;
     struct arena arena;
-    struct signature signatures[DKIM_SIGNATURES_MAX];
     size_t count;
     size_t found;
     struct signature_body body;
     bool body_ended;
+    struct signature signatures[DKIM_SIGNATURES_MAX]; /* set to zero as they are taken */
 };
 
 const char *dkim_result_text(enum dkim_result result)
@@ -125,6 +125,7 @@ static enum err add(struct dkim_verifier *v, struct signature_header *header, si
     if (v->found++ >= DKIM_SIGNATURES_MAX)
         return ERR_OK;
     struct signature *s = &v->signatures[v->count++];
+    memset(s, 0, sizeof *s);
     enum err error = read_field(v, s, &header->fields[place]);
     if (error == ERR_OK)
         tell_field(s);
@@ -155,9 +156,10 @@ static enum err read_header(struct dkim_verifier *v, struct slice header)
 enum err dkim_verifier_new(const struct dkim_options *options, struct slice header,
                            struct dkim_verifier **out)
 {
-    struct dkim_verifier *v = calloc(1, sizeof *v);
+    struct dkim_verifier *v = malloc(sizeof *v);
     if (v == NULL)
         return ERR_MEMORY;
+    memset(v, 0, offsetof(struct dkim_verifier, signatures));
     v->options = *options;
     arena_init(&v->arena, ARENA_MAX);
     enum err error = read_header(v, header);

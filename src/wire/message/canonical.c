@@ -82,12 +82,33 @@ static void release(struct canonical_body *body, const struct canonical_sink *si
     body->any = true;
 }
 
-/* The length of the run at the front that goes through as it is: relaxed, words with a
- * single space between, so that most lines are one. */
-static size_t plain_run(enum canonical_kind kind, struct slice piece)
+/* Whether a line ends there whose end goes through as it is: another line with something in
+ * it follows. */
+static bool is_plain_end(struct slice piece, size_t at, bool (*begins)(char octet))
 {
-    if (kind == CANONICAL_SIMPLE)
-        return slice_part(piece, 0, slice_find(piece, '\r')).len;
+    return at > 0 && at + 2 < piece.len && piece.data[at] == '\r' &&
+           piece.data[at + 1] == '\n' && begins(piece.data[at + 2]);
+}
+
+static bool is_no_cr(char octet)
+{
+    return octet != '\r';
+}
+
+static size_t plain_run_simple(struct slice piece)
+{
+    size_t i = 0;
+    for (;;) {
+        i += slice_part(slice_from(piece, i), 0, slice_find(slice_from(piece, i), '\r')).len;
+        if (!is_plain_end(piece, i, is_no_cr))
+            return i;
+        i += 3;
+    }
+}
+
+/* Words with a single space or a line's end between. */
+static size_t plain_run_relaxed(struct slice piece)
+{
     size_t i = 0;
     while (i < piece.len) {
         if (is_word(piece.data[i]))
@@ -95,10 +116,19 @@ static size_t plain_run(enum canonical_kind kind, struct slice piece)
         else if (i > 0 && piece.data[i] == ' ' && i + 1 < piece.len &&
                  is_word(piece.data[i + 1]))
             i += 2;
+        else if (is_plain_end(piece, i, is_word))
+            i += 3;
         else
             break;
     }
     return i;
+}
+
+/* The length of the run at the front that goes through as it is, many lines often: a hash
+ * costs much for each piece. */
+static size_t plain_run(enum canonical_kind kind, struct slice piece)
+{
+    return kind == CANONICAL_SIMPLE ? plain_run_simple(piece) : plain_run_relaxed(piece);
 }
 
 void canonical_body_push(struct canonical_body *body, struct slice piece,
