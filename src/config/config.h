@@ -240,6 +240,7 @@ struct config_limits {
     uint32_t connections;           /* in all */
     uint32_t connections_per_client;
     uint64_t body_memory_bytes;     /* of all sessions together */
+    int64_t future_release_ms;      /* how long submitted mail may be held; 0: not at all */
 };
 
 struct config_timeouts {            /* milliseconds; RFC 5321 4.5.3.2 */

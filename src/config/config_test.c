@@ -108,6 +108,7 @@ static const struct {
     LANDS(uint32_t, "limits: { junk_commands: 5 }", limits.junk_commands, 5),
     LANDS(uint32_t, "limits: { connections: 6 }", limits.connections, 6),
     LANDS(uint32_t, "limits: { connections_per_client: 7 }", limits.connections_per_client, 7),
+    LANDS(int64_t, "limits: { future_release: 2d }", limits.future_release_ms, 2 * 86400000),
     LANDS(uint64_t, "limits: { body_memory: 1GiB }", limits.body_memory_bytes, 1 << 30),
     LANDS(int64_t, "timeouts: { command: 250ms }", timeouts.command, 250),
     LANDS(int64_t, "timeouts: { data_block: 2s }", timeouts.data_block, 2000),

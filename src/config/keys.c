@@ -168,6 +168,11 @@ static const struct key limit_keys[] = {
       .fallback = "256MiB",
       .min = MIB,
       .help = "memory for the messages that are coming in" },
+    { .name = "future_release", .type = &type_duration,
+      .offset = offsetof(struct config_limits, future_release_ms),
+      .fallback = "30d",
+      .max = YEAR_MS,
+      .help = "how long submitted mail may be held before it leaves; 0: not at all" },
     { .name = NULL },
 };
 

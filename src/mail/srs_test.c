@@ -45,7 +45,7 @@ static void there_and_back(void **state)
     (void)state;
     static const char *const senders[] = {
         "ann@far.test", "Ann.B+tag=x@Far.Test", "\"a b\\\"c\"@far.test", "\"@\"@far.test",
-        "j\xc3\xb6rg@b\xc3\xbc" "cher.test", "x@[192.0.2.1]", "x@[IPv6:2001:db8::1]", "=@a.test",
+        "j\xc3\xb6rg@gr\xc3\xbcn.test", "x@[192.0.2.1]", "x@[IPv6:2001:db8::1]", "=@a.test",
         "SRS2=x@far.test", "SRS0x@far.test",
     };
     for (size_t i = 0; i < sizeof senders / sizeof *senders; i++) {

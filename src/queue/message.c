@@ -82,6 +82,8 @@ struct queue_message *message_add(struct queue *q, const struct spool_arrival *a
     }
     *m = (struct queue_message){
         .id = a->id, .received_wall_ms = a->received_wall_ms,
+        .begun_wall_ms = a->not_before_wall_ms > a->received_wall_ms
+                             ? a->not_before_wall_ms : a->received_wall_ms,
         .content_size = a->content_size, .is_report = a->is_report,
         .recipients_count = (uint32_t)a->recipients_count,
         .sender_len = (uint16_t)a->sender.len,

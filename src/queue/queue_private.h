@@ -54,6 +54,7 @@ struct queue_message {
     struct queue_message *next;  /* in its bucket */
     struct mail_id id;
     int64_t received_wall_ms;
+    int64_t begun_wall_ms;       /* when it might be delivered first: its lifetime begins */
     uint64_t content_size;
     uint32_t recipients_count;
     uint32_t open;               /* recipients that have not ended */

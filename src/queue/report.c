@@ -245,6 +245,7 @@ static bool write_report(struct pending *p, struct message_view *view,
         .wall_ms = queue_now(q).wall_ms,
         .arrival_wall_ms = view->received_wall_ms,
         .envid = view->envelope.envid,
+        .hold_request = view->envelope.hold_request,
         .queue_id = slice_from_string(queue_id),
     };
     bool good = fill_recipients(p, view, dsn);

@@ -5,7 +5,7 @@ bool message_is_expired(const struct queue *q, const struct queue_message *m)
 {
     int64_t lifetime = m->is_report ? q->config->queue.report_lifetime_ms
                                     : q->config->queue.lifetime_ms;
-    return queue_now(q).wall_ms - m->received_wall_ms >= lifetime;
+    return queue_now(q).wall_ms - m->begun_wall_ms >= lifetime;
 }
 
 void wheel_arm(struct queue *q)

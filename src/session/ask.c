@@ -37,6 +37,20 @@ static void take_xclient(struct session *s, const struct smtp_xclient *x)
     smtp_server_answer(s->engine, NULL);
 }
 
+/* RFC 4865 4.2: on submission alone. */
+static void offer_release(struct session *s)
+{
+    int64_t most = session_config(s)->limits.future_release_ms;
+    bool is_submission = s->profile->listener->role == CONFIG_ROLE_SUBMISSION;
+    struct smtp_server_release release = { .seconds = 0 };
+    if (is_submission && most >= SECOND_MS)
+        release = (struct smtp_server_release){
+            .seconds = (uint32_t)(most / SECOND_MS),
+            .until_wall_ms = session_now(s).wall_ms + most,
+        };
+    smtp_server_offer_release(s->engine, &release);
+}
+
 bool session_ask(struct session *s)
 {
     const struct smtp_question *q = smtp_server_question(s->engine);
@@ -44,6 +58,7 @@ bool session_ask(struct session *s)
     case SMTP_ASK_NOTHING:
         return true;
     case SMTP_ASK_HELO:
+        offer_release(s);
         return session_ask_gates(s, GATE_HELO, slice_make(NULL, 0));
     case SMTP_ASK_MAIL:
         s->discard = s->hold = false;

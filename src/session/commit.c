@@ -260,6 +260,8 @@ void session_commit(struct session *s)
             .prefix = buffer_slice(prefix),
             .envelope = &envelope,
             .received_wall_ms = session_now(s).wall_ms,
+            .not_before_wall_ms =
+                smtp_server_release_at(s->engine, session_now(s).wall_ms),
             .hold = s->hold || session_config(s)->queue.hold,
             .done = on_committed,
             .context = s,

@@ -5,6 +5,7 @@
 
 enum {
     RECIPIENT_FORWARDED = 128,
+    EXTRA_HOLD_REQUEST = 1,
     BRIEF_HOLD = 1,
     BRIEF_REPORT = 2,
     FIXED_SMTPUTF8 = 1,
@@ -46,8 +47,17 @@ static void put_number32(struct buffer *out, size_t at, uint32_t value)
     buffer_free(&four);
 }
 
+/* What few messages have. A reader skips the tags that it does not know. */
+static void put_extra(struct buffer *out, int tag, struct slice value)
+{
+    if (slice_is_empty(value))
+        return;
+    buffer_append_byte(out, (char)tag);
+    put_short(out, value);
+}
+
 /* brief = id(8) received(8) not-before(8) content-size(8) flags(1) count(4)
- *         sender(2+) count*[ flags(1) address(2+) ]
+ *         sender(2+) count*[ flags(1) address(2+) ] *[ tag(1) value(2+) ]
  * flags of a recipient: DSN_NOTIFY_*, and whether the sender is written anew for it */
 static void encode_brief(struct buffer *out, struct mail_id id, uint64_t content_size,
                          const struct intake_commit *commit)
@@ -67,6 +77,7 @@ static void encode_brief(struct buffer *out, struct mail_id id, uint64_t content
         buffer_append_byte(out, (char)(r->notify | (r->forwarded ? RECIPIENT_FORWARDED : 0)));
         put_short(out, envelope->recipients[i].address);
     }
+    put_extra(out, EXTRA_HOLD_REQUEST, envelope->hold_request);
 }
 
 /* fixed = body(1) ret(1) flags(1) envid(2+) count*[ orcpt(2+) ] prefix(4+) */
@@ -92,6 +103,7 @@ static bool within_limits(const struct intake_commit *commit)
         envelope->recipients_count > SPOOL_RECIPIENTS_MAX ||
         envelope->sender.len > SPOOL_ADDRESS_MAX ||
         envelope->envid.len > SPOOL_ADDRESS_MAX ||
+        envelope->hold_request.len > SPOOL_ADDRESS_MAX ||
         commit->prefix.len > SPOOL_PREFIX_MAX)
         return false;
     for (size_t i = 0; i < envelope->recipients_count; i++)
@@ -173,6 +185,16 @@ bool spool_brief_recipient(struct record *recipients,
     return true;
 }
 
+static void take_extras(struct record *r, struct spool_brief *brief)
+{
+    while (!r->failed && !cursor_at_end(&r->cursor)) {
+        uint8_t tag = record_u8(r);
+        struct slice value = take_short(r);
+        if (!r->failed && tag == EXTRA_HOLD_REQUEST)
+            brief->hold_request = value;
+    }
+}
+
 bool spool_brief_parse(struct slice bytes, struct spool_brief *out_brief)
 {
     struct record r = record_over(bytes);
@@ -193,7 +215,8 @@ bool spool_brief_parse(struct slice bytes, struct spool_brief *out_brief)
         return false;
     for (uint32_t i = 0; i < brief.recipients_count && !r.failed; i++)
         spool_brief_recipient(&r, &recipient);
-    if (r.failed || !cursor_at_end(&r.cursor))
+    take_extras(&r, &brief);
+    if (r.failed)
         return false;
     *out_brief = brief;
     return true;
@@ -222,6 +245,7 @@ static bool parse_fixed(struct slice bytes, struct spool_commit *commit)
         return false;
     envelope->sender = commit->brief.sender;
     envelope->is_report = commit->brief.is_report;
+    envelope->hold_request = commit->brief.hold_request;
     envelope->body = (enum mail_body)body;
     envelope->ret = (enum dsn_ret)ret;
     envelope->smtputf8 = (flags & FIXED_SMTPUTF8) != 0;

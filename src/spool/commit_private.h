@@ -38,7 +38,8 @@ struct spool_brief {
     bool is_report;
     uint32_t recipients_count;
     struct slice sender;
-    struct slice recipients; /* encoded: spool_brief_recipient() */
+    struct slice recipients; /* encoded: spool_brief_recipient(); more may follow */
+    struct slice hold_request;
 };
 
 struct spool_commit {

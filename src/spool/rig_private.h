@@ -260,6 +260,7 @@ static inline void rig_commit_writer(struct intake_writer *writer,
         .sender = SLICE("sender@example.test"), .envid = SLICE("envid"),
         .body = MAIL_BODY_8BITMIME, .ret = DSN_RET_HEADERS, .smtputf8 = true,
         .is_report = m->is_report,
+        .hold_request = m->seed % 2 == 0 ? SLICE("for;3600") : slice_make(NULL, 0),
         .recipients = recipients, .recipients_count = m->recipients,
     };
     for (size_t i = 0; i < m->recipients; i++)
@@ -356,6 +357,8 @@ static inline bool rig_reads_back(struct rig *rig, uint64_t id,
            view->received_wall_ms == 1000 + (int64_t)m->seed &&
            slice_equal(view->envelope.sender, SLICE("sender@example.test")) &&
            slice_equal(view->envelope.envid, SLICE("envid")) &&
+           slice_equal(view->envelope.hold_request,
+                       m->seed % 2 == 0 ? SLICE("for;3600") : slice_make(NULL, 0)) &&
            view->envelope.body == MAIL_BODY_8BITMIME &&
            view->envelope.ret == DSN_RET_HEADERS && view->envelope.smtputf8 &&
            !view->envelope.content_8bit && view->envelope.is_report == m->is_report &&

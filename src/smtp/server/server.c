@@ -7,6 +7,7 @@
 #include "smtp/server/server_private.h"
 
 #include "base/ascii.h"
+#include "base/moment.h"
 #include "base/must.h"
 
 #include <stdlib.h>
@@ -96,6 +97,20 @@ void smtp_server_free(struct smtp_server **server)
 void smtp_server_trust(struct smtp_server *s, bool may_xclient)
 {
     s->may_xclient = may_xclient;
+}
+
+void smtp_server_offer_release(struct smtp_server *s,
+                               const struct smtp_server_release *release)
+{
+    s->release = *release;
+}
+
+int64_t smtp_server_release_at(const struct smtp_server *s, int64_t now_wall_ms)
+{
+    const struct transaction *t = &s->txn;
+    int64_t at = t->hold_for_s > 0 ? now_wall_ms + (int64_t)t->hold_for_s * SECOND_MS
+                                   : t->hold_until_wall_ms;
+    return at > now_wall_ms ? at : 0;
 }
 
 uint32_t smtp_server_errors(const struct smtp_server *s)

@@ -117,6 +117,19 @@ void smtp_server_trust(struct smtp_server *server, bool may_xclient);
 void smtp_server_secured(struct smtp_server *server);
 bool smtp_server_is_secured(const struct smtp_server *server);
 
+/* How long mail may be held before it leaves (FUTURERELEASE, RFC 4865). */
+struct smtp_server_release {
+    uint32_t seconds;       /* 0: it is not offered; at most 999999999 */
+    int64_t until_wall_ms;  /* the same from now on */
+};
+
+/* To be said while SMTP_ASK_HELO is asked; holds until the next one. */
+void smtp_server_offer_release(struct smtp_server *server,
+                               const struct smtp_server_release *release);
+
+/* When the message of the transaction may leave; 0: at once. */
+int64_t smtp_server_release_at(const struct smtp_server *server, int64_t now_wall_ms);
+
 /* From now on; asked anew after each smtp_server_secured(). */
 void smtp_server_offer_auth(struct smtp_server *server, const struct smtp_server_auth *auth);
 /* By other means than AUTH (XCLIENT), or no more. */

@@ -76,6 +76,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .is_required = (data[0] & 4) != 0,
     };
     smtp_server_offer_auth(s, &auth);
+    struct smtp_server_release release = { (data[0] & 8) != 0 ? 600 : 0, 600000 };
+    smtp_server_offer_release(s, &release);
     smtp_server_greet(s, NULL);
     size_t piece_len = data[1] == 0 ? size : data[1];
     struct slice all = slice_make(data + 2, size - 2);

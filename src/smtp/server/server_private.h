@@ -22,6 +22,8 @@ struct transaction {
     size_t recipients_room;
     uint32_t recipients_refused;
     uint64_t declared_size;
+    uint32_t hold_for_s;            /* HOLDFOR=, or 0 */
+    int64_t hold_until_wall_ms;     /* HOLDUNTIL=, or 0 */
     bool intake_begun;              /* ASK_DATA was answered: DROPPED is owed */
     struct content_decoder decoder;
     struct header_scan header;
@@ -53,6 +55,7 @@ struct smtp_server {
     bool more_input;                /* something stands behind the line being run */
     bool securing;                  /* STARTTLS was answered with 220 */
     bool secured;
+    struct smtp_server_release release;
     struct smtp_server_auth auth;
     bool authenticated;
     uint32_t auth_failures;

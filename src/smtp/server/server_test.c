@@ -8,6 +8,8 @@
 
 #include "base/ascii.h"
 
+#include "base/moment.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -24,6 +26,7 @@ struct dialogue {
     enum line_end_rule rule;
     bool may_xclient;
     const char *mechanisms;
+    uint32_t release_s;       /* FUTURERELEASE; until an hour after 1970 began */
 };
 
 struct player {
@@ -45,6 +48,16 @@ struct player {
 
 static const struct dialogue dialogues[] = {
     { "quit", S("QUIT\r\n"), "220 221 close" },
+    { "no future", S(HELO "MAIL FROM:<a@b> HOLDFOR=1\r\n"), "220 250 555" },
+    { "future", S(HELO "MAIL FROM:<a@b> HOLDFOR=600\r\nRSET\r\n"
+                  "MAIL FROM:<a@b> HOLDUNTIL=1970-01-01T01:00:00Z\r\nRSET\r\n"
+                  "MAIL FROM:<a@b> HOLDFOR=601\r\nMAIL FROM:<a@b> HOLDFOR=0\r\n"
+                  "MAIL FROM:<a@b> HOLDFOR=x\r\nMAIL FROM:<a@b> HOLDFOR\r\n"
+                  "MAIL FROM:<a@b> HOLDUNTIL=1970-01-01T01:00:01Z\r\n"
+                  "MAIL FROM:<a@b> HOLDUNTIL=tomorrow\r\n"
+                  "MAIL FROM:<a@b> HOLDFOR=1 HOLDUNTIL=1970-01-01T01:00:00Z\r\n"
+                  "MAIL FROM:<a@b> HOLDFOR=1 HOLDFOR=1\r\n"),
+      "220 250 250 250 250 250 501 501 501 501 501 501 501 501", .release_s = 600 },
     { "helo", S("HELO x\r\nNOOP\r\n"), "220 250 250" },
     { "empty helo", S("HELO\r\nEHLO\r\nEHLO \r\n"), "220 501 501 501" },
     { "bad helo", S("EHLO a b\r\nEHLO <x>\r\n"), "220 501 501" },
@@ -310,6 +323,8 @@ static void play(const struct dialogue *d, size_t piece_len)
     smtp_server_trust(p.server, d->may_xclient);
     struct smtp_server_auth auth = { .mechanisms = slice_from_string(d->mechanisms) };
     smtp_server_offer_auth(p.server, &auth);
+    struct smtp_server_release release = { d->release_s, 3600 * SECOND_MS };
+    smtp_server_offer_release(p.server, &release);
     smtp_server_greet(p.server, NULL);
     buffer_init(&input, 1024 * 1024);
     buffer_init(&codes, 4096);

@@ -6,6 +6,7 @@
 #include "smtp/server/server_private.h"
 
 #include "wire/smtp/address.h"
+#include "wire/smtp/parameter.h"
 
 static void say_hello(struct smtp_server *s, struct slice argument)
 {
@@ -69,6 +70,11 @@ void helo_accepted(struct smtp_server *s, const struct smtp_reply *reply)
     offer(s, "CHUNKING");
     offer(s, "BINARYMIME");
     offer(s, "DSN");
+    if (s->release.seconds > 0) {
+        buffer_append_format(s->out, "250-FUTURERELEASE %u ", s->release.seconds);
+        smtp_date_time_append(s->out, s->release.until_wall_ms);
+        buffer_append(s->out, SLICE("\r\n"));
+    }
     buffer_append(s->out, SLICE("250-LIMITS RCPTMAX="));
     buffer_append_number(s->out, s->options->recipients_max);
     buffer_append(s->out, SLICE("\r\n"));

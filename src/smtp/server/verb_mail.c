@@ -1,12 +1,14 @@
 /* verb_mail.c: MAIL FROM and its parameters.
  *
- * RFC 5321 4.1.1.2, RFC 1870, 6152, 3030, 3461 4.3-4.4, 6531 3.4. A space after the
+ * RFC 5321 4.1.1.2, RFC 1870, 6152, 3030, 3461 4.3-4.4, 6531 3.4, 4865 4.2. A space after the
  * colon is let pass, as other servers do.
  */
 #include "smtp/server/server_private.h"
 
 #include "wire/smtp/address.h"
 #include "wire/smtp/parameter.h"
+
+#include <stdio.h>
 
 static bool fail(struct smtp_server *s, uint16_t code, uint16_t subject,
                  uint16_t detail, struct slice text)
@@ -75,6 +77,28 @@ static bool take_auth(struct smtp_server *s, struct slice value)
     return good || fail(s, 501, 5, 4, SLICE("AUTH is neither <> nor a mailbox in xtext"));
 }
 
+/* hold-param = "HOLDFOR=" seconds / "HOLDUNTIL=" date-time; one only. */
+static bool take_hold(struct smtp_server *s, const struct smtp_parameter *p)
+{
+    struct transaction *t = &s->txn;
+    bool is_for = p->keyword == SMTP_KEYWORD_HOLDFOR;
+    char request[64];
+    if (!slice_is_empty(t->envelope.hold_request))
+        return fail(s, 501, 5, 4, SLICE("HOLDFOR or HOLDUNTIL, not both"));
+    if (is_for ? !smtp_hold_for_parse(p->value, &t->hold_for_s)
+               : !smtp_date_time_parse(p->value, &t->hold_until_wall_ms))
+        return fail(s, 501, 5, 4, is_for ? SLICE("HOLDFOR is no number of seconds")
+                                         : SLICE("HOLDUNTIL is no date-time in UTC"));
+    if (is_for ? t->hold_for_s > s->release.seconds
+               : t->hold_until_wall_ms > s->release.until_wall_ms)
+        return fail(s, 501, 5, 4, SLICE("That is longer than EHLO says"));
+    int len = snprintf(request, sizeof request, "%s%.*s", is_for ? "for;" : "until;",
+                       (int)slice_part(p->value, 0, 40).len, p->value.data);
+    if (!arena_copy(&t->arena, slice_make(request, (size_t)len), &t->envelope.hold_request))
+        return fail(s, 452, 3, 1, SLICE("Out of memory"));
+    return true;
+}
+
 static bool take_parameter(struct smtp_server *s, const struct smtp_parameter *p)
 {
     bool has_auth = s->auth.mechanisms.len > 0 || s->authenticated;
@@ -94,6 +118,9 @@ static bool take_parameter(struct smtp_server *s, const struct smtp_parameter *p
         return take_envid(s, p->value);
     if (p->keyword == SMTP_KEYWORD_AUTH && has_auth)
         return take_auth(s, p->value);
+    if ((p->keyword == SMTP_KEYWORD_HOLDFOR || p->keyword == SMTP_KEYWORD_HOLDUNTIL) &&
+        s->release.seconds > 0)
+        return take_hold(s, p);
     return fail(s, 555, 5, 4, SLICE("MAIL parameter not recognized or not implemented"));
 }
 

@@ -70,6 +70,7 @@ static void a_failure_says_everything(void **state)
     (void)state;
     struct buffer out;
     struct dsn dsn = plain(&failed, 1);
+    dsn.hold_request = SLICE("for;3600");
     make(&out, &dsn, SLICE("Subject: hello\r\n"));
     struct slice s = buffer_slice(&out);
     check_form(s, &dsn, 3);
@@ -83,6 +84,7 @@ static void a_failure_says_everything(void **state)
         "Original-Envelope-Id: QQ+1\r\n"
         "Reporting-MTA: dns; mx.example.com\r\n"
         "Arrival-Date: Tue, 1 Jul 2003 10:43:20 +0200\r\n"
+        "Future-Release-Request: for;3600\r\n"
         "\r\n"
         "Original-Recipient: rfc822; list+x@example.com\r\n"
         "Final-Recipient: rfc822; b@example.com\r\n"

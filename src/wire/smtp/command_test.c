@@ -234,9 +234,48 @@ static void orcpt_and_auth(void **state)
     buffer_free(&out);
 }
 
+static void test_hold_values(void **state)
+{
+    (void)state;
+    static const struct { const char *value; int64_t seconds; } times[] = {
+        { "1970-01-01T00:00:00Z", 0 }, { "2026-11-27T12:20:05Z", 1795782005 },
+        { "2000-02-29t23:59:59z", 951868799 }, { "2016-12-31T23:59:60Z", 1483228800 },
+        { "2026-11-27T12:20:05.000Z", 1795782005 }, { "2026-11-27T12:20:05.001Z", 1795782006 },
+        { "9999-12-31T23:59:59Z", 253402300799 },
+        { "2026-02-29T00:00:00Z", -1 }, { "1900-02-28T00:00:00Z", -1 },
+        { "2100-02-29T00:00:00Z", -1 }, { "2026-13-01T00:00:00Z", -1 },
+        { "2026-00-01T00:00:00Z", -1 }, { "2026-01-00T00:00:00Z", -1 },
+        { "2026-01-01T24:00:00Z", -1 }, { "2026-01-01T00:60:00Z", -1 },
+        { "2026-01-01T00:00:61Z", -1 }, { "2026-01-01T00:00:00", -1 },
+        { "2026-01-01T00:00:00+00:00", -1 }, { "2026-01-01 00:00:00Z", -1 },
+        { "2026-01-01T00:00:00.Z", -1 }, { "2026-01-01T00:00:00Zx", -1 },
+        { "26-01-01T00:00:00Z", -1 }, { "+026-01-01T00:00:00Z", -1 }, { "", -1 },
+    };
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        int64_t wall_ms = -1000;
+        bool good = smtp_date_time_parse(slice_from_string(times[i].value), &wall_ms);
+        if (good != (times[i].seconds >= 0) || wall_ms != times[i].seconds * 1000)
+            fail_msg("%s: %lld", times[i].value, (long long)wall_ms);
+    }
+    struct buffer out;
+    buffer_init(&out, 100);
+    smtp_date_time_append(&out, 1795782005999);
+    assert_true(slice_equal(buffer_slice(&out), SLICE("2026-11-27T12:20:05Z")));
+    buffer_free(&out);
+    uint32_t seconds = 7;
+    assert_true(smtp_hold_for_parse(SLICE("999999999"), &seconds) && seconds == 999999999);
+    assert_true(smtp_hold_for_parse(SLICE("1"), &seconds) && seconds == 1);
+    assert_false(smtp_hold_for_parse(SLICE("0"), &seconds));
+    assert_false(smtp_hold_for_parse(SLICE("1000000000"), &seconds));
+    assert_false(smtp_hold_for_parse(SLICE("-1"), &seconds));
+    assert_false(smtp_hold_for_parse(SLICE(""), &seconds));
+    assert_int_equal(seconds, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hold_values),
         cmocka_unit_test(lines_end_in_crlf_only),
         cmocka_unit_test(verbs_and_arguments),
         cmocka_unit_test(bdat_arguments),

@@ -1,10 +1,13 @@
 /* parameter.c: RFC 5321 4.1.2; RFC 3461 section 4 and 4.1 to 4.4; RFC 6533 section 3;
- * RFC 1870 section 6; RFC 6152 section 3; RFC 4954 section 5. */
+ * RFC 1870 section 6; RFC 6152 section 3; RFC 4954 section 5; RFC 4865 section 3; RFC 3339
+ * section 5.6. */
 #include "wire/smtp/parameter.h"
 
 #include "base/ascii.h"
 #include "base/utf8.h"
 #include "wire/message/lexer.h"
+
+#include <time.h>
 
 static const struct {
     struct slice name;
@@ -18,6 +21,8 @@ static const struct {
     { SLICE_INIT("NOTIFY"), SMTP_KEYWORD_NOTIFY },
     { SLICE_INIT("ORCPT"), SMTP_KEYWORD_ORCPT },
     { SLICE_INIT("AUTH"), SMTP_KEYWORD_AUTH },
+    { SLICE_INIT("HOLDFOR"), SMTP_KEYWORD_HOLDFOR },
+    { SLICE_INIT("HOLDUNTIL"), SMTP_KEYWORD_HOLDUNTIL },
 };
 
 static enum smtp_keyword find_keyword(struct slice name)
@@ -119,6 +124,86 @@ bool smtp_size_parse(struct slice value, uint64_t *out_size)
     if (!slice_to_number(digits, UINT64_MAX, out_size))
         *out_size = UINT64_MAX;
     return true;
+}
+
+bool smtp_hold_for_parse(struct slice value, uint32_t *out_seconds)
+{
+    uint64_t seconds;
+    if (value.len == 0 || value.len > 9 || !slice_to_number(value, 999999999, &seconds) ||
+        seconds == 0)
+        return false;
+    *out_seconds = (uint32_t)seconds;
+    return true;
+}
+
+/* Days since 1970-01-01; March is the first month of a year, so that the leap day is last. */
+static int64_t days_of(int64_t year, int64_t month, int64_t day)
+{
+    int64_t y = month > 2 ? year : year - 1;
+    int64_t m = month > 2 ? month - 3 : month + 9;
+    return 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719468;
+}
+
+static bool is_leap(int64_t year)
+{
+    return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+}
+
+static int64_t days_in(int64_t year, int64_t month)
+{
+    static const uint8_t days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+    return days[month - 1] + (month == 2 && is_leap(year));
+}
+
+/* `digits` of them; -1 when they are not there. */
+static int64_t take_digits(struct cursor *c, size_t digits)
+{
+    uint64_t value;
+    struct slice part;
+    if (!cursor_take_part(c, digits, &part) || !slice_to_number(part, 9999, &value))
+        return -1;
+    return (int64_t)value;
+}
+
+/* date-time = full-date "T" partial-time "Z" */
+bool smtp_date_time_parse(struct slice value, int64_t *out_wall_ms)
+{
+    static const char between[] = "--T::";
+    static const size_t widths[] = { 4, 2, 2, 2, 2, 2 };
+    struct cursor c = cursor_over(value);
+    int64_t part[6];
+    bool has_more = false;
+    for (size_t i = 0; i < 6; i++) {
+        part[i] = take_digits(&c, widths[i]);
+        if (part[i] < 0 ||
+            (i < 5 && ascii_upper((char)cursor_take(&c)) != between[i]))
+            return false;
+    }
+    if (cursor_take_byte(&c, '.')) {
+        struct slice rest = cursor_take_while(&c, ascii_is_digit);
+        for (size_t i = 0; i < rest.len; i++)
+            has_more |= rest.data[i] != '0';
+        if (rest.len == 0)
+            return false;
+    }
+    if (ascii_upper((char)cursor_take(&c)) != 'Z' || !cursor_at_end(&c) || part[0] < 1970 ||
+        part[1] < 1 || part[1] > 12 || part[2] < 1 || part[2] > days_in(part[0], part[1]) ||
+        part[3] > 23 || part[4] > 59 || part[5] > 60)
+        return false;
+    int64_t seconds = days_of(part[0], part[1], part[2]) * 86400 + part[3] * 3600 +
+                      part[4] * 60 + part[5] + has_more;
+    *out_wall_ms = seconds * 1000;
+    return true;
+}
+
+void smtp_date_time_append(struct buffer *out, int64_t wall_ms)
+{
+    struct tm tm;
+    time_t seconds = (time_t)(wall_ms / 1000);
+    if (gmtime_r(&seconds, &tm) == NULL)
+        return;
+    buffer_append_format(out, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900,
+                         tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 bool smtp_body_parse(struct slice value, enum smtp_body *out_body)

@@ -2,7 +2,8 @@
  *
  * RFC 5321 4.1.2 (Mail-parameters, Rcpt-parameters), with the values of SIZE (RFC
  * 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8 (RFC 6531), RET, ENVID, NOTIFY and
- * ORCPT (RFC 3461, RFC 6533) and AUTH (RFC 4954 section 5). Which parameter may
+ * ORCPT (RFC 3461, RFC 6533), AUTH (RFC 4954 section 5), HOLDFOR and HOLDUNTIL (RFC 4865).
+ * Which parameter may
  * stand where, and twice, is the caller's to say: smtp_keyword_bit() makes a set.
  * Pure; any thread; results borrow from the input.
  */
@@ -22,6 +23,8 @@ enum smtp_keyword {
     SMTP_KEYWORD_NOTIFY,
     SMTP_KEYWORD_ORCPT,
     SMTP_KEYWORD_AUTH,
+    SMTP_KEYWORD_HOLDFOR,
+    SMTP_KEYWORD_HOLDUNTIL,
 };
 
 static inline uint32_t smtp_keyword_bit(enum smtp_keyword keyword)
@@ -102,6 +105,15 @@ bool smtp_orcpt_parse(struct slice value, struct smtp_orcpt *out_orcpt);
 /* Appends the address meant, in UTF-8 for the type utf-8; control bytes stay out
  * (each becomes '?'). */
 void smtp_orcpt_append_address(struct buffer *out, const struct smtp_orcpt *orcpt);
+
+/* 1*9DIGIT, at least 1: seconds (RFC 4865 3). */
+bool smtp_hold_for_parse(struct slice value, uint32_t *out_seconds);
+
+/* A date-time of RFC 3339 in UTC ("Z"), as milliseconds since 1970; parts of a second count
+ * up, so that nothing is too early. A leap second is the one that follows. */
+bool smtp_date_time_parse(struct slice value, int64_t *out_wall_ms);
+/* Appends it so, in whole seconds, the rest cut off. */
+void smtp_date_time_append(struct buffer *out, int64_t wall_ms);
 
 /* AUTH=: "<>" gives an empty slice, else xtext whose decoded form is appended to
  * `decoded` and must hold no control bytes; *out_mailbox borrows from `decoded`. */
