@@ -267,6 +267,7 @@ struct config_queue {
     uint32_t retry_jitter_percent;  /* 20: the delay times 0.8 to 1.2 */
     int64_t lifetime_ms;
     int64_t report_lifetime_ms;     /* of bounces */
+    int64_t delay_notice_ms;        /* the sender is told of the delay; 0: never */
     bool hold;                      /* nothing is attempted until released */
 };
 

@@ -129,6 +129,7 @@ static const struct {
     LANDS(uint32_t, "queue: { retry_jitter_percent: 0 }", queue.retry_jitter_percent, 0),
     LANDS(int64_t, "queue: { lifetime: 3d }", queue.lifetime_ms, 3 * DAY_MS),
     LANDS(int64_t, "queue: { report_lifetime: 1d }", queue.report_lifetime_ms, DAY_MS),
+    LANDS(int64_t, "queue: { delay_notice: 2h }", queue.delay_notice_ms, 2 * HOUR_MS),
     LANDS(bool, "queue: { hold: yes }", queue.hold, 1),
     LANDS(size_t, "rules: [{ then: hold }, { then: accept }]", rules_count, 2),
     LANDS(bool, "verify: { check: no }", verify.check, 0),

@@ -54,6 +54,7 @@ struct recipient_update {
     uint16_t code;             /* the last reply code, 0 for none */
     struct smtp_status status;
     struct slice reason;       /* the last reply's text, cut to 500 bytes, or empty */
+    bool told;                 /* the sender knows that it is delayed */
 };
 
 enum { RECIPIENT_REASON_MAX = 500 };

@@ -146,6 +146,31 @@ static enum err put_signed(const struct srs *srs, char kind, struct slice text,
     return error;
 }
 
+/* rest = first "=" what follows "SRS0" in the address that `first` has made. Appends that
+ * address. */
+static enum err put_first(struct buffer *out, struct slice rest)
+{
+    struct slice first;
+    struct buffer local;
+    if (!take_until_equals(&rest, &first))
+        return ERR_INVALID;
+    buffer_init(&local, TEXT_MAX);
+    buffer_append(&local, SLICE("SRS0"));
+    buffer_append(&local, rest);
+    enum err error = local.overflow ? ERR_MEMORY : put_address(out, buffer_slice(&local), first);
+    buffer_free(&local);
+    return error;
+}
+
+static bool leads_back(struct slice rest)
+{
+    struct buffer address;
+    buffer_init(&address, TEXT_MAX);
+    bool leads = put_first(&address, rest) == ERR_OK;
+    buffer_free(&address);
+    return leads;
+}
+
 /* What an SRS1 address hides, of a sender that is one of SRS already: the domain that has made
  * its SRS0, then "=", then that address's local part behind "SRS0". False: it is none. */
 static bool guarded(struct slice local, struct slice domain, struct buffer *text)
@@ -158,7 +183,7 @@ static bool guarded(struct slice local, struct slice domain, struct buffer *text
         return true;
     }
     struct slice hash;
-    if (!is_srs(local, '1', &rest) || !take_until_equals(&rest, &hash))
+    if (!is_srs(local, '1', &rest) || !take_until_equals(&rest, &hash) || !leads_back(rest))
         return false;
     buffer_append(text, rest);
     return true;
@@ -171,7 +196,7 @@ enum err srs_forward(const struct srs *srs, struct slice sender, int64_t day,
     struct buffer local, text;
     if (slice_is_empty(sender) || srs->secrets_count == 0 ||
         smtp_address_parse(sender, SMTP_UTF8_ALLOWED, &a) != SMTP_PATH_OK ||
-        slice_is_empty(a.domain))
+        slice_is_empty(a.domain) || slice_find(a.domain, '=') != SLICE_NOT_FOUND)
         return ERR_INVALID;
     buffer_init(&local, TEXT_MAX);
     buffer_init(&text, TEXT_MAX);
@@ -228,25 +253,14 @@ static enum err reverse_first(const struct srs *srs, struct slice rest, int64_t 
     return put_address(out, rest, domain);
 }
 
-/* rest = hash "=" first "=" what follows "SRS0" in the address that `first` has made; how old
- * that is, is for `first` to say. */
+/* rest = hash "=" rest of put_first(); how old that is, is for `first` to say. */
 static enum err reverse_guarded(const struct srs *srs, struct slice rest, struct buffer *out)
 {
-    struct slice hash, first;
-    struct buffer local;
+    struct slice hash;
     if (!take_until_equals(&rest, &hash))
         return ERR_INVALID;
     enum err error = check_hash(srs, hash, rest);
-    if (error != ERR_OK)
-        return error;
-    if (!take_until_equals(&rest, &first))
-        return ERR_INVALID;
-    buffer_init(&local, TEXT_MAX);
-    buffer_append(&local, SLICE("SRS0"));
-    buffer_append(&local, rest);
-    error = local.overflow ? ERR_MEMORY : put_address(out, buffer_slice(&local), first);
-    buffer_free(&local);
-    return error;
+    return error == ERR_OK ? put_first(out, rest) : error;
 }
 
 enum err srs_reverse(const struct srs *srs, struct slice written, int64_t day,

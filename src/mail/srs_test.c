@@ -84,6 +84,10 @@ static void what_was_forwarded_before_is_guarded(void **state)
     assert_int_equal(strlen(again), strlen(there) + strlen("third") - strlen("fwd"));
     assert_int_equal(reverse_on(&third, again, TODAY, back), ERR_OK);
     assert_string_equal(back, "SRS0=abcd=RA=far.test=ann@first.test");
+    /* What only looks so is an address like any other. */
+    assert_int_equal(forward(&ours, "SRS1=abcd==ef@first.test", there), ERR_OK);
+    assert_int_equal(reverse_on(&ours, there, TODAY, back), ERR_OK);
+    assert_string_equal(back, "SRS1=abcd==ef@first.test");
     assert_int_equal(forward(&ours, "SRS0+abcd=RA=far.test=ann@first.test", there), ERR_OK);
     assert_int_equal(reverse_on(&ours, there, TODAY, back), ERR_OK);
     assert_string_equal(back, "SRS0+abcd=RA=far.test=ann@first.test");

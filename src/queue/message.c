@@ -62,8 +62,8 @@ static void fill_recipient(struct queue *q, struct queue_recipient *r,
                            const struct spool_recipient *from, uint32_t index)
 {
     *r = (struct queue_recipient){
-        .index = index, .attempts = from->attempts, .notify = from->notify & 0x7fu,
-        .forwarded = from->forwarded,
+        .index = index, .attempts = from->attempts, .notify = from->notify & 0x3fu,
+        .forwarded = from->forwarded, .told = from->told,
         .code = from->code, .status = from->status, .place = PLACE_ENDED,
     };
     if (recipient_state_is_final(from->state))

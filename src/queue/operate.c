@@ -193,7 +193,7 @@ static void record(struct queue *q, struct queue_recipient *r, enum recipient_st
     struct recipient_update update = {
         .id = recipient_message(r)->id, .recipient = r->index, .state = state,
         .attempts = r->attempts, .code = r->code, .status = r->status,
-        .reason = reason_text(r->reason),
+        .reason = reason_text(r->reason), .told = r->told,
     };
     record_write(q, &update, 1);
 }

@@ -44,8 +44,9 @@ struct queue_recipient {
     struct smtp_status status;
     enum place place : 4;
     enum wish wish : 4;          /* of the operator, for the end of the attempt */
-    uint8_t notify : 7;
+    uint8_t notify : 6;
     bool forwarded : 1;          /* its transaction has another sender */
+    bool told : 1;               /* the sender knows that it is delayed */
 };
 
 static_assert(sizeof(struct queue_recipient) == 64, "memory is for recipients, not gaps");
@@ -243,6 +244,7 @@ struct settlement {
     struct queue_recipient *recipient;
     struct outcome outcome;
     struct slice address;        /* or empty: not known here */
+    bool tells_delay;            /* the sender is told that it still waits */
 };
 void settle(struct queue *q, struct queue_message *m, struct settlement *s,
             size_t count);
@@ -251,12 +253,16 @@ void settle(struct queue *q, struct queue_message *m, struct settlement *s,
  * calls settle_apply() when the report is durable together with the updates. False:
  * none can be written now. */
 bool report_is_owed(const struct queue_message *m, const struct settlement *s);
+/* Whether a recipient that has been put off has waited so long that the sender is told. */
+bool report_tells_delay(const struct queue *q, const struct queue_message *m,
+                        const struct settlement *s);
 bool report_send(struct queue *q, struct queue_message *m, const struct settlement *s,
                  size_t count);
 void settle_update(struct queue *q, struct queue_message *m, const struct settlement *s,
                    struct recipient_update *out);
 /* The report could not be written: a failure is attempted again in a minute, so that
- * it is not lost in silence; what was delivered stays delivered, without its receipt. */
+ * it is not lost in silence; what was delivered stays delivered, without its receipt; of a
+ * delay the next attempt tells. */
 void settle_unreported(struct queue *q, struct queue_message *m,
                        const struct settlement *s, size_t count);
 void settle_apply(struct queue *q, struct queue_message *m, const struct settlement *s);

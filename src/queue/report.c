@@ -1,6 +1,7 @@
 /* report.c: bounces and receipts: new messages about old ones.
  *
- * RFC 3461 5.2 and 6, RFC 3464, RFC 5321 6.1. A report goes to the sender with a null
+ * RFC 3461 5.2 and 6, RFC 3464, RFC 5321 6.1. Of a delay the sender is told once for each
+ * recipient. A report goes to the sender with a null
  * sender of its own; there is never a report about a report, nor one to <>. It goes
  * through the intake like any message, and the changes that it tells of are committed
  * in the same batch: no crash can bounce twice, or lose a recipient without a bounce.
@@ -49,10 +50,23 @@ bool report_is_owed(const struct queue_message *m, const struct settlement *s)
     return false;
 }
 
+bool report_tells_delay(const struct queue *q, const struct queue_message *m,
+                        const struct settlement *s)
+{
+    const struct queue_recipient *r = s->recipient;
+    int64_t patience = q->config->queue.delay_notice_ms;
+    bool is_wanted = r->notify == 0 || (r->notify & DSN_NOTIFY_DELAY) != 0;
+    return s->outcome.kind == OUTCOME_DEFERRED && patience > 0 && !r->told && is_wanted &&
+           m->sender_len > 0 && !m->is_report &&
+           queue_now(q).wall_ms - m->begun_wall_ms >= patience;
+}
+
 static enum dsn_action action_of(enum outcome_kind kind)
 {
     if (kind == OUTCOME_DELIVERED)
         return DSN_DELIVERED;
+    if (kind == OUTCOME_DEFERRED)
+        return DSN_DELAYED;
     return kind == OUTCOME_RELAYED ? DSN_RELAYED : DSN_FAILED;
 }
 
@@ -205,6 +219,8 @@ static bool fill_recipients(struct pending *p, const struct message_view *view,
             .text_is_remote = s->outcome.reply_is_remote,
             .remote = s->outcome.remote,
             .last_attempt_wall_ms = queue_now(p->queue).wall_ms,
+            .retry_until_wall_ms = p->message->begun_wall_ms +
+                                   p->queue->config->queue.lifetime_ms,
         };
         if (index < view->envelope.recipients_count)
             recipients[i].orcpt = view->envelope.recipients[index].orcpt;

@@ -64,6 +64,7 @@ void settle_update(struct queue *q, struct queue_message *m, const struct settle
         .code = s->outcome.code,
         .status = s->outcome.status,
         .reason = slice_part(s->outcome.text, 0, RECIPIENT_REASON_MAX),
+        .told = r->told || s->tells_delay,
     };
     r->due_wall_ms = due;
 }
@@ -73,6 +74,7 @@ void settle_apply(struct queue *q, struct queue_message *m, const struct settlem
     struct queue_recipient *r = s->recipient;
     if (r->attempts < UINT16_MAX)
         r->attempts++;
+    r->told |= s->tells_delay;
     queue_emit(q, event_of(s->outcome.kind), m, s);
     if (s->outcome.kind != OUTCOME_DEFERRED) {
         recipient_place(q, r, PLACE_ENDED);
@@ -109,12 +111,13 @@ static void settle_now(struct queue *q, struct queue_message *m,
 }
 
 /* Puts those that owe a report in front; returns how many. */
-static size_t part_by_report(const struct queue_message *m, struct settlement *s,
-                             size_t count)
+static size_t part_by_report(const struct queue *q, const struct queue_message *m,
+                             struct settlement *s, size_t count)
 {
     size_t owed = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!report_is_owed(m, &s[i]))
+        s[i].tells_delay = report_tells_delay(q, m, &s[i]);
+        if (!s[i].tells_delay && !report_is_owed(m, &s[i]))
             continue;
         struct settlement held = s[owed];
         s[owed++] = s[i];
@@ -128,7 +131,9 @@ void settle_unreported(struct queue *q, struct queue_message *m,
 {
     for (size_t i = 0; i < count; i++) {
         if (s[i].outcome.kind != OUTCOME_FAILED) {
-            settle_now(q, m, &s[i], 1);
+            struct settlement untold = s[i];
+            untold.tells_delay = false;
+            settle_now(q, m, &untold, 1);
             continue;
         }
         recipient_wait(q, s[i].recipient, queue_now(q).wall_ms + MINUTE_MS);
@@ -142,7 +147,7 @@ void settle(struct queue *q, struct queue_message *m, struct settlement *s, size
         for (size_t i = 0; i < count; i++)
             if (s[i].outcome.kind == OUTCOME_DEFERRED)
                 expire(&s[i]);
-    size_t owed = part_by_report(m, s, count);
+    size_t owed = part_by_report(q, m, s, count);
     if (owed > 0 && !report_send(q, m, s, owed))
         settle_unreported(q, m, s, owed);
     if (count > owed)

@@ -43,6 +43,7 @@ static void set_state(struct spool_recipient *recipient, const struct spool_brie
     recipient->code = state->code;
     recipient->status = spool_status_of(state);
     recipient->next_due_wall_ms = state->next_due_wall_ms;
+    recipient->told = (state->packed & SPOOL_STATE_TOLD) != 0;
 }
 
 struct spool_arrival *spool_arrival_make(struct spool *spool,

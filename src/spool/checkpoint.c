@@ -128,7 +128,8 @@ static void put_reason(struct checkpoint *c, struct spool_reason *reason)
 static void put_state(struct checkpoint *c, const struct spool_state *state)
 {
     struct smtp_status status = spool_status_of(state);
-    buffer_append_byte(&c->bytes, (char)spool_state_of(state));
+    int told = (state->packed & SPOOL_STATE_TOLD) != 0 ? SPOOL_TOLD : 0;
+    buffer_append_byte(&c->bytes, (char)((int)spool_state_of(state) | told));
     buffer_append_u16(&c->bytes, state->attempts);
     buffer_append_u64(&c->bytes, (uint64_t)state->next_due_wall_ms);
     buffer_append_u16(&c->bytes, state->code);

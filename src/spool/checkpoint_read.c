@@ -80,12 +80,14 @@ enum err spool_checkpoint_block(struct spool_checkpoint_reader *reader,
     return ERR_OK;
 }
 
-/* state = state(1) attempts(2) due(8) code(2) class(1) subject(2) detail(2)
+/* state = state-and-told(1) attempts(2) due(8) code(2) class(1) subject(2) detail(2)
  *         reason(4) [ text(2+) ] */
 bool spool_checkpoint_state(struct record *states, struct spool_checkpoint_state *out)
 {
     struct spool_checkpoint_state s = { 0 };
     uint8_t state = record_u8(states);
+    s.update.told = (state & SPOOL_TOLD) != 0;
+    state &= (uint8_t)~SPOOL_TOLD;
     s.update.attempts = record_u16(states);
     s.update.next_due_wall_ms = (int64_t)record_u64(states);
     s.update.code = record_u16(states);

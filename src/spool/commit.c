@@ -318,13 +318,13 @@ struct spool_chunk spool_chunk_at(const struct spool_commit *commit, size_t inde
     return chunk;
 }
 
-/* update = id(8) recipient(4) state(1) attempts(2) due(8) code(2) class(1)
+/* update = id(8) recipient(4) state-and-told(1) attempts(2) due(8) code(2) class(1)
  *          subject(2) detail(2) reason(2+) */
 void spool_update_encode(struct buffer *out, const struct recipient_update *update)
 {
     buffer_append_u64(out, update->id.value);
     buffer_append_u32(out, update->recipient);
-    buffer_append_byte(out, (char)update->state);
+    buffer_append_byte(out, (char)(update->state | (update->told ? SPOOL_TOLD : 0)));
     buffer_append_u16(out, update->attempts);
     buffer_append_u64(out, (uint64_t)update->next_due_wall_ms);
     buffer_append_u16(out, update->code);
@@ -342,6 +342,8 @@ bool spool_update_take(struct record *updates, struct recipient_update *out_upda
     update.id.value = record_u64(updates);
     update.recipient = record_u32(updates);
     uint8_t state = record_u8(updates);
+    update.told = (state & SPOOL_TOLD) != 0;
+    state &= (uint8_t)~SPOOL_TOLD;
     update.attempts = record_u16(updates);
     update.next_due_wall_ms = (int64_t)record_u64(updates);
     update.code = record_u16(updates);

@@ -17,6 +17,8 @@ enum {
     SPOOL_CHUNKS_MAX = 65535,
     /* Where the brief of a commit begins in its payload. */
     SPOOL_BRIEF_AT = 8,
+    /* In the byte of a recipient's state: the sender knows of the delay. */
+    SPOOL_TOLD = 128,
 };
 
 /* A part of a body. Segment 0: it stands in the message's file, after the parts

@@ -15,7 +15,7 @@ uint32_t spool_state_pack(enum recipient_state state, struct smtp_status status)
 
 enum recipient_state spool_state_of(const struct spool_state *state)
 {
-    return (enum recipient_state)(state->packed >> 24);
+    return (enum recipient_state)((state->packed & ~SPOOL_STATE_TOLD) >> 24);
 }
 
 struct smtp_status spool_status_of(const struct spool_state *state)
@@ -108,7 +108,8 @@ bool spool_change_make(struct spool *spool, const struct recipient_update *updat
             .next_due_wall_ms = update->next_due_wall_ms,
             .attempts = update->attempts,
             .code = update->code,
-            .packed = spool_state_pack(update->state, update->status),
+            .packed = spool_state_pack(update->state, update->status) |
+                      (update->told ? SPOOL_STATE_TOLD : 0),
         },
     };
     return true;

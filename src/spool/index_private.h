@@ -39,6 +39,8 @@ struct spool_state {
 
 enum recipient_state spool_state_of(const struct spool_state *state);
 struct smtp_status spool_status_of(const struct spool_state *state);
+/* Beside them: the sender knows of a delay. */
+#define SPOOL_STATE_TOLD (1u << 31)
 uint32_t spool_state_pack(enum recipient_state state, struct smtp_status status);
 
 /* A segment that holds a chunk of the message. */

@@ -43,7 +43,8 @@ static bool set_state(struct spool_recovery *recovery, struct spool_state *state
         .next_due_wall_ms = read->update.next_due_wall_ms,
         .attempts = read->update.attempts,
         .code = read->update.code,
-        .packed = spool_state_pack(read->update.state, read->update.status),
+        .packed = spool_state_pack(read->update.state, read->update.status) |
+                  (read->update.told ? SPOOL_STATE_TOLD : 0),
     };
     if (read->reason > 0 && read->reason <= recovery->reasons_count) {
         state->reason = recovery->reasons[read->reason - 1];

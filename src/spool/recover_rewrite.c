@@ -69,6 +69,7 @@ static void encode_state(struct rewrite *w, const struct spool_entry *entry, uin
         .next_due_wall_ms = state->next_due_wall_ms,
         .code = state->code,
         .status = spool_status_of(state),
+        .told = (state->packed & SPOOL_STATE_TOLD) != 0,
         .reason = state->reason == NULL ? slice_make(NULL, 0) : state->reason->entry.key,
     };
     spool_update_encode(&w->frame, &update);

@@ -34,6 +34,7 @@ struct spool_recipient {
     struct smtp_status status;
     int64_t next_due_wall_ms;
     struct slice reason;       /* of the last attempt, or empty */
+    bool told;                 /* the sender knows that it is delayed */
 };
 
 /* A message that is durable now. One block of memory: whoever is given one frees
