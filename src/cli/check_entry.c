@@ -12,6 +12,8 @@ static struct slice text_or(const json_t *entry, const char *key, const char *ot
                : slice_from_string(otherwise);
 }
 
+enum { HEADER_MAX = 2 * 1024 * 1024 };
+
 static json_t *wrong(const char *text)
 {
     return json_pack("{s:s}", "error", text);
@@ -25,8 +27,8 @@ static struct slice without_brackets(struct slice path)
     return slice_part(path, 1, path.len - 2);
 }
 
-/* False: "ip" is there and no address. */
-static bool read_spf_request(const struct check_settings *settings, const json_t *entry,
+/* NULL, or what is wrong with it. */
+static const char *read_spf_request(const struct check_settings *settings, const json_t *entry,
                              struct spf_request *out, bool *out_has_client)
 {
     const json_t *now = json_object_get(entry, "now");
@@ -35,10 +37,12 @@ static bool read_spf_request(const struct check_settings *settings, const json_t
         .helo = text_or(entry, "helo", settings->helo),
         .mail_from = without_brackets(text_or(entry, "mail_from", settings->mail_from)),
         .receiver = slice_from_string(settings->authserv_id),
-        .now_s = json_is_integer(now) ? json_integer_value(now) : settings->now_s,
+        .now_s = json_is_number(now) ? (int64_t)json_number_value(now) : settings->now_s,
     };
     *out_has_client = ip.len > 0;
-    return ip.len == 0 || spf_client_parse(ip, &out->client);
+    if (now != NULL && !json_is_number(now) && !json_is_null(now))
+        return "\"now\" is no number of seconds";
+    return ip.len == 0 || spf_client_parse(ip, &out->client) ? NULL : "\"ip\" is no address";
 }
 
 static void take_for_spf(void *context, const struct lookup_answer *answer)
@@ -132,12 +136,15 @@ json_t *check_message(struct check_source *source, const struct check_settings *
 {
     struct spf_request spf;
     bool has_client;
-    if (!read_spf_request(settings, entry, &spf, &has_client))
-        return wrong("\"ip\" is no address");
+    const char *fault = read_spf_request(settings, entry, &spf, &has_client);
+    if (fault != NULL)
+        return wrong(fault);
     struct slice body = message;
     struct header_scan scan;
     header_scan_init(&scan, NULL);
     header_scan_feed(&scan, &body);
+    if (message.len - body.len > HEADER_MAX)
+        return wrong("the header is larger than 2 MiB");
     struct auth_request request = {
         .spf = has_client ? &spf : NULL, .now_s = spf.now_s,
         .header = slice_part(message, 0, message.len - body.len),
@@ -193,8 +200,9 @@ json_t *check_entry(struct check_source *source, const struct check_settings *se
         return check_dmarc(source, entry);
     struct spf_request request;
     bool has_client;
-    if (!read_spf_request(settings, entry, &request, &has_client))
-        return wrong("\"ip\" is no address");
+    const char *fault = read_spf_request(settings, entry, &request, &has_client);
+    if (fault != NULL)
+        return wrong(fault);
     if (!has_client)
         return wrong("there is no message, no \"ip\" and no \"header_from\"");
     return check_spf(source, &request);

@@ -144,3 +144,12 @@ def test_the_time_is_given(server):
     del entry["now"]
     done = check("--batch", "--now", "42", input=json.dumps(entry).encode())
     assert json.loads(done.stdout)["spf"]["explanation"] == "42"
+
+
+def test_what_is_wrong_with_an_entry_is_said():
+    spf = {"ip": "192.0.2.1", "helo": "h", "mail_from": "a@b.test"}
+    assert "now" in one({**spf, "now": "soon"})["error"]
+    assert "ip" in one({**spf, "ip": "192.0.2"})["error"]
+    huge = "X: " + "a" * (2 << 20) + "\r\n\r\n"
+    assert "header" in one({"message": huge})["error"]
+    assert one({"message": "From: a@b.test\r\n\r\n" + "a" * (3 << 20), "zone": {}})["dkim"] == []
