@@ -165,6 +165,8 @@ static void on_event(struct event_sink *sink, const struct mail_event *e)
     text_if(&line, "to", e->recipient);
     if (e->kind == MAIL_ACCEPTED) {
         log_number(&line, "size", (int64_t)e->size);
+        if (e->envelope->priority != 0)
+            log_number(&line, "priority", e->envelope->priority);
         log_number(&line, "recipients", (int64_t)e->envelope->recipients_count);
         if (e->envelope->recipients_count > 0)
             log_text(&line, "to", e->envelope->recipients[0].address);

@@ -15,7 +15,7 @@ enum { LOOKUPS_MAX = 200 };
 static void on_retry(struct timer *timer)
 {
     struct queue_domain *d = container_of(timer, struct queue_domain, retry);
-    if (!list_is_empty(&d->ready))
+    if (domain_has_ready(d))
         domain_resolve(d->queue, d);
 }
 
@@ -37,7 +37,8 @@ struct queue_domain *domain_of(struct queue *q, struct slice address)
         return NULL;
     memcpy(d->name, bytes, len);
     d->queue = q;
-    list_init(&d->ready);
+    for (int u = 0; u < URGENCIES; u++)
+        list_init(&d->ready[u]);
     timer_init(&d->retry, q->loop, on_retry);
     if (!table_insert(&q->domains, &d->entry, slice_make(d->name, len))) {
         free(d);
@@ -89,8 +90,8 @@ static void join_site(struct queue *q, struct queue_domain *d,
     attach(q, d, site);
     d->failures = 0;
     d->resolved_until_ms = queue_now(q).mono_ms + answer->valid_ms;
-    if (!list_is_empty(&d->ready) && !list_is_linked(&d->site_node))
-        list_append(&site->domains, &d->site_node);
+    if (domain_has_ready(d) && !list_is_linked(&d->site_node))
+        domain_enlist(d);
     site_dispatch(site);
 }
 
@@ -113,7 +114,7 @@ static void on_resolved(struct attempt_resolve *resolve)
     q->lookups--;
     d->recipients++; /* stays while its recipients are settled */
     if (lookup->generation != q->generation) {
-        if (!list_is_empty(&d->ready))
+        if (domain_has_ready(d))
             domain_resolve(q, d); /* by the routes of now */
     } else if (resolve->resolved) {
         join_site(q, d, resolve);

@@ -77,6 +77,7 @@ struct world {
     bool (*answer)(struct world *w, struct attempt_run *run, struct attempt_recipient *r);
     int64_t takes_ms;
     bool keep;                       /* connections stay open */
+    int8_t priority;                 /* of what arrives */
 };
 
 static struct world *w;
@@ -154,6 +155,7 @@ static struct mail_id arrive(const char *sender, const char *const *recipients, 
     a->sender = slice_from_string(s->sender);
     a->recipients_count = count;
     a->is_report = sender[0] == '\0';
+    a->priority = w->priority;
     for (size_t i = 0; i < count; i++) {
         snprintf(s->recipients[i], sizeof s->recipients[i], "%s", recipients[i]);
         s->notify[i] = notify;

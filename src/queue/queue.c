@@ -118,7 +118,7 @@ static void resolve_ready(struct queue *q)
     struct table_entry *entry = NULL;
     while ((entry = table_next(&q->domains, entry)) != NULL) {
         struct queue_domain *d = container_of(entry, struct queue_domain, entry);
-        if (!list_is_empty(&d->ready))
+        if (domain_has_ready(d))
             domain_resolve(q, d);
     }
 }
@@ -185,7 +185,8 @@ void queue_close(struct queue **queue)
     while ((entry = table_next(&q->domains, entry)) != NULL) {
         struct queue_domain *d = container_of(entry, struct queue_domain, entry);
         d->recipients = 0;
-        list_init(&d->ready);
+        for (int u = 0; u < URGENCIES; u++)
+            list_init(&d->ready[u]);
     }
     free_messages(q);
     if (q->started) {

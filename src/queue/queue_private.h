@@ -51,6 +51,10 @@ struct queue_recipient {
 
 static_assert(sizeof(struct queue_recipient) == 64, "memory is for recipients, not gaps");
 
+/* MT-PRIORITY in three levels (RFC 6710 5 lets others be rounded up to them): those of its
+ * first and usual policy, MIXER, at 4, 0 and -4. */
+enum urgency { URGENT, NORMAL, BULK, URGENCIES };
+
 struct queue_message {
     struct queue_message *next;  /* in its bucket */
     struct mail_id id;
@@ -60,6 +64,7 @@ struct queue_message {
     uint32_t recipients_count;
     uint32_t open;               /* recipients that have not ended */
     bool is_report;
+    uint8_t urgency;             /* enum urgency */
     uint16_t sender_len;
     char *sender;
     struct queue_recipient recipients[];
@@ -70,7 +75,8 @@ struct queue_domain {
     struct queue_site *site;     /* NULL: not known */
     struct list_node site_node;  /* among the site's domains with ready recipients, or
                                     among those whose look-up has to wait */
-    struct list ready;
+    struct list ready[URGENCIES];
+    uint8_t listed_as;           /* the urgency under which it stands with its site */
     uint32_t recipients;         /* that refer to it, in any place */
     bool resolving;
     bool lookup_waits;
@@ -102,7 +108,7 @@ struct queue_site {
     struct queue *queue;
     struct site_key key;
     struct attempt_limits limits;
-    struct list domains;         /* with ready recipients, in turn */
+    struct list domains[URGENCIES]; /* by the most urgent of their ready recipients, in turn */
     struct list idle;
     struct list one_job;         /* may be given another */
     uint32_t references;         /* domains that point here */
@@ -188,6 +194,13 @@ struct moment queue_now(const struct queue *q);
 /* schedule.c */
 void recipient_wait(struct queue *q, struct queue_recipient *r, int64_t due_wall_ms);
 void recipient_ready(struct queue *q, struct queue_recipient *r);
+enum urgency domain_urgency(const struct queue_domain *d); /* URGENCIES: nothing is ready */
+static inline bool domain_has_ready(const struct queue_domain *d)
+{
+    return domain_urgency(d) != URGENCIES;
+}
+/* Among its site's domains, where what it has ready belongs; it was there or not. */
+void domain_enlist(struct queue_domain *d);
 void recipient_unschedule(struct queue *q, struct queue_recipient *r);
 /* Between the two no site starts an attempt, so that what becomes ready together goes
  * together: one message to many at a site is one transaction (RFC 5321 4.5.4.1). */

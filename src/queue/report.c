@@ -301,7 +301,7 @@ static bool commit_report(struct pending *p, struct message_view *view,
     struct envelope envelope = {
         .body = is_8bit ? MAIL_BODY_8BITMIME : MAIL_BODY_7BIT,
         .content_8bit = is_8bit, .smtputf8 = dsn_needs_smtputf8(dsn),
-        .is_report = true, .recipients = &to, .recipients_count = 1,
+        .is_report = true, .priority = view->envelope.priority, .recipients = &to, .recipients_count = 1,
     };
     struct intake_commit commit = {
         .envelope = &envelope, .received_wall_ms = queue_now(q).wall_ms,

@@ -1,6 +1,8 @@
 /* schedule.c: recipients between the wheel and the ready lists. */
 #include "queue/queue_private.h"
 
+#include "base/must.h"
+
 bool message_is_expired(const struct queue *q, const struct queue_message *m)
 {
     int64_t lifetime = m->is_report ? q->config->queue.report_lifetime_ms
@@ -30,19 +32,37 @@ static bool is_resolved(const struct queue *q, const struct queue_domain *d)
     return d->site != NULL && d->resolved_until_ms > queue_now(q).mono_ms;
 }
 
+enum urgency domain_urgency(const struct queue_domain *d)
+{
+    int u = 0;
+    while (u < URGENCIES && list_is_empty(&d->ready[u]))
+        u++;
+    return (enum urgency)u;
+}
+
+void domain_enlist(struct queue_domain *d)
+{
+    enum urgency urgency = domain_urgency(d);
+    if (list_is_linked(&d->site_node))
+        list_remove(&d->site_node);
+    must(urgency != URGENCIES);
+    d->listed_as = (uint8_t)urgency;
+    list_append(&d->site->domains[urgency], &d->site_node);
+}
+
 void recipient_ready(struct queue *q, struct queue_recipient *r)
 {
     struct queue_domain *d = r->domain;
     recipient_place(q, r, PLACE_READY);
-    list_append(&d->ready, &r->wait.node);
+    list_append(&d->ready[recipient_message(r)->urgency], &r->wait.node);
     if (!q->started || d->resolving || timer_is_set(&d->retry))
         return;
     if (!is_resolved(q, d)) {
         domain_resolve(q, d);
         return;
     }
-    if (!list_is_linked(&d->site_node))
-        list_append(&d->site->domains, &d->site_node);
+    if (!list_is_linked(&d->site_node) || recipient_message(r)->urgency < d->listed_as)
+        domain_enlist(d);
     site_dispatch(d->site);
 }
 
@@ -66,7 +86,7 @@ void recipient_unschedule(struct queue *q, struct queue_recipient *r)
         wheel_remove(&q->wheel, &r->wait);
     else if (r->place == PLACE_READY)
         list_remove(&r->wait.node);
-    if (r->domain != NULL && list_is_empty(&r->domain->ready)) {
+    if (r->domain != NULL && !domain_has_ready(r->domain)) {
         list_remove(&r->domain->site_node);
         r->domain->lookup_waits = false;
     }

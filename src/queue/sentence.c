@@ -54,6 +54,16 @@ static bool carry_out(struct queue *q, struct list *ready, const struct outcome 
     return node == NULL;
 }
 
+static bool carry_out_all(struct queue *q, struct queue_domain *d,
+                          const struct outcome *outcome, bool expired_only,
+                          bool whatever_it_costs)
+{
+    bool done = true;
+    for (int u = 0; u < URGENCIES && done; u++)
+        done = carry_out(q, &d->ready[u], outcome, expired_only, whatever_it_costs);
+    return done;
+}
+
 static void sentence_drop(struct queue *q, struct queue_domain *d)
 {
     struct sentence *s = d->sentence;
@@ -69,10 +79,10 @@ static void sentence_drop(struct queue *q, struct queue_domain *d)
 static void sentence_end(struct queue *q, struct queue_domain *d)
 {
     sentence_drop(q, d);
-    if (list_is_empty(&d->ready) || list_is_linked(&d->site_node) || d->resolving ||
+    if (!domain_has_ready(d) || list_is_linked(&d->site_node) || d->resolving ||
         d->site == NULL)
         return;
-    list_append(&d->site->domains, &d->site_node);
+    domain_enlist(d);
     site_dispatch(d->site);
 }
 
@@ -82,7 +92,7 @@ void sentences_go_on(struct queue *q)
     while (may_go_on(q) && (node = list_first(&q->sentences)) != NULL) {
         struct sentence *s = sentence_of(node);
         struct queue_domain *d = s->domain;
-        if (!carry_out(q, &d->ready, &s->outcome, s->expired_only, false))
+        if (!carry_out_all(q, d, &s->outcome, s->expired_only, false))
             return;
         sentence_end(q, d);
     }
@@ -111,7 +121,7 @@ void domain_settle(struct queue *q, struct queue_domain *d, const struct outcome
         list_remove(&d->site_node); /* nothing of it is tried before that is done */
     struct sentence *s = sentence_make(outcome);
     if (s == NULL) {
-        carry_out(q, &d->ready, outcome, expired_only, true);
+        carry_out_all(q, d, outcome, expired_only, true);
         return;
     }
     s->domain = d;

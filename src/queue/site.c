@@ -31,7 +31,8 @@ struct queue_site *site_of(struct queue *q, const struct site_key *key,
         s->queue = q;
         s->connections_most = UINT32_MAX;
         s->key = *key;
-        list_init(&s->domains);
+        for (int u = 0; u < URGENCIES; u++)
+            list_init(&s->domains[u]);
         list_init(&s->idle);
         list_init(&s->one_job);
         timer_init(&s->retry, q->loop, on_retry);
@@ -96,12 +97,13 @@ void site_failed(struct queue_site *s, const struct outcome *outcome)
     struct list judged;
     struct list_node *node;
     list_init(&judged);
-    while ((node = list_take(&s->domains)) != NULL)
-        list_append(&judged, node);
+    for (int u = 0; u < URGENCIES; u++)
+        while ((node = list_take(&s->domains[u])) != NULL)
+            list_append(&judged, node);
     while ((node = list_take(&judged)) != NULL) {
-        list_append(&s->domains, node);
-        domain_settle(q, container_of(node, struct queue_domain, site_node), outcome,
-                      !for_good);
+        struct queue_domain *d = container_of(node, struct queue_domain, site_node);
+        domain_enlist(d);
+        domain_settle(q, d, outcome, !for_good);
     }
 }
 
@@ -111,11 +113,12 @@ static void put_back(struct queue *q, struct queue_recipient *r, bool moved)
     if (moved)
         d->resolved_until_ms = 0;
     recipient_place(q, r, PLACE_READY);
-    list_prepend(&d->ready, &r->wait.node);
+    list_prepend(&d->ready[recipient_message(r)->urgency], &r->wait.node);
     if (d->resolved_until_ms == 0) /* the site may be another one: do not wait for this */
         domain_resolve(q, d);
-    else if (d->site != NULL && !d->resolving && !list_is_linked(&d->site_node))
-        list_append(&d->site->domains, &d->site_node);
+    else if (d->site != NULL && !d->resolving && (!list_is_linked(&d->site_node) ||
+                                                   recipient_message(r)->urgency < d->listed_as))
+        domain_enlist(d);
     wish_grant(q, r);
 }
 
@@ -207,16 +210,21 @@ static struct queue_job *job_make(struct queue_site *s, struct queue_domain *d,
     return job;
 }
 
+/* The domain with the most urgent mail whose turn it is. */
 static struct queue_domain *next_domain(struct queue_site *s)
 {
-    struct list_node *node;
-    while ((node = list_take(&s->domains)) != NULL) {
-        struct queue_domain *d = container_of(node, struct queue_domain, site_node);
-        if (d->resolved_until_ms > queue_now(s->queue).mono_ms) {
-            list_append(&s->domains, node); /* to the end of the turn */
-            return d;
+    for (int u = 0; u < URGENCIES; u++) {
+        struct list_node *node;
+        while ((node = list_take(&s->domains[u])) != NULL) {
+            struct queue_domain *d = container_of(node, struct queue_domain, site_node);
+            bool is_known = d->resolved_until_ms > queue_now(s->queue).mono_ms;
+            if (!is_known)
+                domain_resolve(s->queue, d);
+            else
+                domain_enlist(d); /* at the end of the turn, or of that of less urgent ones */
+            if (is_known && d->listed_as <= u)
+                return d;
         }
-        domain_resolve(s->queue, d);
     }
     return NULL;
 }
@@ -243,7 +251,8 @@ void site_dispatch(struct queue_site *s)
         if (d == NULL)
             return;
         struct queue_recipient *r =
-            container_of(list_first(&d->ready), struct queue_recipient, wait.node);
+            container_of(list_first(&d->ready[domain_urgency(d)]), struct queue_recipient,
+                         wait.node);
         struct queue_job *job = job_make(s, d, r);
         if (job == NULL) {
             timer_set(&s->retry, SECOND_MS);

@@ -37,6 +37,14 @@ static void take_xclient(struct session *s, const struct smtp_xclient *x)
     smtp_server_answer(s->engine, NULL);
 }
 
+/* RFC 6710 4.1: who is not trusted cannot raise it. */
+static void keep_priority_down(struct session *s)
+{
+    bool is_trusted = s->trusted || buffer_len(&s->account) > 0;
+    if (!is_trusted && smtp_server_envelope(s->engine)->priority > 0)
+        smtp_server_set_priority(s->engine, 0);
+}
+
 /* RFC 4865 4.2: on submission alone. */
 static void offer_release(struct session *s)
 {
@@ -64,6 +72,7 @@ bool session_ask(struct session *s)
         s->discard = s->hold = false;
         session_gates_forget(s);
         buffer_clear(&s->prefix);
+        keep_priority_down(s);
         return session_ask_gates(s, GATE_MAIL, slice_make(NULL, 0));
     case SMTP_ASK_RCPT:
         s->discard_before = s->discard;

@@ -188,6 +188,7 @@ static void append_received(struct session *s, const struct envelope *e, struct 
         .id = slice_from_string(mail_id_text(s->writer->id, id)),
         .recipient = e->recipients_count == 1 ? e->recipients[0].address
                                               : slice_make(NULL, 0),
+        .priority = e->priority,
         .wall_ms = session_now(s).wall_ms,
     };
     received_append(out, &received);

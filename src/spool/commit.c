@@ -6,6 +6,7 @@
 enum {
     RECIPIENT_FORWARDED = 128,
     EXTRA_HOLD_REQUEST = 1,
+    EXTRA_PRIORITY = 2, /* one octet: 9 more than it is */
     BRIEF_HOLD = 1,
     BRIEF_REPORT = 2,
     FIXED_SMTPUTF8 = 1,
@@ -78,6 +79,9 @@ static void encode_brief(struct buffer *out, struct mail_id id, uint64_t content
         put_short(out, envelope->recipients[i].address);
     }
     put_extra(out, EXTRA_HOLD_REQUEST, envelope->hold_request);
+    char priority = (char)(envelope->priority + 9);
+    if (envelope->priority != 0)
+        put_extra(out, EXTRA_PRIORITY, slice_make(&priority, 1));
 }
 
 /* fixed = body(1) ret(1) flags(1) envid(2+) count*[ orcpt(2+) ] prefix(4+) */
@@ -104,6 +108,7 @@ static bool within_limits(const struct intake_commit *commit)
         envelope->sender.len > SPOOL_ADDRESS_MAX ||
         envelope->envid.len > SPOOL_ADDRESS_MAX ||
         envelope->hold_request.len > SPOOL_ADDRESS_MAX ||
+        envelope->priority < -9 || envelope->priority > 9 ||
         commit->prefix.len > SPOOL_PREFIX_MAX)
         return false;
     for (size_t i = 0; i < envelope->recipients_count; i++)
@@ -192,6 +197,9 @@ static void take_extras(struct record *r, struct spool_brief *brief)
         struct slice value = take_short(r);
         if (!r->failed && tag == EXTRA_HOLD_REQUEST)
             brief->hold_request = value;
+        if (!r->failed && tag == EXTRA_PRIORITY && value.len == 1 &&
+            (unsigned char)value.data[0] <= 18)
+            brief->priority = (int8_t)(value.data[0] - 9);
     }
 }
 
@@ -246,6 +254,7 @@ static bool parse_fixed(struct slice bytes, struct spool_commit *commit)
     envelope->sender = commit->brief.sender;
     envelope->is_report = commit->brief.is_report;
     envelope->hold_request = commit->brief.hold_request;
+    envelope->priority = commit->brief.priority;
     envelope->body = (enum mail_body)body;
     envelope->ret = (enum dsn_ret)ret;
     envelope->smtputf8 = (flags & FIXED_SMTPUTF8) != 0;

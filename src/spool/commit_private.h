@@ -42,6 +42,7 @@ struct spool_brief {
     struct slice sender;
     struct slice recipients; /* encoded: spool_brief_recipient(); more may follow */
     struct slice hold_request;
+    int8_t priority;
 };
 
 struct spool_commit {

@@ -44,6 +44,7 @@ struct spool_arrival {
     struct spool_sink *sink;
     struct mail_id id;
     int64_t received_wall_ms;
+    int8_t priority;           /* as in the envelope */
     int64_t not_before_wall_ms; /* when its time begins; 0: as it was received */
     uint64_t content_size;     /* without the prefix */
     bool is_report;

@@ -22,6 +22,7 @@ static const struct keyword keywords[] = {
     { SLICE_INIT("LIMITS"), SMTP_EXTENSION_LIMITS },
     { SLICE_INIT("STARTTLS"), SMTP_EXTENSION_STARTTLS },
     { SLICE_INIT("AUTH"), SMTP_EXTENSION_AUTH },
+    { SLICE_INIT("MT-PRIORITY"), SMTP_EXTENSION_MT_PRIORITY },
 };
 
 static const struct keyword mechanisms[] = {

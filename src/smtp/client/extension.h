@@ -17,6 +17,7 @@ enum {
     SMTP_EXTENSION_LIMITS = 1 << 8,          /* RFC 9422 */
     SMTP_EXTENSION_STARTTLS = 1 << 9,        /* RFC 3207 */
     SMTP_EXTENSION_AUTH = 1 << 10,           /* RFC 4954 */
+    SMTP_EXTENSION_MT_PRIORITY = 1 << 11,    /* RFC 6710 */
 };
 
 /* Mechanisms of AUTH that are known here. */

@@ -99,6 +99,12 @@ void smtp_server_trust(struct smtp_server *s, bool may_xclient)
     s->may_xclient = may_xclient;
 }
 
+void smtp_server_set_priority(struct smtp_server *s, int8_t priority)
+{
+    s->txn.envelope.priority = priority;
+    s->txn.priority_changed = true;
+}
+
 void smtp_server_offer_release(struct smtp_server *s,
                                const struct smtp_server_release *release)
 {

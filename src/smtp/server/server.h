@@ -117,6 +117,10 @@ void smtp_server_trust(struct smtp_server *server, bool may_xclient);
 void smtp_server_secured(struct smtp_server *server);
 bool smtp_server_is_secured(const struct smtp_server *server);
 
+/* Gives the transaction another priority than its client said (RFC 6710 4.1), which its reply
+ * tells; while SMTP_ASK_MAIL is asked. */
+void smtp_server_set_priority(struct smtp_server *server, int8_t priority);
+
 /* How long mail may be held before it leaves (FUTURERELEASE, RFC 4865). */
 struct smtp_server_release {
     uint32_t seconds;       /* 0: it is not offered; at most 999999999 */

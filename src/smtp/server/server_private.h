@@ -22,6 +22,7 @@ struct transaction {
     size_t recipients_room;
     uint32_t recipients_refused;
     uint64_t declared_size;
+    bool priority_changed;          /* by us */
     uint32_t hold_for_s;            /* HOLDFOR=, or 0 */
     int64_t hold_until_wall_ms;     /* HOLDUNTIL=, or 0 */
     bool intake_begun;              /* ASK_DATA was answered: DROPPED is owed */

@@ -48,6 +48,10 @@ struct player {
 
 static const struct dialogue dialogues[] = {
     { "quit", S("QUIT\r\n"), "220 221 close" },
+    { "priority", S(HELO "MAIL FROM:<a@b> MT-PRIORITY=-9\r\nRSET\r\n"
+                    "MAIL FROM:<a@b> MT-PRIORITY=9\r\nRSET\r\nMAIL FROM:<a@b> MT-PRIORITY=10\r\n"
+                    "MAIL FROM:<a@b> MT-PRIORITY\r\nMAIL FROM:<a@b> MT-PRIORITY=1 MT-PRIORITY=1\r\n"),
+      "220 250 250 250 250 250 501 501 501" },
     { "no future", S(HELO "MAIL FROM:<a@b> HOLDFOR=1\r\n"), "220 250 555" },
     { "future", S(HELO "MAIL FROM:<a@b> HOLDFOR=600\r\nRSET\r\n"
                   "MAIL FROM:<a@b> HOLDUNTIL=1970-01-01T01:00:00Z\r\nRSET\r\n"

@@ -1,6 +1,6 @@
 /* verb_mail.c: MAIL FROM and its parameters.
  *
- * RFC 5321 4.1.1.2, RFC 1870, 6152, 3030, 3461 4.3-4.4, 6531 3.4, 4865 4.2. A space after the
+ * RFC 5321 4.1.1.2, RFC 1870, 6152, 3030, 3461 4.3-4.4, 6531 3.4, 4865 4.2, 6710 4.1. A space after the
  * colon is let pass, as other servers do.
  */
 #include "smtp/server/server_private.h"
@@ -118,6 +118,9 @@ static bool take_parameter(struct smtp_server *s, const struct smtp_parameter *p
         return take_envid(s, p->value);
     if (p->keyword == SMTP_KEYWORD_AUTH && has_auth)
         return take_auth(s, p->value);
+    if (p->keyword == SMTP_KEYWORD_MT_PRIORITY)
+        return smtp_priority_parse(p->value, &s->txn.envelope.priority) ||
+               fail(s, 501, 5, 2, SLICE("MT-PRIORITY is a number from -9 to 9"));
     if ((p->keyword == SMTP_KEYWORD_HOLDFOR || p->keyword == SMTP_KEYWORD_HOLDUNTIL) &&
         s->release.seconds > 0)
         return take_hold(s, p);
@@ -179,6 +182,14 @@ void mail_accepted(struct smtp_server *s, const struct smtp_reply *reply)
     static const struct smtp_reply ok = {
         .code = 250, .status = { 2, 1, 0 }, .text = SLICE_INIT("Sender ok"),
     };
+    char text[64];
+    struct smtp_reply changed = { .code = 250, .status = { 2, 3, 6 } };
     server_enter(s, SMTP_PHASE_MAIL);
+    if (reply == NULL && s->txn.priority_changed) {
+        int len = snprintf(text, sizeof text, "%d is the priority of this message",
+                           s->txn.envelope.priority);
+        changed.text = slice_make(text, (size_t)len);
+        reply = &changed;
+    }
     server_say(s, reply == NULL ? &ok : reply);
 }

@@ -103,6 +103,8 @@ void received_append(struct buffer *out, const struct received *received)
         buffer_append(out, SLICE("\r\n\ttls "));
         append_token(out, received->tls_cipher);
     }
+    if (received->priority != 0)
+        buffer_append_format(out, "\r\n\tPRIORITY %d", received->priority);
     buffer_append(out, SLICE(";\r\n\t"));
     date_append(out, received->wall_ms, received->zone_minutes);
     buffer_append(out, SLICE("\r\n"));

@@ -31,6 +31,7 @@ struct received {
     struct slice id;
     struct slice recipient;      /* the only one of the transaction, or empty: with more
                                     than one it would tell them of each other */
+    int8_t priority;             /* RFC 6710 4.1; 0: not said */
     int64_t wall_ms;
     int zone_minutes;
 };

@@ -272,9 +272,23 @@ static void test_hold_values(void **state)
     assert_int_equal(seconds, 1);
 }
 
+static void test_priorities(void **state)
+{
+    (void)state;
+    static const char *const bad[] = { "", "-", "-0", "00", "10", "-10", "+1", "x", "1 ", "1.0" };
+    int8_t priority = 77;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(smtp_priority_parse(slice_from_string(bad[i]), &priority));
+    assert_int_equal(priority, 77);
+    assert_true(smtp_priority_parse(SLICE("0"), &priority) && priority == 0);
+    assert_true(smtp_priority_parse(SLICE("9"), &priority) && priority == 9);
+    assert_true(smtp_priority_parse(SLICE("-9"), &priority) && priority == -9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_priorities),
         cmocka_unit_test(test_hold_values),
         cmocka_unit_test(lines_end_in_crlf_only),
         cmocka_unit_test(verbs_and_arguments),

@@ -23,6 +23,7 @@ static const struct {
     { SLICE_INIT("AUTH"), SMTP_KEYWORD_AUTH },
     { SLICE_INIT("HOLDFOR"), SMTP_KEYWORD_HOLDFOR },
     { SLICE_INIT("HOLDUNTIL"), SMTP_KEYWORD_HOLDUNTIL },
+    { SLICE_INIT("MT-PRIORITY"), SMTP_KEYWORD_MT_PRIORITY },
 };
 
 static enum smtp_keyword find_keyword(struct slice name)
@@ -204,6 +205,17 @@ void smtp_date_time_append(struct buffer *out, int64_t wall_ms)
         return;
     buffer_append_format(out, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900,
                          tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+bool smtp_priority_parse(struct slice value, int8_t *out_priority)
+{
+    bool is_negative = value.len == 2 && value.data[0] == '-';
+    char digit = value.len == 0 ? '\0' : value.data[value.len - 1];
+    if (value.len != (is_negative ? 2 : 1) || !ascii_is_digit(digit) ||
+        (is_negative && digit == '0'))
+        return false;
+    *out_priority = (int8_t)(is_negative ? '0' - digit : digit - '0');
+    return true;
 }
 
 bool smtp_body_parse(struct slice value, enum smtp_body *out_body)

@@ -2,7 +2,8 @@
  *
  * RFC 5321 4.1.2 (Mail-parameters, Rcpt-parameters), with the values of SIZE (RFC
  * 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8 (RFC 6531), RET, ENVID, NOTIFY and
- * ORCPT (RFC 3461, RFC 6533), AUTH (RFC 4954 section 5), HOLDFOR and HOLDUNTIL (RFC 4865).
+ * ORCPT (RFC 3461, RFC 6533), AUTH (RFC 4954 section 5), HOLDFOR and HOLDUNTIL (RFC 4865),
+ * MT-PRIORITY (RFC 6710).
  * Which parameter may
  * stand where, and twice, is the caller's to say: smtp_keyword_bit() makes a set.
  * Pure; any thread; results borrow from the input.
@@ -25,6 +26,7 @@ enum smtp_keyword {
     SMTP_KEYWORD_AUTH,
     SMTP_KEYWORD_HOLDFOR,
     SMTP_KEYWORD_HOLDUNTIL,
+    SMTP_KEYWORD_MT_PRIORITY,
 };
 
 static inline uint32_t smtp_keyword_bit(enum smtp_keyword keyword)
@@ -114,6 +116,9 @@ bool smtp_hold_for_parse(struct slice value, uint32_t *out_seconds);
 bool smtp_date_time_parse(struct slice value, int64_t *out_wall_ms);
 /* Appends it so, in whole seconds, the rest cut off. */
 void smtp_date_time_append(struct buffer *out, int64_t wall_ms);
+
+/* ["-"] 1-9, or 0 (RFC 6710 7). */
+bool smtp_priority_parse(struct slice value, int8_t *out_priority);
 
 /* AUTH=: "<>" gives an empty slice, else xtext whose decoded form is appended to
  * `decoded` and must hold no control bytes; *out_mailbox borrows from `decoded`. */
