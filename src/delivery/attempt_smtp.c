@@ -86,6 +86,12 @@ static void rewrite_sender(struct smtp_job *job)
         job->envelope.sender = buffer_slice(&job->sender);
 }
 
+static const char *lacks_tls(const struct smtp_client_transaction *transaction)
+{
+    const struct smtp_job *job = container_of(transaction, struct smtp_job, transaction);
+    return security_lacks(job->security);
+}
+
 bool smtp_job_prepare(struct smtp_job *job, const struct connection *c)
 {
     struct attempt_run *run = job->run;
@@ -119,7 +125,9 @@ bool smtp_job_prepare(struct smtp_job *job, const struct connection *c)
     };
     job->envelope = view->envelope;
     rewrite_sender(job);
+    job->security = &c->security;
     job->transaction = (struct smtp_client_transaction){
+        .lacks_tls = goes_on(job) ? lacks_tls : NULL,
         .envelope = &job->envelope,
         .recipients = job->recipients,
         .count = (uint32_t)run->recipients_count,

@@ -30,6 +30,7 @@ struct smtp_job {
     struct work work;                /* which makes these two */
     enum err work_error;
     struct smtp_client_transaction transaction;
+    const struct security *security; /* of the connection that it was given to */
     struct envelope envelope;        /* the message's, with the sender that is said */
     struct buffer sender;            /* written anew, or empty */
     int64_t deadline_mono_ms;

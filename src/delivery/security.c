@@ -196,6 +196,10 @@ void security_plan(struct security *s, struct delivery_thread *thread,
     set_host(s, peer);
     take_promise(s, peer);
     set_names(s, peer);
+    s->is_vouched = route->way != DELIVERY_MX || s->promise.kind == TRANSPORT_STS ||
+                    s->promise.kind == TRANSPORT_DANE ||
+                    (peer->hosts != NULL && peer->hosts->secure) ||
+                    route->security.level == TRANSPORT_VERIFIED;
     raise_level(s);
     s->facts.wanted = s->policy.level;
     s->facts.why = s->policy.why;
@@ -279,6 +283,16 @@ const char *security_fall_back(const struct security *s, const struct smtp_clien
     if (client != NULL && smtp_client_was_refused_tls(client))
         return "STARTTLS was offered and then refused";
     return s->failure != NULL && s->may_fall_back ? s->failure : NULL;
+}
+
+const char *security_lacks(const struct security *s)
+{
+    if (s->facts.had == TRANSPORT_CLEAR)
+        return "TLS is required by the sender (REQUIRETLS), and cannot be had";
+    if (s->facts.had != TRANSPORT_VERIFIED)
+        return "TLS is required by the sender (REQUIRETLS), and the certificate is not good";
+    return s->is_vouched ? NULL : "TLS is required by the sender (REQUIRETLS), and neither "
+                                  "DNSSEC nor MTA-STS vouches for the host";
 }
 
 static void keep(struct security *s, int64_t wall_ms)

@@ -37,6 +37,7 @@ struct security {
     struct promise promise;
     struct dane *dane;                /* held, or NULL; the names may point into it */
     struct mtasts_policy *sts;        /* held, or NULL */
+    bool is_vouched;                  /* nobody on the way could have chosen the host */
     bool told;                        /* to the watcher */
     struct dns_name expanded;         /* what the domain led to, or empty */
     struct transport_facts facts;
@@ -84,6 +85,11 @@ void security_tell(struct security *security, const struct net_address *address,
 /* The same of a host that nobody connects to. */
 void security_tell_refusal(struct delivery_thread *thread, const struct security_peer *peer,
                            const struct transport_facts *facts);
+
+/* What it lacks for mail that asks for REQUIRETLS, once hands are shaken: a host that nobody
+ * on the way has chosen, and its certificate (RFC 8689 4.2.1). In static words; NULL: nothing.
+ */
+const char *security_lacks(const struct security *security);
 
 /* The connection has failed: why another one may be made in clear, or NULL. */
 const char *security_fall_back(const struct security *security,

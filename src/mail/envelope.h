@@ -44,6 +44,7 @@ struct envelope {
     bool content_binary;  /* the content holds bare CR or LF, or NUL */
     bool is_report;       /* a report of our own making (a bounce, a receipt) */
     int8_t priority;      /* MT-PRIORITY= (RFC 6710): -9 to 9, the higher the sooner */
+    bool require_tls;     /* REQUIRETLS (RFC 8689): only over TLS, only to who keeps to it */
     struct slice hold_request; /* "for;3600", "until;2026-..Z" (RFC 4865 5.1.2), or empty */
     const struct envelope_recipient *recipients;
     size_t recipients_count;

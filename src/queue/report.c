@@ -180,7 +180,8 @@ static enum dsn_original read_original(const struct pending *p, struct message_v
         return DSN_ORIGINAL_NONE;
     buffer_added(out, len);
     bool ascii = must_be_ascii(p);
-    bool wants_whole = tells_of_failure(p) && view->envelope.ret != DSN_RET_HEADERS;
+    bool wants_whole = tells_of_failure(p) && view->envelope.ret != DSN_RET_HEADERS &&
+                       !view->envelope.require_tls; /* RFC 8689 5 */
     if (wants_whole && view->content_size == len &&
         !(ascii && !slice_is_ascii(buffer_slice(out))))
         return DSN_ORIGINAL_WHOLE;
@@ -301,7 +302,8 @@ static bool commit_report(struct pending *p, struct message_view *view,
     struct envelope envelope = {
         .body = is_8bit ? MAIL_BODY_8BITMIME : MAIL_BODY_7BIT,
         .content_8bit = is_8bit, .smtputf8 = dsn_needs_smtputf8(dsn),
-        .is_report = true, .priority = view->envelope.priority, .recipients = &to, .recipients_count = 1,
+        .is_report = true, .priority = view->envelope.priority,
+        .require_tls = view->envelope.require_tls, .recipients = &to, .recipients_count = 1,
     };
     struct intake_commit commit = {
         .envelope = &envelope, .received_wall_ms = queue_now(q).wall_ms,

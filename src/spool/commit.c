@@ -6,6 +6,7 @@
 enum {
     RECIPIENT_FORWARDED = 128,
     EXTRA_HOLD_REQUEST = 1,
+    EXTRA_REQUIRE_TLS = 3, /* one octet, of no meaning */
     EXTRA_PRIORITY = 2, /* one octet: 9 more than it is */
     BRIEF_HOLD = 1,
     BRIEF_REPORT = 2,
@@ -82,6 +83,8 @@ static void encode_brief(struct buffer *out, struct mail_id id, uint64_t content
     char priority = (char)(envelope->priority + 9);
     if (envelope->priority != 0)
         put_extra(out, EXTRA_PRIORITY, slice_make(&priority, 1));
+    if (envelope->require_tls)
+        put_extra(out, EXTRA_REQUIRE_TLS, SLICE("1"));
 }
 
 /* fixed = body(1) ret(1) flags(1) envid(2+) count*[ orcpt(2+) ] prefix(4+) */
@@ -197,6 +200,7 @@ static void take_extras(struct record *r, struct spool_brief *brief)
         struct slice value = take_short(r);
         if (!r->failed && tag == EXTRA_HOLD_REQUEST)
             brief->hold_request = value;
+        brief->require_tls |= !r->failed && tag == EXTRA_REQUIRE_TLS;
         if (!r->failed && tag == EXTRA_PRIORITY && value.len == 1 &&
             (unsigned char)value.data[0] <= 18)
             brief->priority = (int8_t)(value.data[0] - 9);
@@ -255,6 +259,7 @@ static bool parse_fixed(struct slice bytes, struct spool_commit *commit)
     envelope->is_report = commit->brief.is_report;
     envelope->hold_request = commit->brief.hold_request;
     envelope->priority = commit->brief.priority;
+    envelope->require_tls = commit->brief.require_tls;
     envelope->body = (enum mail_body)body;
     envelope->ret = (enum dsn_ret)ret;
     envelope->smtputf8 = (flags & FIXED_SMTPUTF8) != 0;

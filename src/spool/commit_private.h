@@ -43,6 +43,7 @@ struct spool_brief {
     struct slice recipients; /* encoded: spool_brief_recipient(); more may follow */
     struct slice hold_request;
     int8_t priority;
+    bool require_tls;
 };
 
 struct spool_commit {

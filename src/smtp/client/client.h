@@ -119,6 +119,10 @@ struct smtp_client_transaction {
     struct smtp_client_content *content;
     struct smtp_client_content *seven_bit; /* the same without 8-bit octets, for a hop that
                                               does not offer 8BITMIME; NULL: none */
+    /* What the way lacks of the TLS that REQUIRETLS asks for, in static words, or NULL; asked
+     * when the server's offer is known. NULL: mail goes no further from there (LMTP), and
+     * nothing is asked for (RFC 8689 4.2). */
+    const char *(*lacks_tls)(const struct smtp_client_transaction *transaction);
     struct buffer *texts;            /* gets the outcomes' texts; those that find no
                                         room are empty */
     /* the answer */

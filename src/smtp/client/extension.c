@@ -23,6 +23,7 @@ static const struct keyword keywords[] = {
     { SLICE_INIT("STARTTLS"), SMTP_EXTENSION_STARTTLS },
     { SLICE_INIT("AUTH"), SMTP_EXTENSION_AUTH },
     { SLICE_INIT("MT-PRIORITY"), SMTP_EXTENSION_MT_PRIORITY },
+    { SLICE_INIT("REQUIRETLS"), SMTP_EXTENSION_REQUIRETLS },
 };
 
 static const struct keyword mechanisms[] = {

@@ -18,6 +18,7 @@ enum {
     SMTP_EXTENSION_STARTTLS = 1 << 9,        /* RFC 3207 */
     SMTP_EXTENSION_AUTH = 1 << 10,           /* RFC 4954 */
     SMTP_EXTENSION_MT_PRIORITY = 1 << 11,    /* RFC 6710 */
+    SMTP_EXTENSION_REQUIRETLS = 1 << 12,     /* RFC 8689 */
 };
 
 /* Mechanisms of AUTH that are known here. */

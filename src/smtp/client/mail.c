@@ -41,6 +41,8 @@ bool mail_build(struct smtp_client *c, struct smtp_client_transaction *t,
         buffer_append(out, SLICE(" SMTPUTF8"));
     if (client_offers(c, SMTP_EXTENSION_DSN))
         append_dsn(t->envelope, out);
+    if (t->envelope->require_tls && t->lacks_tls != NULL)
+        buffer_append(out, SLICE(" REQUIRETLS"));
     if (client_offers(c, SMTP_EXTENSION_MT_PRIORITY) && t->envelope->priority != 0)
         buffer_append_format(out, " MT-PRIORITY=%d", t->envelope->priority);
     buffer_append(out, SLICE("\r\n"));

@@ -165,7 +165,13 @@ static bool check_content(struct smtp_client *c, struct smtp_client_transaction 
     /* Without an octet above 127 anywhere the message needs no SMTPUTF8 to travel,
      * whatever the client declared (RFC 6531 3.4). */
     t->is_utf8 = !slice_is_ascii(e->sender) || (e->smtputf8 && t->is_8bit);
-    if (!address_is_sendable(e->sender))
+    bool needs_tls = e->require_tls && t->lacks_tls != NULL;
+    const char *lacks = needs_tls ? t->lacks_tls(t) : NULL;
+    if (lacks != NULL)
+        refuse_all(c, t, 7, 10, lacks);
+    else if (needs_tls && !client_offers(c, SMTP_EXTENSION_REQUIRETLS))
+        refuse_all(c, t, 7, 30, "REQUIRETLS is asked for by the sender, and not offered");
+    else if (!address_is_sendable(e->sender))
         refuse_all(c, t, 1, 7, "the sender's address cannot be sent");
     else if (t->is_binary && !client_offers(c, SMTP_EXTENSION_BINARYMIME |
                                                    SMTP_EXTENSION_CHUNKING))

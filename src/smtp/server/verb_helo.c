@@ -71,6 +71,8 @@ void helo_accepted(struct smtp_server *s, const struct smtp_reply *reply)
     offer(s, "BINARYMIME");
     offer(s, "DSN");
     offer(s, "MT-PRIORITY");
+    if (s->secured)
+        offer(s, "REQUIRETLS");
     if (s->release.seconds > 0) {
         buffer_append_format(s->out, "250-FUTURERELEASE %u ", s->release.seconds);
         smtp_date_time_append(s->out, s->release.until_wall_ms);

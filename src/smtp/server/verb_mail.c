@@ -1,6 +1,6 @@
 /* verb_mail.c: MAIL FROM and its parameters.
  *
- * RFC 5321 4.1.1.2, RFC 1870, 6152, 3030, 3461 4.3-4.4, 6531 3.4, 4865 4.2, 6710 4.1. A space after the
+ * RFC 5321 4.1.1.2, RFC 1870, 6152, 3030, 3461 4.3-4.4, 6531 3.4, 4865 4.2, 6710 4.1, 8689 2. A space after the
  * colon is let pass, as other servers do.
  */
 #include "smtp/server/server_private.h"
@@ -118,6 +118,10 @@ static bool take_parameter(struct smtp_server *s, const struct smtp_parameter *p
         return take_envid(s, p->value);
     if (p->keyword == SMTP_KEYWORD_AUTH && has_auth)
         return take_auth(s, p->value);
+    if (p->keyword == SMTP_KEYWORD_REQUIRETLS && s->secured) {
+        s->txn.envelope.require_tls = true;
+        return !p->has_value || fail(s, 501, 5, 4, SLICE("REQUIRETLS takes no value"));
+    }
     if (p->keyword == SMTP_KEYWORD_MT_PRIORITY)
         return smtp_priority_parse(p->value, &s->txn.envelope.priority) ||
                fail(s, 501, 5, 2, SLICE("MT-PRIORITY is a number from -9 to 9"));

@@ -24,6 +24,7 @@ static const struct {
     { SLICE_INIT("HOLDFOR"), SMTP_KEYWORD_HOLDFOR },
     { SLICE_INIT("HOLDUNTIL"), SMTP_KEYWORD_HOLDUNTIL },
     { SLICE_INIT("MT-PRIORITY"), SMTP_KEYWORD_MT_PRIORITY },
+    { SLICE_INIT("REQUIRETLS"), SMTP_KEYWORD_REQUIRETLS },
 };
 
 static enum smtp_keyword find_keyword(struct slice name)

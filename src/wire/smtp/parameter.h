@@ -3,7 +3,7 @@
  * RFC 5321 4.1.2 (Mail-parameters, Rcpt-parameters), with the values of SIZE (RFC
  * 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8 (RFC 6531), RET, ENVID, NOTIFY and
  * ORCPT (RFC 3461, RFC 6533), AUTH (RFC 4954 section 5), HOLDFOR and HOLDUNTIL (RFC 4865),
- * MT-PRIORITY (RFC 6710).
+ * MT-PRIORITY (RFC 6710) and REQUIRETLS (RFC 8689).
  * Which parameter may
  * stand where, and twice, is the caller's to say: smtp_keyword_bit() makes a set.
  * Pure; any thread; results borrow from the input.
@@ -27,6 +27,7 @@ enum smtp_keyword {
     SMTP_KEYWORD_HOLDFOR,
     SMTP_KEYWORD_HOLDUNTIL,
     SMTP_KEYWORD_MT_PRIORITY,
+    SMTP_KEYWORD_REQUIRETLS,
 };
 
 static inline uint32_t smtp_keyword_bit(enum smtp_keyword keyword)
