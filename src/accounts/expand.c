@@ -79,23 +79,6 @@ static enum err add_final(struct expansion *x, const struct envelope_recipient *
     return ERR_OK;
 }
 
-/* utf-8-addr-xtext of RFC 6533 section 3: everything but QCHAR as \x{HEXPOINT}. */
-static void append_utf8_xtext(struct buffer *out, struct slice address)
-{
-    while (address.len > 0) {
-        size_t len = utf8_sequence_len(address);
-        unsigned char lead = (unsigned char)address.data[0];
-        uint32_t point = len <= 1 ? lead : lead & (0xffu >> (len + 1));
-        for (size_t i = 1; i < len; i++)
-            point = point << 6 | ((unsigned char)address.data[i] & 0x3fu);
-        if (point > 0x20 && point < 0x7f && point != '+' && point != '=' && point != '\\')
-            buffer_append_byte(out, (char)point);
-        else
-            buffer_append_format(out, "\\x{%02X}", point);
-        address = slice_from(address, len == 0 ? 1 : len);
-    }
-}
-
 /* The ORCPT of an address that came without one; empty where it would be too long. */
 static enum err make_orcpt(struct expansion *x, struct slice address, struct slice *out)
 {
@@ -107,7 +90,7 @@ static enum err make_orcpt(struct expansion *x, struct slice address, struct sli
         smtp_xtext_encode(address, &orcpt);
     } else {
         buffer_append(&orcpt, SLICE("utf-8;"));
-        append_utf8_xtext(&orcpt, address);
+        smtp_unicode_embed(address, true, &orcpt);
     }
     if (orcpt.overflow || (buffer_len(&orcpt) <= SMTP_ORCPT_MAX &&
                            !arena_copy(x->arena, buffer_slice(&orcpt), out)))

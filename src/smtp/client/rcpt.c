@@ -1,7 +1,7 @@
 /* rcpt.c: RCPT, once for each recipient, each with a reply of its own
- * (RFC 5321 4.1.1.3, RFC 3461 4.1 and 4.2). */
-#include "base/utf8.h"
+ * (RFC 5321 4.1.1.3, RFC 3461 4.1 and 4.2, RFC 6533 3). */
 #include "smtp/client/client_private.h"
+#include "wire/smtp/parameter.h"
 
 /* NOTIFY=NEVER / 1#( "SUCCESS" / "FAILURE" / "DELAY" ) */
 static void append_notify(uint8_t notify, struct buffer *out)
@@ -29,12 +29,20 @@ static void append_dsn(const struct smtp_client_transaction *t,
                        const struct envelope_recipient *r, struct buffer *out)
 {
     append_notify(r->notify, out);
-    /* An ORCPT that is not ASCII may go only where SMTPUTF8 was asked for
-     * (RFC 6533 section 3); it is information, so it is left out elsewhere. */
-    if (r->orcpt.len > 0 && (t->is_utf8 || slice_is_ascii(r->orcpt))) {
+    if (r->orcpt.len == 0)
+        return;
+    /* An ORCPT that is not ASCII may go as it is only where SMTPUTF8 was asked for. */
+    struct buffer orcpt;
+    buffer_init(&orcpt, SMTP_ORCPT_MAX);
+    if (t->is_utf8)
+        buffer_append(&orcpt, r->orcpt);
+    else
+        smtp_unicode_embed(r->orcpt, false, &orcpt);
+    if (!orcpt.overflow) { /* it is information: too long, it is left out */
         buffer_append(out, SLICE(" ORCPT="));
-        buffer_append(out, r->orcpt);
+        buffer_append(out, buffer_slice(&orcpt));
     }
+    buffer_free(&orcpt);
 }
 
 /* The next recipient at this progress, from *place on, which is moved behind it. */

@@ -388,6 +388,24 @@ bool smtp_orcpt_parse(struct slice value, struct smtp_orcpt *out_orcpt)
     return true;
 }
 
+void smtp_unicode_embed(struct slice text, bool with_specials, struct buffer *out)
+{
+    while (text.len > 0) {
+        size_t len = utf8_sequence_len(text);
+        unsigned char lead = (unsigned char)text.data[0];
+        uint32_t point = len <= 1 ? lead : lead & (0xffu >> (len + 1));
+        for (size_t i = 1; i < len; i++)
+            point = point << 6 | ((unsigned char)text.data[i] & 0x3fu);
+        bool is_special = point <= 0x20 || point == 0x7f || point == '+' || point == '=' ||
+                          point == '\\';
+        if (point < 0x80 && !(with_specials && is_special))
+            buffer_append_byte(out, (char)point);
+        else
+            buffer_append_format(out, "\\x{%02X}", point);
+        text = slice_from(text, len == 0 ? 1 : len);
+    }
+}
+
 void smtp_orcpt_append_address(struct buffer *out, const struct smtp_orcpt *orcpt)
 {
     size_t before = buffer_len(out);

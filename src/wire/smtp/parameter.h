@@ -105,6 +105,11 @@ struct smtp_orcpt {
  * which the caller refuses without SMTPUTF8. */
 bool smtp_orcpt_parse(struct slice value, struct smtp_orcpt *out_orcpt);
 
+/* Appends UTF-8 as utf-8-addr-xtext (RFC 6533 3): what is not ASCII as \x{HEXPOINT}, and
+ * `with_specials` also controls, space, backslash, '+' and '='; without, `text` is one of those
+ * forms already. */
+void smtp_unicode_embed(struct slice text, bool with_specials, struct buffer *out);
+
 /* Appends the address meant, in UTF-8 for the type utf-8; control bytes stay out
  * (each becomes '?'). */
 void smtp_orcpt_append_address(struct buffer *out, const struct smtp_orcpt *orcpt);
