@@ -78,6 +78,7 @@ struct world {
     int64_t takes_ms;
     bool keep;                       /* connections stay open */
     int8_t priority;                 /* of what arrives */
+    int64_t not_before_wall_ms;      /* likewise; 0: at once */
 };
 
 static struct world *w;
@@ -156,6 +157,9 @@ static struct mail_id arrive(const char *sender, const char *const *recipients, 
     a->recipients_count = count;
     a->is_report = sender[0] == '\0';
     a->priority = w->priority;
+    a->not_before_wall_ms = w->not_before_wall_ms;
+    for (size_t i = 0; i < count; i++)
+        a->recipients[i].next_due_wall_ms = w->not_before_wall_ms;
     for (size_t i = 0; i < count; i++) {
         snprintf(s->recipients[i], sizeof s->recipients[i], "%s", recipients[i]);
         s->notify[i] = notify;

@@ -188,10 +188,17 @@ static bool act_applies(enum queue_action action, const struct queue_recipient *
     return false;
 }
 
+/* When the message may leave first, while that is yet to come; else 0. */
+static int64_t yet_to_begin(const struct queue *q, const struct queue_message *m)
+{
+    return m->begun_wall_ms > queue_now(q).wall_ms ? m->begun_wall_ms : 0;
+}
+
 static void record(struct queue *q, struct queue_recipient *r, enum recipient_state state)
 {
     struct recipient_update update = {
         .id = recipient_message(r)->id, .recipient = r->index, .state = state,
+        .next_due_wall_ms = yet_to_begin(q, recipient_message(r)),
         .attempts = r->attempts, .code = r->code, .status = r->status,
         .reason = reason_text(r->reason), .told = r->told,
     };
@@ -217,7 +224,10 @@ static void act(struct queue *q, struct queue_recipient *r, enum queue_action ac
         record(q, r, RECIPIENT_QUEUED);
         if (r->domain == NULL)
             return; /* without memory when it came: the next start takes it up */
-        recipient_ready(q, r);
+        if (yet_to_begin(q, recipient_message(r)) != 0)
+            recipient_wait(q, r, recipient_message(r)->begun_wall_ms);
+        else
+            recipient_ready(q, r);
         return;
     case QUEUE_DELETE:
         record(q, r, RECIPIENT_DELETED);
@@ -315,7 +325,8 @@ struct queue_acted queue_act(struct queue *q, struct mail_id id, enum queue_acti
     size_t count = 0;
     struct queue_message **all = all_in_order(q, &count);
     for (size_t i = 0; i < count; i++)
-        act_on(q, all[i], action, &acted);
+        if (action != QUEUE_RETRY || yet_to_begin(q, all[i]) == 0)
+            act_on(q, all[i], action, &acted);
     free(all);
     return acted;
 }

@@ -31,6 +31,31 @@ static void an_operator_holds_releases_retries_and_deletes(void **state)
     assert_int_equal(w->reports_count, 0);
 }
 
+/* RFC 4865 4.2: nothing is released early but by name. */
+static void what_may_not_leave_yet_waits(void **state)
+{
+    (void)state;
+    int64_t begins = loop_now(w->loop).wall_ms + 10 * DAY_MS;
+    w->not_before_wall_ms = begins;
+    send_one("x@a.far");
+    send_one("y@a.far");
+    run_for(SECOND_MS);
+    assert_int_equal(queue_act(w->queue, (struct mail_id){ 0 }, QUEUE_RETRY).messages, 0);
+    assert_int_equal(queue_act(w->queue, w->stored[0].id, QUEUE_HOLD).messages, 1);
+    assert_int_equal(queue_act(w->queue, w->stored[0].id, QUEUE_RELEASE).messages, 1);
+    assert_int_equal(w->stored[0].last[0].next_due_wall_ms, begins);
+    run_for(9 * DAY_MS);
+    assert_int_equal(w->tries_count, 0);
+    assert_int_equal(queue_act(w->queue, w->stored[1].id, QUEUE_RETRY).messages, 1);
+    run_for(SECOND_MS);
+    assert_int_equal(w->stored[1].last[0].state, RECIPIENT_RELAYED);
+    w->answer = later; /* its lifetime of five days has only begun */
+    run_for(4 * DAY_MS);
+    assert_int_equal(w->stored[0].last[0].state, RECIPIENT_QUEUED);
+    run_for(3 * DAY_MS);
+    assert_int_equal(w->stored[0].last[0].state, RECIPIENT_FAILED);
+}
+
 /* What is said of a message under way is granted when its attempt is over. */
 static void deleted_under_way_and_deferred_is_deleted(void **state)
 {
@@ -133,6 +158,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(an_operator_holds_releases_retries_and_deletes),
+        TEST(what_may_not_leave_yet_waits),
         TEST(deleted_under_way_and_deferred_is_deleted),
         TEST(deleted_under_way_and_taken_is_relayed),
         TEST(held_under_way_of_a_dead_site_is_held),

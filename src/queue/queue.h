@@ -103,7 +103,9 @@ struct queue_acted {
 
 /* Applies it to one message, or to all when id is 0. An attempt that is under way cannot
  * be called back: it ends as it ends. Only where that is neither a delivery nor a failure
- * its recipient is then held or deleted, as was asked last. */
+ * its recipient is then held or deleted, as was asked last. What may not leave yet
+ * (RFC 4865) is not among all that is retried, and waits on when it is released; one that is
+ * named is retried at once. */
 struct queue_acted queue_act(struct queue *queue, struct mail_id id,
                              enum queue_action action);
 
