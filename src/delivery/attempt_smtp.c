@@ -92,6 +92,12 @@ static const char *lacks_tls(const struct smtp_client_transaction *transaction)
     return security_lacks(job->security);
 }
 
+static int64_t now_wall_ms(const struct smtp_client_transaction *transaction)
+{
+    const struct smtp_job *job = container_of(transaction, struct smtp_job, transaction);
+    return loop_now(job->thread->loop).wall_ms;
+}
+
 bool smtp_job_prepare(struct smtp_job *job, const struct connection *c)
 {
     struct attempt_run *run = job->run;
@@ -128,6 +134,7 @@ bool smtp_job_prepare(struct smtp_job *job, const struct connection *c)
     job->security = &c->security;
     job->transaction = (struct smtp_client_transaction){
         .lacks_tls = goes_on(job) ? lacks_tls : NULL,
+        .now_wall_ms = goes_on(job) ? now_wall_ms : NULL,
         .envelope = &job->envelope,
         .recipients = job->recipients,
         .count = (uint32_t)run->recipients_count,

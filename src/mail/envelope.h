@@ -44,6 +44,9 @@ struct envelope {
     bool content_binary;  /* the content holds bare CR or LF, or NUL */
     bool is_report;       /* a report of our own making (a bounce, a receipt) */
     int8_t priority;      /* MT-PRIORITY= (RFC 6710): -9 to 9, the higher the sooner */
+    int64_t deliver_by_wall_ms; /* BY= (RFC 2852): by when it wants to be delivered, or 0 */
+    bool by_returns;      /* it comes back when that is over; else its sender is told */
+    bool by_traces;       /* its sender is told where it went on to */
     bool require_tls;     /* REQUIRETLS (RFC 8689): only over TLS, only to who keeps to it */
     struct slice hold_request; /* "for;3600", "until;2026-..Z" (RFC 4865 5.1.2), or empty */
     const struct envelope_recipient *recipients;

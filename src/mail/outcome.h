@@ -24,6 +24,7 @@ struct outcome {
                                   before showing */
     struct slice remote;       /* "host[address]:port", a path, or empty */
     bool reply_is_remote;      /* code and text were said by the other side */
+    bool by_carried;           /* the next hop offers DELIVERBY */
     bool dsn_carried;          /* the next hop offers DSN and was given NOTIFY */
     struct transport_facts transport; /* of the connection; all zero where there is none */
 };

@@ -78,6 +78,9 @@ struct world {
     int64_t takes_ms;
     bool keep;                       /* connections stay open */
     int8_t priority;                 /* of what arrives */
+    int64_t by_ms;                   /* ... and its time to be delivered in; 0: none */
+    bool by_returns;
+    bool by_traces;
     int64_t not_before_wall_ms;      /* likewise; 0: at once */
 };
 
@@ -157,6 +160,10 @@ static struct mail_id arrive(const char *sender, const char *const *recipients, 
     a->recipients_count = count;
     a->is_report = sender[0] == '\0';
     a->priority = w->priority;
+    if (w->by_ms != 0)
+        a->deliver_by_wall_ms = a->received_wall_ms + w->by_ms;
+    a->by_returns = w->by_returns;
+    a->by_traces = w->by_traces;
     a->not_before_wall_ms = w->not_before_wall_ms;
     for (size_t i = 0; i < count; i++)
         a->recipients[i].next_due_wall_ms = w->not_before_wall_ms;

@@ -84,6 +84,8 @@ struct queue_message *message_add(struct queue *q, const struct spool_arrival *a
         .id = a->id, .received_wall_ms = a->received_wall_ms,
         .begun_wall_ms = a->not_before_wall_ms > a->received_wall_ms
                              ? a->not_before_wall_ms : a->received_wall_ms,
+        .deliver_by_wall_ms = a->deliver_by_wall_ms,
+        .by_returns = a->by_returns, .by_traces = a->by_traces,
         .urgency = a->priority > 0 ? URGENT : a->priority > -4 ? NORMAL : BULK,
         .content_size = a->content_size, .is_report = a->is_report,
         .recipients_count = (uint32_t)a->recipients_count,

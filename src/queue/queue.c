@@ -50,6 +50,8 @@ static void sink_arrived(struct spool_sink *sink, struct spool_arrival *arrival)
     struct queue_message *m = message_add(q, arrival);
     if (m == NULL)
         log_fault("queue-memory", "message", ERR_MEMORY);
+    else
+        deadline_set(q, m);
     gather_begin(q);
     for (uint32_t i = 0; m != NULL && i < m->recipients_count; i++) {
         if (!q->started)
@@ -95,6 +97,7 @@ enum err queue_open(const struct queue_options *options, const struct config *co
     wheel_init(&q->wheel, queue_now(q).mono_ms);
     list_init(&q->lookups_waiting);
     list_init(&q->sentences);
+    list_init(&q->deadlines);
     record_init(q);
     timer_init(&q->wheel_timer, q->loop, on_wheel);
     timer_init(&q->sweep, q->loop, on_sweep);
@@ -188,6 +191,7 @@ void queue_close(struct queue **queue)
         for (int u = 0; u < URGENCIES; u++)
             list_init(&d->ready[u]);
     }
+    deadlines_forget(q);
     free_messages(q);
     if (q->started) {
         domain_sweep(q);

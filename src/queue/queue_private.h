@@ -59,12 +59,15 @@ struct queue_message {
     struct queue_message *next;  /* in its bucket */
     struct mail_id id;
     int64_t received_wall_ms;
+    int64_t deliver_by_wall_ms;  /* or 0 */
     int64_t begun_wall_ms;       /* when it might be delivered first: its lifetime begins */
     uint64_t content_size;
     uint32_t recipients_count;
     uint32_t open;               /* recipients that have not ended */
     bool is_report;
     uint8_t urgency;             /* enum urgency */
+    bool by_returns;             /* what is in the envelope */
+    bool by_traces;
     uint16_t sender_len;
     char *sender;
     struct queue_recipient recipients[];
@@ -174,6 +177,7 @@ struct queue {
     uint32_t gathering;          /* how deep */
     struct list woken;
     uint64_t reports;            /* being written */
+    struct list deadlines;       /* of messages */
     struct list sentences;       /* of domains */
     struct list records;         /* changes that are not durable yet, in order */
     size_t records_count;
@@ -199,6 +203,13 @@ static inline bool domain_has_ready(const struct queue_domain *d)
 {
     return domain_urgency(d) != URGENCIES;
 }
+/* Whether no attempt may be made any more (BY= with R, RFC 2852 4.1.3). */
+bool message_is_overdue(const struct queue *q, const struct queue_message *m);
+/* Its time is over: it fails, or its sender is told, and it waits on. */
+void recipient_late(struct queue *q, struct queue_recipient *r);
+/* deadline.c: does so when that time comes, of a message that has one. */
+void deadline_set(struct queue *q, const struct queue_message *m);
+void deadlines_forget(struct queue *q);
 /* Among its site's domains, where what it has ready belongs; it was there or not. */
 void domain_enlist(struct queue_domain *d);
 void recipient_unschedule(struct queue *q, struct queue_recipient *r);
@@ -265,7 +276,8 @@ void settle(struct queue *q, struct queue_message *m, struct settlement *s,
 /* report.c: a settlement that owes its sender a report. Takes copies of all it needs;
  * calls settle_apply() when the report is durable together with the updates. False:
  * none can be written now. */
-bool report_is_owed(const struct queue_message *m, const struct settlement *s);
+bool report_is_owed(const struct queue *q, const struct queue_message *m,
+                    const struct settlement *s);
 /* Whether a recipient that has been put off has waited so long that the sender is told. */
 bool report_tells_delay(const struct queue *q, const struct queue_message *m,
                         const struct settlement *s);

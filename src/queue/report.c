@@ -30,7 +30,18 @@ struct pending {
     size_t count;
 };
 
-bool report_is_owed(const struct queue_message *m, const struct settlement *s)
+/* What went on to a hop that does not know of its time, or is traced (RFC 2852 4.1.4). */
+static bool tells_of_relay(const struct queue *q, const struct queue_message *m,
+                           const struct outcome *outcome)
+{
+    if (m->deliver_by_wall_ms == 0)
+        return false;
+    return m->by_traces || (!m->by_returns && !outcome->by_carried &&
+                            queue_now(q).wall_ms < m->deliver_by_wall_ms);
+}
+
+bool report_is_owed(const struct queue *q, const struct queue_message *m,
+                    const struct settlement *s)
 {
     uint8_t notify = s->recipient->notify;
     if (m->sender_len == 0 || m->is_report)
@@ -41,7 +52,8 @@ bool report_is_owed(const struct queue_message *m, const struct settlement *s)
     case OUTCOME_DELIVERED:
         return (notify & DSN_NOTIFY_SUCCESS) != 0;
     case OUTCOME_RELAYED:
-        return (notify & DSN_NOTIFY_SUCCESS) != 0 && !s->outcome.dsn_carried;
+        return ((notify & DSN_NOTIFY_SUCCESS) != 0 && !s->outcome.dsn_carried) ||
+               ((notify & DSN_NOTIFY_NEVER) == 0 && tells_of_relay(q, m, &s->outcome));
     case OUTCOME_NONE:
     case OUTCOME_DEFERRED:
     case OUTCOME_DISCARDED:
@@ -56,9 +68,12 @@ bool report_tells_delay(const struct queue *q, const struct queue_message *m,
     const struct queue_recipient *r = s->recipient;
     int64_t patience = q->config->queue.delay_notice_ms;
     bool is_wanted = r->notify == 0 || (r->notify & DSN_NOTIFY_DELAY) != 0;
-    return s->outcome.kind == OUTCOME_DEFERRED && patience > 0 && !r->told && is_wanted &&
-           m->sender_len > 0 && !m->is_report &&
-           queue_now(q).wall_ms - m->begun_wall_ms >= patience;
+    int64_t now = queue_now(q).wall_ms;
+    bool has_time = m->deliver_by_wall_ms != 0 && !m->by_returns;
+    bool is_long = has_time ? now >= m->deliver_by_wall_ms
+                            : patience > 0 && now - m->begun_wall_ms >= patience;
+    return s->outcome.kind == OUTCOME_DEFERRED && is_long && !r->told && is_wanted &&
+           m->sender_len > 0 && !m->is_report;
 }
 
 static enum dsn_action action_of(enum outcome_kind kind)
@@ -223,6 +238,8 @@ static bool fill_recipients(struct pending *p, const struct message_view *view,
             .retry_until_wall_ms = p->message->begun_wall_ms +
                                    p->queue->config->queue.lifetime_ms,
         };
+        if (s->tells_delay && p->message->deliver_by_wall_ms != 0)
+            recipients[i].status = (struct smtp_status){ 4, 4, 7 }; /* RFC 2852 4.1.3 */
         if (index < view->envelope.recipients_count)
             recipients[i].orcpt = view->envelope.recipients[index].orcpt;
     }
@@ -263,6 +280,7 @@ static bool write_report(struct pending *p, struct message_view *view,
         .arrival_wall_ms = view->received_wall_ms,
         .envid = view->envelope.envid,
         .hold_request = view->envelope.hold_request,
+        .deliver_by_wall_ms = view->envelope.deliver_by_wall_ms,
         .queue_id = slice_from_string(queue_id),
     };
     bool good = fill_recipients(p, view, dsn);

@@ -117,7 +117,7 @@ static size_t part_by_report(const struct queue *q, const struct queue_message *
     size_t owed = 0;
     for (size_t i = 0; i < count; i++) {
         s[i].tells_delay = report_tells_delay(q, m, &s[i]);
-        if (!s[i].tells_delay && !report_is_owed(m, &s[i]))
+        if (!s[i].tells_delay && !report_is_owed(q, m, &s[i]))
             continue;
         struct settlement held = s[owed];
         s[owed++] = s[i];
@@ -143,7 +143,7 @@ void settle_unreported(struct queue *q, struct queue_message *m,
 
 void settle(struct queue *q, struct queue_message *m, struct settlement *s, size_t count)
 {
-    if (message_is_expired(q, m))
+    if (message_is_expired(q, m) || message_is_overdue(q, m))
         for (size_t i = 0; i < count; i++)
             if (s[i].outcome.kind == OUTCOME_DEFERRED)
                 expire(&s[i]);

@@ -253,6 +253,10 @@ void site_dispatch(struct queue_site *s)
         struct queue_recipient *r =
             container_of(list_first(&d->ready[domain_urgency(d)]), struct queue_recipient,
                          wait.node);
+        if (message_is_overdue(q, recipient_message(r))) {
+            recipient_late(q, r);
+            continue;
+        }
         struct queue_job *job = job_make(s, d, r);
         if (job == NULL) {
             timer_set(&s->retry, SECOND_MS);

@@ -59,6 +59,23 @@ static void offer_release(struct session *s)
     smtp_server_offer_release(s->engine, &release);
 }
 
+static bool ask_mail(struct session *s)
+{
+    static const struct smtp_reply never = {
+        .code = 501, .status = { 5, 5, 4 },
+        .text = SLICE_INIT("It may not leave before the time to deliver it in is over"),
+    };
+    s->discard = s->hold = false;
+    session_gates_forget(s);
+    buffer_clear(&s->prefix);
+    keep_priority_down(s);
+    if (!smtp_server_took_mail(s->engine, session_now(s).wall_ms)) {
+        refuse_and_tell(s, &never);
+        return true;
+    }
+    return session_ask_gates(s, GATE_MAIL, slice_make(NULL, 0));
+}
+
 bool session_ask(struct session *s)
 {
     const struct smtp_question *q = smtp_server_question(s->engine);
@@ -69,11 +86,7 @@ bool session_ask(struct session *s)
         offer_release(s);
         return session_ask_gates(s, GATE_HELO, slice_make(NULL, 0));
     case SMTP_ASK_MAIL:
-        s->discard = s->hold = false;
-        session_gates_forget(s);
-        buffer_clear(&s->prefix);
-        keep_priority_down(s);
-        return session_ask_gates(s, GATE_MAIL, slice_make(NULL, 0));
+        return ask_mail(s);
     case SMTP_ASK_RCPT:
         s->discard_before = s->discard;
         s->hold_before = s->hold;

@@ -6,6 +6,9 @@
 enum {
     RECIPIENT_FORWARDED = 128,
     EXTRA_HOLD_REQUEST = 1,
+    EXTRA_DELIVER_BY = 4, /* wall(8) flags(1) */
+    BY_RETURNS = 1,
+    BY_TRACES = 2,
     EXTRA_REQUIRE_TLS = 3, /* one octet, of no meaning */
     EXTRA_PRIORITY = 2, /* one octet: 9 more than it is */
     BRIEF_HOLD = 1,
@@ -58,6 +61,29 @@ static void put_extra(struct buffer *out, int tag, struct slice value)
     put_short(out, value);
 }
 
+static void put_deliver_by(struct buffer *out, const struct envelope *envelope)
+{
+    if (envelope->deliver_by_wall_ms == 0)
+        return;
+    buffer_append_byte(out, EXTRA_DELIVER_BY);
+    buffer_append_u16(out, 9);
+    buffer_append_u64(out, (uint64_t)envelope->deliver_by_wall_ms);
+    buffer_append_byte(out, (char)((envelope->by_returns ? BY_RETURNS : 0) |
+                                   (envelope->by_traces ? BY_TRACES : 0)));
+}
+
+static void take_deliver_by(struct slice value, struct spool_brief *brief)
+{
+    struct record r = record_over(value);
+    int64_t wall_ms = (int64_t)record_u64(&r);
+    uint8_t flags = record_u8(&r);
+    if (r.failed)
+        return;
+    brief->deliver_by_wall_ms = wall_ms;
+    brief->by_returns = (flags & BY_RETURNS) != 0;
+    brief->by_traces = (flags & BY_TRACES) != 0;
+}
+
 /* brief = id(8) received(8) not-before(8) content-size(8) flags(1) count(4)
  *         sender(2+) count*[ flags(1) address(2+) ] *[ tag(1) value(2+) ]
  * flags of a recipient: DSN_NOTIFY_*, and whether the sender is written anew for it */
@@ -83,6 +109,7 @@ static void encode_brief(struct buffer *out, struct mail_id id, uint64_t content
     char priority = (char)(envelope->priority + 9);
     if (envelope->priority != 0)
         put_extra(out, EXTRA_PRIORITY, slice_make(&priority, 1));
+    put_deliver_by(out, envelope);
     if (envelope->require_tls)
         put_extra(out, EXTRA_REQUIRE_TLS, SLICE("1"));
 }
@@ -200,6 +227,8 @@ static void take_extras(struct record *r, struct spool_brief *brief)
         struct slice value = take_short(r);
         if (!r->failed && tag == EXTRA_HOLD_REQUEST)
             brief->hold_request = value;
+        if (!r->failed && tag == EXTRA_DELIVER_BY)
+            take_deliver_by(value, brief);
         brief->require_tls |= !r->failed && tag == EXTRA_REQUIRE_TLS;
         if (!r->failed && tag == EXTRA_PRIORITY && value.len == 1 &&
             (unsigned char)value.data[0] <= 18)
@@ -260,6 +289,9 @@ static bool parse_fixed(struct slice bytes, struct spool_commit *commit)
     envelope->hold_request = commit->brief.hold_request;
     envelope->priority = commit->brief.priority;
     envelope->require_tls = commit->brief.require_tls;
+    envelope->deliver_by_wall_ms = commit->brief.deliver_by_wall_ms;
+    envelope->by_returns = commit->brief.by_returns;
+    envelope->by_traces = commit->brief.by_traces;
     envelope->body = (enum mail_body)body;
     envelope->ret = (enum dsn_ret)ret;
     envelope->smtputf8 = (flags & FIXED_SMTPUTF8) != 0;

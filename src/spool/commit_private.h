@@ -44,6 +44,9 @@ struct spool_brief {
     struct slice hold_request;
     int8_t priority;
     bool require_tls;
+    int64_t deliver_by_wall_ms;
+    bool by_returns;
+    bool by_traces;
 };
 
 struct spool_commit {

@@ -259,6 +259,8 @@ static inline void rig_commit_writer(struct intake_writer *writer,
     struct envelope envelope = {
         .sender = SLICE("sender@example.test"), .envid = SLICE("envid"),
         .body = MAIL_BODY_8BITMIME, .ret = DSN_RET_HEADERS, .smtputf8 = true,
+        .deliver_by_wall_ms = m->seed % 5 == 0 ? 7 + (int64_t)m->seed : 0,
+        .by_returns = m->seed % 10 == 0, .by_traces = m->seed % 10 == 5,
         .is_report = m->is_report, .require_tls = m->seed % 3 == 0, .priority = (int8_t)((int)(m->seed % 19) - 9),
         .hold_request = m->seed % 2 == 0 ? SLICE("for;3600") : slice_make(NULL, 0),
         .recipients = recipients, .recipients_count = m->recipients,
@@ -357,6 +359,10 @@ static inline bool rig_reads_back(struct rig *rig, uint64_t id,
            view->received_wall_ms == 1000 + (int64_t)m->seed &&
            slice_equal(view->envelope.sender, SLICE("sender@example.test")) &&
            slice_equal(view->envelope.envid, SLICE("envid")) &&
+           view->envelope.deliver_by_wall_ms ==
+               (m->seed % 5 == 0 ? 7 + (int64_t)m->seed : 0) &&
+           view->envelope.by_returns == (m->seed % 10 == 0) &&
+           view->envelope.by_traces == (m->seed % 10 == 5) &&
            view->envelope.require_tls == (m->seed % 3 == 0) &&
            view->envelope.priority == (int)(m->seed % 19) - 9 &&
            slice_equal(view->envelope.hold_request,

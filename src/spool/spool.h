@@ -44,7 +44,10 @@ struct spool_arrival {
     struct spool_sink *sink;
     struct mail_id id;
     int64_t received_wall_ms;
-    int8_t priority;           /* as in the envelope */
+    int8_t priority;           /* as in the envelope, as the next three */
+    int64_t deliver_by_wall_ms;
+    bool by_returns;
+    bool by_traces;
     int64_t not_before_wall_ms; /* when its time begins; 0: as it was received */
     uint64_t content_size;     /* without the prefix */
     bool is_report;

@@ -123,6 +123,8 @@ struct smtp_client_transaction {
      * when the server's offer is known. NULL: mail goes no further from there (LMTP), and
      * nothing is asked for (RFC 8689 4.2). */
     const char *(*lacks_tls)(const struct smtp_client_transaction *transaction);
+    /* The time, of what is sent on; NULL where lacks_tls() is. */
+    int64_t (*now_wall_ms)(const struct smtp_client_transaction *transaction);
     struct buffer *texts;            /* gets the outcomes' texts; those that find no
                                         room are empty */
     /* the answer */

@@ -57,6 +57,19 @@ struct awaited {
 /* The dot of one transaction, then RSET, MAIL, RCPT and DATA of the next. */
 enum { AWAITED_MAX = 8 };
 
+/* Whether it goes on with a time to be delivered in (RFC 2852). */
+static inline bool transaction_has_by(const struct smtp_client_transaction *t)
+{
+    return t->envelope->deliver_by_wall_ms != 0 && t->now_wall_ms != NULL;
+}
+
+/* How much is left of it, in whole seconds; what is over is negative. */
+static inline int64_t transaction_by_s(const struct smtp_client_transaction *t)
+{
+    int64_t left = t->envelope->deliver_by_wall_ms - t->now_wall_ms(t);
+    return left >= 0 ? left / 1000 : -((999 - left) / 1000);
+}
+
 struct smtp_client {
     struct smtp_client_options options;
     enum smtp_client_state state;

@@ -24,6 +24,7 @@ static const struct keyword keywords[] = {
     { SLICE_INIT("AUTH"), SMTP_EXTENSION_AUTH },
     { SLICE_INIT("MT-PRIORITY"), SMTP_EXTENSION_MT_PRIORITY },
     { SLICE_INIT("REQUIRETLS"), SMTP_EXTENSION_REQUIRETLS },
+    { SLICE_INIT("DELIVERBY"), SMTP_EXTENSION_DELIVERBY },
 };
 
 static const struct keyword mechanisms[] = {
@@ -54,6 +55,15 @@ static void read_size(struct slice value, struct smtp_extensions *e)
     uint64_t size;
     if (slice_to_number(value, UINT64_MAX, &size))
         e->size_max = size;
+}
+
+/* deliverby-param = min-by-time *( "," extension-token ) (RFC 2852 2) */
+static void read_by(struct slice value, struct smtp_extensions *e)
+{
+    struct slice least;
+    uint64_t seconds;
+    if (slice_split(&value, ',', &least) && slice_to_number(least, 999999999, &seconds))
+        e->by_min_s = (uint32_t)seconds;
 }
 
 /* limits-value = *(WSP limit-name "=" limit-value) (RFC 9422 section 3);
@@ -95,6 +105,8 @@ static void read_line(struct slice line, struct smtp_extensions *e)
         read_size(slice_trim(line), e);
     else if (extension == SMTP_EXTENSION_LIMITS)
         read_limits(line, e);
+    else if (extension == SMTP_EXTENSION_DELIVERBY)
+        read_by(slice_trim(line), e);
     else if (extension == SMTP_EXTENSION_AUTH)
         read_mechanisms(line, e);
 }

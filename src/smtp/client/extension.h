@@ -19,6 +19,7 @@ enum {
     SMTP_EXTENSION_AUTH = 1 << 10,           /* RFC 4954 */
     SMTP_EXTENSION_MT_PRIORITY = 1 << 11,    /* RFC 6710 */
     SMTP_EXTENSION_REQUIRETLS = 1 << 12,     /* RFC 8689 */
+    SMTP_EXTENSION_DELIVERBY = 1 << 13,      /* RFC 2852 */
 };
 
 /* Mechanisms of AUTH that are known here. */
@@ -33,6 +34,7 @@ enum {
 
 struct smtp_extensions {
     uint32_t offered;        /* SMTP_EXTENSION_* */
+    uint32_t by_min_s;       /* the least time of BY=; 0: none said */
     uint64_t size_max;       /* in bytes; 0: none said */
     uint32_t recipients_max; /* RCPT commands in a transaction; 0: none said */
     uint32_t mails_max;      /* MAIL commands in a session; 0: none said */

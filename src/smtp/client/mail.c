@@ -41,6 +41,10 @@ bool mail_build(struct smtp_client *c, struct smtp_client_transaction *t,
         buffer_append(out, SLICE(" SMTPUTF8"));
     if (client_offers(c, SMTP_EXTENSION_DSN))
         append_dsn(t->envelope, out);
+    if (transaction_has_by(t) && client_offers(c, SMTP_EXTENSION_DELIVERBY))
+        buffer_append_format(out, " BY=%lld;%s%s", (long long)transaction_by_s(t),
+                             t->envelope->by_returns ? "R" : "N",
+                             t->envelope->by_traces ? "T" : "");
     if (t->envelope->require_tls && t->lacks_tls != NULL)
         buffer_append(out, SLICE(" REQUIRETLS"));
     if (client_offers(c, SMTP_EXTENSION_MT_PRIORITY) && t->envelope->priority != 0)

@@ -25,10 +25,22 @@ static void append_notify(uint8_t notify, struct buffer *out)
     }
 }
 
-static void append_dsn(const struct smtp_client_transaction *t,
+/* A hop that knows nothing of the time to deliver in is asked to tell of delays at least
+ * (RFC 2852 4.1.4.2). */
+static uint8_t notify_of(const struct smtp_client *c, const struct smtp_client_transaction *t,
+                         const struct envelope_recipient *r)
+{
+    if (!transaction_has_by(t) || t->envelope->by_returns ||
+        client_offers(c, SMTP_EXTENSION_DELIVERBY) || (r->notify & DSN_NOTIFY_NEVER) != 0)
+        return r->notify;
+    return r->notify == 0 ? DSN_NOTIFY_FAILURE | DSN_NOTIFY_DELAY
+                          : (uint8_t)(r->notify | DSN_NOTIFY_DELAY);
+}
+
+static void append_dsn(const struct smtp_client *c, const struct smtp_client_transaction *t,
                        const struct envelope_recipient *r, struct buffer *out)
 {
-    append_notify(r->notify, out);
+    append_notify(notify_of(c, t, r), out);
     if (r->orcpt.len == 0)
         return;
     /* An ORCPT that is not ASCII may go as it is only where SMTPUTF8 was asked for. */
@@ -72,7 +84,7 @@ bool rcpt_build(struct smtp_client *c, struct smtp_client_transaction *t,
     buffer_append(out, r->recipient->address);
     buffer_append_byte(out, '>');
     if (client_offers(c, SMTP_EXTENSION_DSN))
-        append_dsn(t, r->recipient, out);
+        append_dsn(c, t, r->recipient, out);
     buffer_append(out, SLICE("\r\n"));
     r->progress = RECIPIENT_SENT;
     client_await(c, STEP_RCPT, t, 1);

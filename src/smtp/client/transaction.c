@@ -78,6 +78,7 @@ void recipient_decide(struct smtp_client *c, struct smtp_client_transaction *t,
                       struct smtp_client_recipient *r, const struct smtp_reply *reply)
 {
     r->outcome = outcome_of(c, reply, true);
+    r->outcome.by_carried = client_offers(c, SMTP_EXTENSION_DELIVERBY);
     r->outcome.dsn_carried =
         client_offers(c, SMTP_EXTENSION_DSN) && r->recipient->notify != 0;
     r->progress = RECIPIENT_DECIDED;
@@ -101,6 +102,7 @@ static void decide_many(struct smtp_client *c, struct smtp_client_transaction *t
             text_keep(t, reply->text, &at, &len);
         kept = true;
         r->outcome = outcome_of(c, reply, is_remote);
+        r->outcome.by_carried = client_offers(c, SMTP_EXTENSION_DELIVERBY);
         r->outcome.dsn_carried = is_remote && client_offers(c, SMTP_EXTENSION_DSN) &&
                                  r->recipient->notify != 0;
         r->progress = RECIPIENT_DECIDED;
@@ -151,6 +153,20 @@ static void refuse_one(struct smtp_client *c, struct smtp_client_transaction *t,
     text_keep(t, reason.text, &r->text_at, &r->text_len);
 }
 
+/* Of a message that comes back rather than late (RFC 2852 4.1.4.1): why it cannot go on there,
+ * or NULL. */
+static const char *why_too_late(const struct smtp_client *c,
+                                const struct smtp_client_transaction *t)
+{
+    int64_t left = transaction_by_s(t);
+    if (left <= 0)
+        return "the time to deliver it in, as the sender has set it, is over";
+    if (!client_offers(c, SMTP_EXTENSION_DELIVERBY))
+        return "it is to be delivered in time or come back, and the next hop does not offer "
+               "DELIVERBY";
+    return left < c->extensions.by_min_s ? "the next hop cannot deliver it in time" : NULL;
+}
+
 /* What the message needs of the hop; false when it was refused. */
 static bool check_content(struct smtp_client *c, struct smtp_client_transaction *t)
 {
@@ -167,7 +183,10 @@ static bool check_content(struct smtp_client *c, struct smtp_client_transaction 
     t->is_utf8 = !slice_is_ascii(e->sender) || (e->smtputf8 && t->is_8bit);
     bool needs_tls = e->require_tls && t->lacks_tls != NULL;
     const char *lacks = needs_tls ? t->lacks_tls(t) : NULL;
-    if (lacks != NULL)
+    const char *late = transaction_has_by(t) && e->by_returns ? why_too_late(c, t) : NULL;
+    if (late != NULL)
+        refuse_all(c, t, 4, 7, late);
+    else if (lacks != NULL)
         refuse_all(c, t, 7, 10, lacks);
     else if (needs_tls && !client_offers(c, SMTP_EXTENSION_REQUIRETLS))
         refuse_all(c, t, 7, 30, "REQUIRETLS is asked for by the sender, and not offered");

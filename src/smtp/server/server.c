@@ -99,6 +99,14 @@ void smtp_server_trust(struct smtp_server *s, bool may_xclient)
     s->may_xclient = may_xclient;
 }
 
+bool smtp_server_took_mail(struct smtp_server *s, int64_t wall_ms)
+{
+    if (!s->txn.has_by)
+        return true;
+    s->txn.envelope.deliver_by_wall_ms = wall_ms + s->txn.by_s * SECOND_MS;
+    return smtp_server_release_at(s, wall_ms) <= s->txn.envelope.deliver_by_wall_ms;
+}
+
 void smtp_server_set_priority(struct smtp_server *s, int8_t priority)
 {
     s->txn.envelope.priority = priority;

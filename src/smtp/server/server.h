@@ -117,6 +117,10 @@ void smtp_server_trust(struct smtp_server *server, bool may_xclient);
 void smtp_server_secured(struct smtp_server *server);
 bool smtp_server_is_secured(const struct smtp_server *server);
 
+/* When MAIL came: BY= counts from then (RFC 2852 4); while SMTP_ASK_MAIL is asked. False: it
+ * would be over before the message may leave (RFC 4865 5.2.2): 501 5.5.4. */
+bool smtp_server_took_mail(struct smtp_server *server, int64_t wall_ms);
+
 /* Gives the transaction another priority than its client said (RFC 6710 4.1), which its reply
  * tells; while SMTP_ASK_MAIL is asked. */
 void smtp_server_set_priority(struct smtp_server *server, int8_t priority);

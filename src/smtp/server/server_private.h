@@ -22,6 +22,8 @@ struct transaction {
     size_t recipients_room;
     uint32_t recipients_refused;
     uint64_t declared_size;
+    bool has_by;                    /* BY= */
+    int32_t by_s;
     bool priority_changed;          /* by us */
     uint32_t hold_for_s;            /* HOLDFOR=, or 0 */
     int64_t hold_until_wall_ms;     /* HOLDUNTIL=, or 0 */

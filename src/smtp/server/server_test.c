@@ -48,6 +48,10 @@ struct player {
 
 static const struct dialogue dialogues[] = {
     { "quit", S("QUIT\r\n"), "220 221 close" },
+    { "deliver by", S(HELO "MAIL FROM:<a@b> BY=60;R\r\nRSET\r\nMAIL FROM:<a@b> BY=-60;NT\r\n"
+                      "RSET\r\nMAIL FROM:<a@b> BY=0;R\r\nMAIL FROM:<a@b> BY\r\n"
+                      "MAIL FROM:<a@b> BY=1;R BY=1;R\r\n"),
+      "220 250 250 250 250 250 501 501 501" },
     { "priority", S(HELO "MAIL FROM:<a@b> MT-PRIORITY=-9\r\nRSET\r\n"
                     "MAIL FROM:<a@b> MT-PRIORITY=9\r\nRSET\r\nMAIL FROM:<a@b> MT-PRIORITY=10\r\n"
                     "MAIL FROM:<a@b> MT-PRIORITY\r\nMAIL FROM:<a@b> MT-PRIORITY=1 MT-PRIORITY=1\r\n"),

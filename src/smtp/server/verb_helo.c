@@ -71,6 +71,7 @@ void helo_accepted(struct smtp_server *s, const struct smtp_reply *reply)
     offer(s, "BINARYMIME");
     offer(s, "DSN");
     offer(s, "MT-PRIORITY");
+    offer(s, "DELIVERBY");
     if (s->secured)
         offer(s, "REQUIRETLS");
     if (s->release.seconds > 0) {

@@ -1,6 +1,6 @@
 /* verb_mail.c: MAIL FROM and its parameters.
  *
- * RFC 5321 4.1.1.2, RFC 1870, 6152, 3030, 3461 4.3-4.4, 6531 3.4, 4865 4.2, 6710 4.1, 8689 2. A space after the
+ * RFC 5321 4.1.1.2, RFC 1870, 6152, 3030, 3461 4.3-4.4, 6531 3.4, 4865 4.2, 6710 4.1, 8689 2, 2852 4. A space after the
  * colon is let pass, as other servers do.
  */
 #include "smtp/server/server_private.h"
@@ -99,6 +99,18 @@ static bool take_hold(struct smtp_server *s, const struct smtp_parameter *p)
     return true;
 }
 
+static bool take_by(struct smtp_server *s, struct slice value)
+{
+    struct smtp_by by;
+    if (!smtp_by_parse(value, &by))
+        return fail(s, 501, 5, 4, SLICE("BY is a number of seconds, ';', and N or R"));
+    s->txn.has_by = true;
+    s->txn.by_s = by.seconds;
+    s->txn.envelope.by_returns = by.returns;
+    s->txn.envelope.by_traces = by.traces;
+    return true;
+}
+
 static bool take_parameter(struct smtp_server *s, const struct smtp_parameter *p)
 {
     bool has_auth = s->auth.mechanisms.len > 0 || s->authenticated;
@@ -118,6 +130,8 @@ static bool take_parameter(struct smtp_server *s, const struct smtp_parameter *p
         return take_envid(s, p->value);
     if (p->keyword == SMTP_KEYWORD_AUTH && has_auth)
         return take_auth(s, p->value);
+    if (p->keyword == SMTP_KEYWORD_BY)
+        return take_by(s, p->value);
     if (p->keyword == SMTP_KEYWORD_REQUIRETLS && s->secured) {
         s->txn.envelope.require_tls = true;
         return !p->has_value || fail(s, 501, 5, 4, SLICE("REQUIRETLS takes no value"));

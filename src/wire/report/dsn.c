@@ -238,6 +238,7 @@ static void append_status(struct buffer *out, const struct dsn *dsn)
     dsn_append_clean(out, dsn->host, false);
     buffer_append(out, SLICE("\r\n"));
     append_date_field(out, SLICE("Arrival-Date: "), dsn->arrival_wall_ms, dsn);
+    append_date_field(out, SLICE("Deliver-By-Date: "), dsn->deliver_by_wall_ms, dsn);
     if (!slice_is_empty(dsn->hold_request)) {
         buffer_append(out, SLICE("Future-Release-Request: "));
         dsn_append_clean(out, dsn->hold_request, false);

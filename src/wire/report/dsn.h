@@ -54,6 +54,7 @@ struct dsn {
     int zone_minutes;
     int64_t arrival_wall_ms;     /* of the original; 0: not written */
     struct slice envid;          /* ENVID= as it came (xtext), or empty */
+    int64_t deliver_by_wall_ms;  /* RFC 2852 5; 0: not written */
     struct slice hold_request;   /* "for;3600", "until;..." (RFC 4865 5.1.2), or empty */
     struct slice original_id;    /* Message-ID of the original without brackets, or empty */
     struct slice queue_id;       /* the name it has in our logs, or empty */

@@ -272,6 +272,26 @@ static void test_hold_values(void **state)
     assert_int_equal(seconds, 1);
 }
 
+static void test_by(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "", "1", "1;", ";R", "1;X", "1;RX", "1;NTT", "0;R", "-1;R", "+0;R", "1000000000;N", "--1;N",
+        "1.5;N", " 1;N", "1;N ", "1;TN", "+-1;N",
+    };
+    struct smtp_by by = { .seconds = 77 };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (smtp_by_parse(slice_from_string(bad[i]), &by))
+            fail_msg("'%s' is taken", bad[i]);
+    assert_int_equal(by.seconds, 77);
+    assert_true(smtp_by_parse(SLICE("120;R"), &by));
+    assert_true(by.seconds == 120 && by.returns && !by.traces);
+    assert_true(smtp_by_parse(SLICE("-999999999;nt"), &by));
+    assert_true(by.seconds == -999999999 && !by.returns && by.traces);
+    assert_true(smtp_by_parse(SLICE("+0;N"), &by));
+    assert_true(by.seconds == 0 && !by.returns && !by.traces);
+}
+
 static void test_priorities(void **state)
 {
     (void)state;
@@ -288,7 +308,7 @@ static void test_priorities(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_priorities),
+        cmocka_unit_test(test_priorities), cmocka_unit_test(test_by),
         cmocka_unit_test(test_hold_values),
         cmocka_unit_test(lines_end_in_crlf_only),
         cmocka_unit_test(verbs_and_arguments),

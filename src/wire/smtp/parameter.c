@@ -25,6 +25,7 @@ static const struct {
     { SLICE_INIT("HOLDUNTIL"), SMTP_KEYWORD_HOLDUNTIL },
     { SLICE_INIT("MT-PRIORITY"), SMTP_KEYWORD_MT_PRIORITY },
     { SLICE_INIT("REQUIRETLS"), SMTP_KEYWORD_REQUIRETLS },
+    { SLICE_INIT("BY"), SMTP_KEYWORD_BY },
 };
 
 static enum smtp_keyword find_keyword(struct slice name)
@@ -206,6 +207,29 @@ void smtp_date_time_append(struct buffer *out, int64_t wall_ms)
         return;
     buffer_append_format(out, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900,
                          tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+bool smtp_by_parse(struct slice value, struct smtp_by *out)
+{
+    struct cursor c = cursor_over(value);
+    bool is_negative = cursor_take_byte(&c, '-');
+    uint64_t seconds;
+    if (!is_negative)
+        cursor_take_byte(&c, '+');
+    struct slice digits = cursor_take_while(&c, ascii_is_digit);
+    if (digits.len > 9 || !slice_to_number(digits, 999999999, &seconds) ||
+        !cursor_take_byte(&c, ';'))
+        return false;
+    int mode = cursor_take(&c);
+    bool returns = mode == 'R' || mode == 'r';
+    if (!returns && mode != 'N' && mode != 'n')
+        return false;
+    bool traces = cursor_take_literal(&c, SLICE("T"));
+    if (!cursor_at_end(&c) || (returns && (is_negative || seconds == 0)))
+        return false;
+    *out = (struct smtp_by){ .seconds = is_negative ? -(int32_t)seconds : (int32_t)seconds,
+                             .returns = returns, .traces = traces };
+    return true;
 }
 
 bool smtp_priority_parse(struct slice value, int8_t *out_priority)

@@ -3,7 +3,8 @@
  * RFC 5321 4.1.2 (Mail-parameters, Rcpt-parameters), with the values of SIZE (RFC
  * 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8 (RFC 6531), RET, ENVID, NOTIFY and
  * ORCPT (RFC 3461, RFC 6533), AUTH (RFC 4954 section 5), HOLDFOR and HOLDUNTIL (RFC 4865),
- * MT-PRIORITY (RFC 6710) and REQUIRETLS (RFC 8689).
+ * MT-PRIORITY (RFC 6710), REQUIRETLS (RFC 8689)
+ * and BY (RFC 2852).
  * Which parameter may
  * stand where, and twice, is the caller's to say: smtp_keyword_bit() makes a set.
  * Pure; any thread; results borrow from the input.
@@ -28,6 +29,7 @@ enum smtp_keyword {
     SMTP_KEYWORD_HOLDUNTIL,
     SMTP_KEYWORD_MT_PRIORITY,
     SMTP_KEYWORD_REQUIRETLS,
+    SMTP_KEYWORD_BY,
 };
 
 static inline uint32_t smtp_keyword_bit(enum smtp_keyword keyword)
@@ -122,6 +124,15 @@ bool smtp_hold_for_parse(struct slice value, uint32_t *out_seconds);
 bool smtp_date_time_parse(struct slice value, int64_t *out_wall_ms);
 /* Appends it so, in whole seconds, the rest cut off. */
 void smtp_date_time_append(struct buffer *out, int64_t wall_ms);
+
+/* ["-" / "+"] 1*9DIGIT ";" ("N" / "R") ["T"], where R takes no time that is over (RFC 2852
+ * 4). */
+struct smtp_by {
+    int32_t seconds;
+    bool returns;
+    bool traces;
+};
+bool smtp_by_parse(struct slice value, struct smtp_by *out);
 
 /* ["-"] 1-9, or 0 (RFC 6710 7). */
 bool smtp_priority_parse(struct slice value, int8_t *out_priority);
