@@ -244,12 +244,13 @@ static int open_hosts(struct engine *e)
         e->compliance_gate,
     };
     _Static_assert(sizeof gates == sizeof e->gates, "all of them, in their order");
+    engine_etrn_init(e);
     memcpy(e->gates, gates, sizeof gates);
     for (uint32_t i = 0; i < e->loops_count; i++) {
         struct session_host_options options = {
             .loop = e->loops[i].loop, .intake = seal_intake(e->loops[i].seal),
             .gates = e->gates, .gates_count = sizeof e->gates / sizeof *e->gates,
-            .events = &e->events.sink, .limiter = e->limiter, .thread = i + 1,
+            .etrn = &e->etrn, .events = &e->events.sink, .limiter = e->limiter, .thread = i + 1,
             .tls = e->tls.server, .sasl = e->sasl, .throttle = e->throttle,
         };
         enum err error = session_host_open(&options, e->config, &e->loops[i].host);

@@ -122,6 +122,7 @@ struct engine {
     struct mtasts *mtasts;       /* on the queue's thread */
     struct delivery *delivery;
     struct queue *queue;
+    struct etrn etrn;            /* asks the queue on its thread */
     struct control_server *control;
     struct pickup *pickup;       /* on the queue's thread */
     struct engine_loop queue_loop;
@@ -209,6 +210,9 @@ struct seal_keys *engine_seal_keys(const struct config *config,
  * notes. The second when the delivery is open. */
 void engine_notes_open(struct engine *e);
 void engine_notes_recall(struct engine *e);
+
+/* engine_etrn.c */
+void engine_etrn_init(struct engine *e);
 
 /* engine_reports.c: the store and the reports; an exit code. What an operator asks of them. */
 int engine_reports_open(struct engine *e);

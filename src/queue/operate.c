@@ -331,6 +331,42 @@ struct queue_acted queue_act(struct queue *q, struct mail_id id, enum queue_acti
     return acted;
 }
 
+static bool is_for(const struct queue_recipient *r, struct slice domain, bool below)
+{
+    if (r->domain == NULL || (r->place != PLACE_WAITING && r->place != PLACE_READY))
+        return false;
+    struct slice name = r->domain->entry.key;
+    if (slice_equal(name, domain))
+        return true;
+    return below && name.len > domain.len + 1 &&
+           name.data[name.len - domain.len - 1] == '.' &&
+           slice_equal(slice_from(name, name.len - domain.len), domain);
+}
+
+size_t queue_kick(struct queue *q, struct slice domain, bool below)
+{
+    size_t count = 0;
+    size_t messages = 0;
+    struct queue_message **all = all_in_order(q, &count);
+    gather_begin(q);
+    for (size_t i = 0; i < count; i++) {
+        bool found = false;
+        if (yet_to_begin(q, all[i]) != 0)
+            continue;
+        for (uint32_t n = 0; n < all[i]->recipients_count; n++) {
+            struct queue_recipient *r = &all[i]->recipients[n];
+            if (!is_for(r, domain, below))
+                continue;
+            found = true;
+            act(q, r, QUEUE_RETRY);
+        }
+        messages += found;
+    }
+    gather_end(q);
+    free(all);
+    return messages;
+}
+
 struct queue_stats queue_stats(const struct queue *q)
 {
     return (struct queue_stats){

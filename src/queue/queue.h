@@ -109,6 +109,10 @@ struct queue_acted {
 struct queue_acted queue_act(struct queue *queue, struct mail_id id,
                              enum queue_action action);
 
+/* Tries now what waits for a domain, in canonical form, and with `below` for those that lie
+ * under it (ETRN); how many messages that is. What may not leave yet is not among them. */
+size_t queue_kick(struct queue *queue, struct slice domain, bool below);
+
 struct queue_stats {
     uint64_t messages;
     uint64_t recipients;

@@ -84,6 +84,7 @@ bool session_ask(struct session *s)
         return true;
     case SMTP_ASK_HELO:
         offer_release(s);
+        session_offer_etrn(s);
         return session_ask_gates(s, GATE_HELO, slice_make(NULL, 0));
     case SMTP_ASK_MAIL:
         return ask_mail(s);
@@ -101,6 +102,8 @@ bool session_ask(struct session *s)
     case SMTP_ASK_VRFY:
         smtp_server_answer(s->engine, NULL);
         return true;
+    case SMTP_ASK_ETRN:
+        return session_ask_etrn(s, q);
     case SMTP_ASK_AUTH:
         return session_ask_auth(s, q);
     case SMTP_ASK_XCLIENT:

@@ -58,7 +58,7 @@ void session_host_close(struct session_host **host)
     struct list_node *node;
     while ((node = list_first(&h->sessions)) != NULL) {
         struct session *s = container_of(node, struct session, node);
-        must(!s->committing);
+        must(!s->committing && !s->asking);
         session_destroy(s);
     }
     timer_clear(&h->drain);
@@ -117,10 +117,10 @@ static void tell_to_end(struct session *s, bool at_once)
         .code = 421, .status = { 4, 3, 2 }, .text = SLICE_INIT("Shutting down, try later"),
     };
     const unsigned quiet = SMTP_PHASE_START | SMTP_PHASE_READY;
-    bool busy = s->committing ||
+    bool busy = s->committing || s->asking ||
                 (s->engine != NULL && s->wait != WAIT_GATE &&
                  ((unsigned)smtp_server_phase(s->engine) & quiet) == 0);
-    if (s->over || s->stream == NULL || s->committing || (busy && !at_once))
+    if (s->over || s->stream == NULL || s->committing || s->asking || (busy && !at_once))
         return;
     if (s->engine == NULL || s->wait == WAIT_TLS) {
         session_lost(s);

@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "crypto/tls.h"
 #include "event/loop.h"
+#include "mail/etrn.h"
 #include "mail/event.h"
 #include "mail/gate.h"
 #include "mail/intake.h"
@@ -23,6 +24,7 @@ struct session_host_options {
     struct intake *intake;
     struct gate **gates;          /* asked in this order */
     size_t gates_count;
+    struct etrn *etrn;            /* NULL: nobody is offered it */
     struct event_sink *events;    /* or NULL */
     struct limiter *limiter;      /* of connections, shared by all hosts */
     struct sasl *sasl;            /* NULL: nobody can log in */

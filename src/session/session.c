@@ -59,7 +59,7 @@ struct moment session_now(const struct session *s)
 static void session_free(struct deferred *deferred)
 {
     struct session *s = container_of(deferred, struct session, end);
-    must(s->stream == NULL && !s->committing && s->writer == NULL);
+    must(s->stream == NULL && !s->committing && !s->asking && s->writer == NULL);
     if (s->counted)
         limiter_leave(s->host->options.limiter, &s->client);
     if (s->counted_in_all)
@@ -113,7 +113,7 @@ void session_over(struct session *s)
     session_gates_forget(s);
     sasl_end(&s->auth);
     intake_abort(&s->writer);
-    if (s->stream == NULL && !s->committing)
+    if (s->stream == NULL && !s->committing && !s->asking)
         loop_defer(s->host->options.loop, &s->end);
 }
 

@@ -3,7 +3,7 @@
  * A session is many files: host.c (the loop's sessions), open.c (from accept to
  * greeting), pump.c (bytes to the engine and back), ask.c (the engine's questions),
  * gates.c (asking the gates in order), commit.c (the message into the intake),
- * deadline.c (time), auth.c (who the client is), secure.c (going over to TLS), transcript.c (what was said, for the
+ * deadline.c (time), etrn.c (the queue is asked), auth.c (who the client is), secure.c (going over to TLS), transcript.c (what was said, for the
  * log).
  */
 #ifndef GODWIT_SESSION_SESSION_PRIVATE_H
@@ -66,6 +66,7 @@ enum session_wait {
     WAIT_INTAKE,  /* the intake has enough for now */
     WAIT_COMMIT,  /* the message is being made durable */
     WAIT_DRAIN,   /* the client does not read our replies */
+    WAIT_ETRN,    /* the queue is asked */
     WAIT_AUTH,    /* a password is being checked */
     WAIT_TLS,     /* the answer to STARTTLS leaves, or hands are shaken */
 };
@@ -103,6 +104,7 @@ struct session {
     /* the transaction */
     struct intake_writer *writer;
     bool committing;
+    bool asking;                  /* the queue, which answers in any case */
     bool discard;
     bool hold;
     bool discard_before;          /* the recipient that is asked about */
@@ -169,6 +171,10 @@ void session_commit(struct session *s);
 void session_offer_auth(struct session *s);
 bool session_ask_auth(struct session *s, const struct smtp_question *q); /* as session_ask() */
 bool session_take_account(struct session *s, struct slice account);
+
+/* etrn.c */
+void session_offer_etrn(struct session *s);
+bool session_ask_etrn(struct session *s, const struct smtp_question *q); /* as session_ask() */
 
 /* secure.c: what was said leaves in clear, then the handshake. */
 void session_secure(struct session *s);

@@ -31,7 +31,7 @@ static const struct verb verbs[] = {
     { "HELP", ANY, true, true, verb_help, NULL },
     { "VRFY", ANY, true, false, verb_vrfy, vrfy_accepted },
     { "EXPN", ANY, true, false, verb_unimplemented, NULL },
-    { "ETRN", ANY, true, false, verb_unimplemented, NULL },
+    { "ETRN", SMTP_PHASE_READY, true, false, verb_etrn, etrn_accepted },
     { "STARTTLS", ANY, false, true, verb_starttls, NULL },
     { "AUTH", SMTP_PHASE_READY, false, false, verb_auth, auth_accepted },
     { "TURN", ANY, true, false, verb_unimplemented, NULL },
@@ -111,6 +111,11 @@ void smtp_server_set_priority(struct smtp_server *s, int8_t priority)
 {
     s->txn.envelope.priority = priority;
     s->txn.priority_changed = true;
+}
+
+void smtp_server_offer_etrn(struct smtp_server *s, bool may_etrn)
+{
+    s->may_etrn = may_etrn;
 }
 
 void smtp_server_offer_release(struct smtp_server *s,

@@ -57,6 +57,7 @@ enum smtp_ask {
     SMTP_ASK_DATA,    /* the content is about to come: begin the intake */
     SMTP_ASK_END,     /* the content is complete: commit, and answer when durable */
     SMTP_ASK_VRFY,    /* `text` */
+    SMTP_ASK_ETRN,    /* `text` is a node, a domain as it was written; `below` */
     SMTP_ASK_AUTH,    /* `text` is the mechanism, empty when its exchange goes on; then or
                          with an initial response also `response`. Answer with
                          smtp_server_challenge(), or as any question: 235, 535 ... */
@@ -83,6 +84,7 @@ struct smtp_question {
     const struct smtp_xclient *xclient;
     struct slice response;                /* octets, decoded */
     bool has_response;
+    bool below;                           /* "@node" */
 };
 
 enum {
@@ -124,6 +126,10 @@ bool smtp_server_took_mail(struct smtp_server *server, int64_t wall_ms);
 /* Gives the transaction another priority than its client said (RFC 6710 4.1), which its reply
  * tells; while SMTP_ASK_MAIL is asked. */
 void smtp_server_set_priority(struct smtp_server *server, int8_t priority);
+
+/* Whether this client may use ETRN (RFC 1985), which is then offered; while SMTP_ASK_HELO is
+ * asked, until the next one. */
+void smtp_server_offer_etrn(struct smtp_server *server, bool may_etrn);
 
 /* How long mail may be held before it leaves (FUTURERELEASE, RFC 4865). */
 struct smtp_server_release {

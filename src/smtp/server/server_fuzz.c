@@ -78,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     smtp_server_offer_auth(s, &auth);
     struct smtp_server_release release = { (data[0] & 8) != 0 ? 600 : 0, 600000 };
     smtp_server_offer_release(s, &release);
+    smtp_server_offer_etrn(s, (data[0] & 2) != 0);
     smtp_server_greet(s, NULL);
     size_t piece_len = data[1] == 0 ? size : data[1];
     struct slice all = slice_make(data + 2, size - 2);

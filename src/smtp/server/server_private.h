@@ -59,6 +59,7 @@ struct smtp_server {
     bool securing;                  /* STARTTLS was answered with 220 */
     bool secured;
     struct smtp_server_release release;
+    bool may_etrn;
     struct smtp_server_auth auth;
     bool authenticated;
     uint32_t auth_failures;
@@ -133,6 +134,8 @@ void auth_line(struct smtp_server *s, struct slice line);
 void auth_line_too_long(struct smtp_server *s);
 void verb_xclient(struct smtp_server *s, struct slice argument);
 void xclient_accepted(struct smtp_server *s, const struct smtp_reply *reply);
+void verb_etrn(struct smtp_server *s, struct slice argument);
+void etrn_accepted(struct smtp_server *s, const struct smtp_reply *reply);
 void verb_xforward(struct smtp_server *s, struct slice argument);
 
 #endif

@@ -48,6 +48,8 @@ struct player {
 
 static const struct dialogue dialogues[] = {
     { "quit", S("QUIT\r\n"), "220 221 close" },
+    { "etrn by nobody known", S(HELO "ETRN far.test\r\nETRN #x\r\nMAIL FROM:<a@b>\r\n"
+                               "ETRN far.test\r\n"), "220 250 459 459 250 503" },
     { "deliver by", S(HELO "MAIL FROM:<a@b> BY=60;R\r\nRSET\r\nMAIL FROM:<a@b> BY=-60;NT\r\n"
                       "RSET\r\nMAIL FROM:<a@b> BY=0;R\r\nMAIL FROM:<a@b> BY\r\n"
                       "MAIL FROM:<a@b> BY=1;R BY=1;R\r\n"),
@@ -91,7 +93,7 @@ static const struct dialogue dialogues[] = {
     { "harmless", S("VRFY root\r\nEXPN x\r\nHELP\r\nNOOP\r\nRSET\r\n"),
       "220 252 502 214 250 250" },
     { "not here", S(HELO "STARTTLS\r\nAUTH PLAIN x\r\nETRN #x\r\nTURN\r\n"),
-      "220 250 502 502 502 502" },
+      "220 250 502 502 459 502" },
     { "unknown", S("FOO\r\n\r\n \r\nX-Y\r\n"), "220 500 500 500 500" },
     { "refused sender", S(HELO "MAIL FROM:<a@bad.test>\r\nRCPT TO:<c@d>\r\n"),
       "220 250 550 503" },

@@ -70,6 +70,8 @@ void helo_accepted(struct smtp_server *s, const struct smtp_reply *reply)
     offer(s, "CHUNKING");
     offer(s, "BINARYMIME");
     offer(s, "DSN");
+    if (s->may_etrn)
+        offer(s, "ETRN");
     offer(s, "MT-PRIORITY");
     offer(s, "DELIVERBY");
     if (s->secured)

@@ -1,6 +1,6 @@
 /* verb_other.c: the short ones: RSET, NOOP, QUIT, HELP, VRFY, and what is not here.
  *
- * RFC 5321 4.1.1.5-4.1.1.10, 3.5.3 (252 for VRFY), 7.3.
+ * RFC 5321 4.1.1.5-4.1.1.10, 3.5.3 (252 for VRFY), 7.3; RFC 1985.
  */
 #include "smtp/server/server_private.h"
 
@@ -56,6 +56,31 @@ void vrfy_accepted(struct smtp_server *s, const struct smtp_reply *reply)
         .text = SLICE_INIT("Cannot verify the user, but will take the message"),
     };
     server_say(s, reply == NULL ? &perhaps : reply);
+}
+
+/* etrn = "ETRN" SP ["@" / "#"] node-name CRLF (RFC 1985 5). There are no queues by name. */
+void verb_etrn(struct smtp_server *s, struct slice argument)
+{
+    bool below = argument.len > 0 && argument.data[0] == '@';
+    if (!s->may_etrn) {
+        server_say_text(s, 459, 4, 7, 1, SLICE("Not allowed: you are not known here"));
+        return;
+    }
+    if (argument.len > 0 && argument.data[0] == '#') {
+        server_say_text(s, 458, 4, 5, 0, SLICE("There is no queue of that name"));
+        return;
+    }
+    s->question.text = below ? slice_from(argument, 1) : argument;
+    s->question.below = below;
+    server_ask(s, SMTP_ASK_ETRN);
+}
+
+void etrn_accepted(struct smtp_server *s, const struct smtp_reply *reply)
+{
+    static const struct smtp_reply started = {
+        .code = 250, .status = { 2, 0, 0 }, .text = SLICE_INIT("OK, queuing started"),
+    };
+    server_say(s, reply == NULL ? &started : reply);
 }
 
 void verb_unimplemented(struct smtp_server *s, struct slice argument)
