@@ -206,10 +206,20 @@ static void append_list(const struct rotation *r, struct buffer *out)
     buffer_append(out, SLICE("]\n"));
 }
 
+/* What is submitted is signed then, and may be held before its lifetime begins (RFC 4865). */
+static int64_t longest_hold(const struct config *config)
+{
+    for (size_t i = 0; i < config->listeners_count; i++)
+        if (config->listeners[i].role == CONFIG_ROLE_SUBMISSION)
+            return config->limits.future_release_ms;
+    return 0;
+}
+
 static int64_t longest_wait(const struct config *config)
 {
     const struct config_queue *q = &config->queue;
-    return q->lifetime_ms > q->report_lifetime_ms ? q->lifetime_ms : q->report_lifetime_ms;
+    int64_t mail_ms = longest_hold(config) + q->lifetime_ms;
+    return mail_ms > q->report_lifetime_ms ? mail_ms : q->report_lifetime_ms;
 }
 
 static int say_switch(const struct rotation *r)

@@ -189,7 +189,8 @@ def test_one_bad_key_does_not_hide_the_others(place, dns, tmp_path):
 
 def test_a_rotation_from_end_to_end(place, dns, tmp_path):
     old = made(tmp_path / "home-s2026.pem", "--bits", "1024")
-    place.write(("s2026", "home-s2026.pem"), more="queue: { lifetime: 3d, report_lifetime: 1d }\n")
+    place.write(("s2026", "home-s2026.pem"), more="queue: { lifetime: 3d, report_lifetime: 1d }\n"
+                "limits: { future_release: 2d }\n")
     place.serve("s2026", old)
     before = place.path.read_text()
     new = tmp_path / "home-s2027.pem"
@@ -213,7 +214,7 @@ def test_a_rotation_from_end_to_end(place, dns, tmp_path):
     done = place.ask(dns, "rotate", "home.test")
     assert done.returncode == 0, done
     assert f'dkim: [{{ selector: s2027, key: "{new}" }}]' in done.stdout
-    assert "needed 10d" in done.stdout and "s2026" in done.stdout
+    assert "needed 12d" in done.stdout and "s2026" in done.stdout
     assert place.path.read_text() == before                 # nobody edits it
 
     place.write(("s2026", "home-s2026.pem"), ("s2027", "home-s2027.pem"))
