@@ -118,8 +118,10 @@ def test_status_is_answered_when_descriptors_are_used_up(data):
         engine = f"/proc/{godwit.descendants(g.process.pid)[-1]}/fd"
         crowd = []
         try:
-            while len(os.listdir(engine)) < 64:
-                crowd.append(Client(g.port))
+            code = 220  # 421: one that is needed for a moment elsewhere was the last
+            while len(os.listdir(engine)) < 64 and code == 220:
+                crowd.append(Client(g.port, greeting=False))
+                code, _ = crowd[-1].reply()
             for _ in range(3):
                 done = g.tool("status", "--data", data)
                 assert done.returncode == 0, done.stderr
