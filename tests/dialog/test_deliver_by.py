@@ -56,7 +56,7 @@ def test_what_is_late_comes_back_over_a_crash(data, sink):
     sink.extensions = ("DELIVERBY",)
     config = "queue: { retry_first: 1h }\n"
     g = godwit.Godwit(data, "--next-hop", sink.address, config=config)
-    put(g, "3;R")
+    put(g, "8;R")
     godwit.wait_for(lambda: g.events("deferred"), "the first attempt")
     g.kill()
     with godwit.Godwit(data, "--next-hop", sink.address, config=config) as g:
