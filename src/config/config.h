@@ -14,6 +14,7 @@
 #include "net/address.h"
 #include "net/network.h"
 #include "wire/smtp/content.h"
+#include "wire/smtp/reply.h"
 
 enum config_role {
     CONFIG_ROLE_RELAY,      /* server to server, port 25 */
@@ -362,10 +363,42 @@ struct config_tarpit {
     int64_t max_ms;
 };
 
-struct config_site {                /* the default for every site */
+/* So many in so long; count 0: no limit. */
+struct config_rate {
+    uint32_t count;
+    uint32_t per_ms;
+};
+
+enum config_reply_then {
+    CONFIG_REPLY_SLOW,              /* half the pace, and half the connections */
+    CONFIG_REPLY_SUSPEND,           /* nothing more for a time */
+    CONFIG_REPLY_DEFER,             /* it is tried again, whatever the reply says */
+    CONFIG_REPLY_BOUNCE,            /* it has failed, likewise */
+};
+
+/* What is done about a reply; the first that fits decides. */
+struct config_reply {
+    uint32_t code;                  /* 421; 4: all of 4xx; 0: any */
+    struct slice status;            /* "4.7.28", or "4.7" for all that begin so; or empty */
+    struct config_slices text;      /* one of them is part of it, without case; none: any */
+    enum config_reply_then then;
+    int64_t for_ms;                 /* of slow and suspend */
+};
+
+/* Limits of a site, or of all sites of one name together. */
+struct config_site {
+    struct slice name;              /* "default", or as in the file */
+    struct config_slices hosts;     /* patterns of mail hosts; see config_name_matches() */
+    struct config_slices domains;   /* likewise of what stands behind the '@' */
     uint32_t connections;
     uint32_t messages_per_connection;
     uint32_t recipients_per_message;
+    struct config_rate rate;        /* of messages */
+    int64_t retry_first_ms;         /* in place of the queue's; 0: as there */
+    int64_t retry_max_ms;
+    struct config_reply *replies;   /* those of the default come behind */
+    size_t replies_count;
+    /* in the default alone: */
     bool refuse_downgrade;          /* a host gives less TLS than it has shown before */
     bool dane;                      /* heeds what the DNS says of certificates */
     bool mta_sts;                   /* heeds what domains say of their hosts */
@@ -427,7 +460,9 @@ struct config {
     bool logins_have_passwords;
     bool logins_have_scram_sha256;  /* ... and everybody who has one these keys in it */
     bool logins_have_scram_sha1;
-    struct config_site site;
+    struct config_site site;        /* the default for every site */
+    struct config_site *sites;      /* those with a name; the first that fits decides */
+    size_t sites_count;
     struct config_dns dns;
     enum config_log_form log_form;
     uint32_t log_level;             /* 0 debug to 3 error */
@@ -465,6 +500,19 @@ const struct config *config_hold(const struct config *config);
 
 /* Gives back a reference; NULL inside is allowed. */
 void config_drop(const struct config **config);
+
+/* The limits for mail to a domain whose most preferred mail host has that name; both
+ * canonical, `host` may be empty. Never NULL. */
+const struct config_site *config_site_for(const struct config *config, struct slice domain,
+                                          struct slice host);
+
+/* Those of that name, or NULL. */
+const struct config_site *config_site_named(const struct config *config, struct slice name);
+
+/* What is to be done about a reply of the site, or NULL. `status` may be of class 0. */
+const struct config_reply *config_site_reply(const struct config *config,
+                                             const struct config_site *site, uint32_t code,
+                                             struct smtp_status status, struct slice text);
 
 /* pattern = domain / "*." domain: what lies below it, as in lists of names. Without case. */
 bool config_name_matches(struct slice pattern, struct slice name);

@@ -28,9 +28,6 @@ static const struct choice log_forms[] = {
 static const struct choice log_levels[] = {
     { "debug", 0 }, { "info", 1 }, { "warning", 2 }, { "error", 3 }, { NULL, 0 },
 };
-static const struct choice downgrades[] = {
-    { "note", false }, { "refuse", true }, { NULL, 0 },
-};
 static const struct choice early_talkers[] = {
     { "allow", false }, { "refuse", true }, { NULL, 0 },
 };
@@ -487,45 +484,6 @@ static const struct key account_limit_keys[] = {
     { .name = NULL },
 };
 
-static const struct key site_keys[] = {
-    { .name = "connections", .type = &type_count32,
-      .offset = offsetof(struct config_site, connections),
-      .fallback = "20",
-      .min = 1, .max = 10000,
-      .help = "connections to one site at a time" },
-    { .name = "messages_per_connection", .type = &type_count32,
-      .offset = offsetof(struct config_site, messages_per_connection),
-      .fallback = "100",
-      .min = 1,
-      .help = "then a new connection is made" },
-    { .name = "recipients_per_message", .type = &type_count32,
-      .offset = offsetof(struct config_site, recipients_per_message),
-      .fallback = "100",
-      .min = 1, .max = 1000000,
-      .help = "more are sent as further copies" },
-    { .name = "tls_downgrade", .type = &type_either,
-      .offset = offsetof(struct config_site, refuse_downgrade),
-      .fallback = "note",
-      .choices = downgrades,
-      .help = "a host that gives less TLS than it has shown before" },
-    { .name = "dane", .type = &type_bool,
-      .offset = offsetof(struct config_site, dane),
-      .fallback = "true",
-      .help = "heeds certificates that signed zones of the DNS vouch for" },
-    { .name = "mta_sts", .type = &type_bool,
-      .offset = offsetof(struct config_site, mta_sts),
-      .fallback = "true",
-      .help = "heeds the policies that domains publish over HTTPS" },
-    { .name = NULL },
-};
-
-static const struct key sites_keys[] = {
-    { .name = "default", .type = &type_section,
-      .fallback = "", .keys = site_keys,
-      .help = "what holds for every site" },
-    { .name = NULL },
-};
-
 static const struct key dns_keys[] = {
     { .name = "servers", .type = &type_addresses,
       .offset = offsetof(struct config_dns, servers),
@@ -693,11 +651,9 @@ const struct key config_keys[] = {
       .fallback = "",
       .keys = srs_keys,
       .help = "the senders of what aliases forward" },
-    { .name = "sites", .type = &type_section,
-      .offset = offsetof(struct config, site),
-      .fallback = "",
-      .keys = sites_keys,
-      .help = "how other servers are treated" },
+    { .name = "sites", .type = &type_sites,
+      .offset = offsetof(struct config, site), .fallback = "",
+      .help = "limits for where mail goes, by name; those of large providers are shipped" },
     { .name = "dns", .type = &type_section,
       .offset = offsetof(struct config, dns),
       .fallback = "",

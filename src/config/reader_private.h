@@ -98,7 +98,8 @@ extern const struct key_type type_text, type_path, type_bool, type_choice, type_
     type_count64, type_size32, type_size64, type_duration, type_hostname, type_networks,
     type_addresses, type_address, type_section, type_listeners, type_domains, type_routes,
     type_deliver, type_certificates, type_users, type_aliases,
-    type_senders, type_dkim, type_rules, type_route_to, type_mailbox, type_names, type_mailboxes;
+    type_senders, type_dkim, type_rules, type_route_to, type_mailbox, type_names, type_mailboxes,
+    type_sites;
 
 /* Parsers of values that stand alone. */
 bool value_duration(struct slice text, int64_t *out_ms);
@@ -148,6 +149,9 @@ bool domain_has_mailbox(const struct config_domain *domain, struct slice local);
 
 /* Whether mail to a canonical address can go somewhere: elsewhere, or to somebody here. */
 bool address_exists(const struct config *c, struct slice address);
+
+/* The shipped limits of large providers: lines of YAML, NULL at the end. */
+extern const char *const providers_lines[];
 
 /* Whether all aliases of a domain, which stands at the node, lead to somebody. False
  * after reader_fail() or reader_memory(). All domains have been read. */

@@ -44,6 +44,9 @@ static void append_origin(struct buffer *out, const struct snapshot *s,
     case NODE_DEFAULT:
         buffer_append(out, SLICE("default"));
         break;
+    case NODE_SHIPPED:
+        buffer_append(out, SLICE("shipped"));
+        break;
     case NODE_FILE:
         buffer_append_escaped(out, s->file);
         buffer_append_format(out, ":%u", node->line);

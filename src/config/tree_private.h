@@ -21,6 +21,7 @@ enum node_origin {
     NODE_DEFAULT,
     NODE_FILE,
     NODE_FLAG,
+    NODE_SHIPPED, /* in providers.yaml */
 };
 
 struct node {

@@ -217,7 +217,7 @@ static int open_delivery(struct engine *e, struct loop **loops)
                    .own_addresses_count = e->own_addresses_count,
                    .allow_loopback = c->dns.allow_private,
                    .allow_private = c->dns.allow_private },
-        .limits = engine_site_limits(c), .times = engine_times(c), .routes = e->routes,
+        .times = engine_times(c), .routes = e->routes,
         .keeper = &e->shown_keeper, .mtasts = e->mtasts, .heed = engine_heed(c),
         .tls_watcher = e->reports == NULL ? NULL : reports_tls_watcher(e->reports),
     };

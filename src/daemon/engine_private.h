@@ -182,7 +182,6 @@ void engine_log_reopen(struct engine *e);
 void engine_reload(struct engine *e);
 /* On the queue's thread: the same, and the call is answered at its end. */
 void engine_reload_for(struct engine *e, struct control_call *call);
-struct attempt_limits engine_site_limits(const struct config *config);
 struct delivery_times engine_times(const struct config *config);
 struct delivery_heed engine_heed(const struct config *config);
 
@@ -226,5 +225,12 @@ void engine_reader_close(struct engine_reader **reader);
 
 /* operator.c: the control socket's commands, on the queue's thread. */
 void operator_handle(void *context, struct control_call *call, const json_t *request);
+/* A text of mail as JSON, escaped where it is not UTF-8; new. */
+json_t *operator_text(struct slice text);
+/* A text of the request, or an empty one; lives as long as it. */
+struct slice operator_string(const json_t *request, const char *key);
+
+/* operator_site.c */
+void operator_site(struct engine *e, struct control_call *call, const json_t *request);
 
 #endif

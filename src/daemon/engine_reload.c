@@ -12,15 +12,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-struct attempt_limits engine_site_limits(const struct config *config)
-{
-    return (struct attempt_limits){
-        .connections_max = config->site.connections,
-        .messages_per_connection = config->site.messages_per_connection,
-        .recipients_per_message = config->site.recipients_per_message,
-    };
-}
-
 struct delivery_times engine_times(const struct config *config)
 {
     const struct config_timeouts *t = &config->timeouts;
@@ -203,7 +194,7 @@ static bool is_reachable(struct engine *e, const struct config *next, char *erro
 static bool use(struct engine *e, const struct config *next, char *error, size_t size)
 {
     struct delivery_change change = {
-        .limits = engine_site_limits(next), .times = engine_times(next),
+        .times = engine_times(next),
         .heed = engine_heed(next),
     };
     if (!daemon_same_start(e->config, next, error, size) ||

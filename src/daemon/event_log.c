@@ -13,6 +13,8 @@ static const char *const names[] = {
     [MAIL_DEFERRED] = "deferred",        [MAIL_FAILED] = "failed",
     [MAIL_DISCARDED] = "discarded",      [MAIL_REPORTED] = "reported",
     [MAIL_SITE_FAILED] = "site-failed",  [MAIL_HELD] = "held",
+    [MAIL_SITE_SLOWED] = "site-slowed",  [MAIL_SITE_SUSPENDED] = "site-suspended",
+    [MAIL_SITE_RESUMED] = "site-resumed",
     [MAIL_RELEASED] = "released",        [MAIL_DELETED] = "deleted",
     [MAIL_LOGIN] = "login",              [MAIL_LOGIN_FAILED] = "login-failed",
 };
@@ -25,6 +27,8 @@ static enum log_level level_of(enum mail_event_kind kind)
         return LOG_DEBUG;
     case MAIL_FAILED:
     case MAIL_SITE_FAILED:
+    case MAIL_SITE_SLOWED:
+    case MAIL_SITE_SUSPENDED:
     case MAIL_LOGIN_FAILED:
         return LOG_WARNING;
     case MAIL_REFUSED:
@@ -34,6 +38,7 @@ static enum log_level level_of(enum mail_event_kind kind)
     case MAIL_DEFERRED:
     case MAIL_DISCARDED:
     case MAIL_REPORTED:
+    case MAIL_SITE_RESUMED:
     case MAIL_HELD:
     case MAIL_RELEASED:
     case MAIL_DELETED:
@@ -112,6 +117,9 @@ static void put_delivery(struct log_line *line, const struct mail_event *e)
     case MAIL_ACCEPTED:
     case MAIL_REPORTED:
     case MAIL_SITE_FAILED:
+    case MAIL_SITE_SLOWED:
+    case MAIL_SITE_SUSPENDED:
+    case MAIL_SITE_RESUMED:
     case MAIL_HELD:
     case MAIL_RELEASED:
     case MAIL_DELETED:
@@ -173,7 +181,8 @@ static void on_event(struct event_sink *sink, const struct mail_event *e)
     }
     if (e->kind == MAIL_REFUSED)
         text_if(&line, "verb", e->text);
-    else if (e->kind == MAIL_SITE_FAILED)
+    else if (e->kind == MAIL_SITE_FAILED || e->kind == MAIL_SITE_SLOWED ||
+             e->kind == MAIL_SITE_SUSPENDED || e->kind == MAIL_SITE_RESUMED)
         text_if(&line, "site", e->text);
     else if (e->kind == MAIL_REPORTED)
         text_if(&line, "report", e->text);

@@ -91,12 +91,10 @@ struct delivery_thread *delivery_next_thread(struct delivery *d)
     return &d->threads[atomic_fetch_add(&d->turn, 1) % d->options.loops_count];
 }
 
-static struct delivery_routes *hold_routes(struct delivery *d, struct attempt_limits *limits)
+static struct delivery_routes *hold_routes(struct delivery *d)
 {
     pthread_mutex_lock(&d->lock);
     struct delivery_routes *routes = delivery_routes_hold(d->routes);
-    if (limits != NULL)
-        *limits = d->limits;
     pthread_mutex_unlock(&d->lock);
     return routes;
 }
@@ -169,7 +167,6 @@ bool delivery_configure(struct delivery *d, const struct delivery_change *change
     pthread_mutex_lock(&d->lock);
     struct delivery_routes *old = d->routes;
     d->routes = change->routes;
-    d->limits = change->limits;
     pthread_mutex_unlock(&d->lock);
     delivery_routes_drop(&old);
     set_heed(d, &change->heed);
@@ -179,14 +176,14 @@ bool delivery_configure(struct delivery *d, const struct delivery_change *change
 static void delivery_resolve(struct attempt *attempt, struct attempt_resolve *job)
 {
     struct delivery *d = container_of(attempt, struct delivery, attempt);
-    struct delivery_routes *routes = hold_routes(d, &job->limits);
+    struct delivery_routes *routes = hold_routes(d);
     resolve_start(d, job, routes, delivery_routes_find(routes, job->domain));
 }
 
 static void delivery_run(struct attempt *attempt, struct attempt_run *run)
 {
     struct delivery *d = container_of(attempt, struct delivery, attempt);
-    struct delivery_routes *routes = hold_routes(d, NULL);
+    struct delivery_routes *routes = hold_routes(d);
     const struct delivery_route *route = delivery_routes_find(routes, run->domain);
     run->end = ATTEMPT_CLOSED;
     run->site_failure = (struct outcome){ .kind = OUTCOME_NONE };
@@ -312,7 +309,6 @@ enum err delivery_open(const struct delivery_options *options, struct delivery *
         return ERR_MEMORY;
     d->attempt.ops = &ops;
     d->options = *options;
-    d->limits = options->limits;
     if (d->options.smtp_port == 0)
         d->options.smtp_port = 25;
     d->any_host = (struct dns_mx_rules){ .allow_loopback = true, .allow_private = true };

@@ -73,7 +73,6 @@ struct delivery_options {
     struct slice hostname;            /* what EHLO says */
     struct dns_mx_rules rules;        /* for hosts that come from the DNS */
     uint16_t smtp_port;               /* of mail hosts; 0: 25 */
-    struct attempt_limits limits;     /* of every site */
     struct delivery_times times;
     struct delivery_keeper *keeper;   /* or NULL */
     struct delivery_tls_watcher *tls_watcher; /* of sites by MX; or NULL */
@@ -89,7 +88,6 @@ struct attempt *delivery_attempt(struct delivery *delivery);
 /* What may change while it runs. */
 struct delivery_change {
     struct delivery_routes *routes;   /* a reference is taken */
-    struct attempt_limits limits;
     struct delivery_times times;
     struct delivery_heed heed;
 };
@@ -98,7 +96,7 @@ struct delivery_change {
 bool delivery_recall(struct delivery *delivery, struct slice host, struct slice text,
                      int64_t now_wall_ms);
 
-/* One thread at a time: jobs from now on use these routes and limits, waits that begin
+/* One thread at a time: jobs from now on use these routes, waits that begin
  * from now on these times. False, with nothing changed, when memory is out. */
 bool delivery_configure(struct delivery *delivery, const struct delivery_change *change);
 

@@ -40,10 +40,9 @@ struct delivery_thread {
 
 struct delivery {
     struct attempt attempt;
-    struct delivery_options options;  /* but routes, limits and times: as at the start */
-    pthread_mutex_t lock;          /* of `routes` and `limits` */
+    struct delivery_options options;  /* but routes and times: as at the start */
+    pthread_mutex_t lock;          /* of `routes` */
     struct delivery_routes *routes;
-    struct attempt_limits limits;
     atomic_uint turn;              /* spreads new connections over the threads */
     atomic_bool stopped;
     struct dns_mx_rules any_host;  /* for hosts that the operator named */
@@ -97,7 +96,7 @@ bool site_is_secure(const struct site_key *site);
 bool site_fits_route(const struct site_key *site, const struct delivery_route *route,
                      struct slice domain);
 
-/* resolve.c; the job's limits are set. */
+/* resolve.c */
 void resolve_start(struct delivery *d, struct attempt_resolve *job,
                    struct delivery_routes *routes, const struct delivery_route *route);
 

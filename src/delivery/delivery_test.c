@@ -137,7 +137,7 @@ static void a_job_whose_route_has_changed_is_not_begun(void **state)
     struct world_job *first = world_post(&w, "y.example", 1, world_new);
     world_run(&w);
     assert_int_equal(delivery_routes_make(&elsewhere, 1, NULL, NULL, &routes), ERR_OK);
-    struct delivery_change change = { .routes = routes, .limits = w.options.limits };
+    struct delivery_change change = { .routes = routes };
     assert_true(delivery_configure(w.delivery, &change));
     delivery_routes_drop(&routes);
     struct world_job *job = world_post(&w, "y.example", 1, first->run.connection);

@@ -126,7 +126,7 @@ static inline void world_open(struct world *w, const struct fake_record *names)
         .loops = &w->loop, .loops_count = 1, .dns = w->dns, .workers = w->workers,
         .source = &w->source, .watcher = &w->watcher, .hostname = SLICE("me.example"),
         .rules = { .own_name = SLICE("me.example"), .allow_loopback = true },
-        .limits = { 10, 100, 50 }, .times = { .idle_ms = 60000 },
+        .times = { .idle_ms = 60000 },
     };
 }
 

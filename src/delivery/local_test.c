@@ -120,20 +120,21 @@ static void domains_belong_to_sites(void **state)
     static const struct {
         const char *domain;
         const char *want; /* the key, or "kind status" */
+        const char *host; /* the first */
     } cases[] = {
-        { "smtp.test", "smtp:[127.0.0.1]:2526" },
-        { "v6.test", "smtp:[2001:db8::1]:25" },
-        { "named.test", "smtp:mail.partner.test:25" },
-        { "lmtp.test", "lmtp:/run/lmtp" },
-        { "box.test", "maildir:box.test" },
-        { "gone.test", "discard:gone.test" },
-        { "one.example", "mx:a.mx.example,b.mx.example" },
-        { "other.example", "mx;downgrade:a.mx.example,b.mx.example" },
-        { "seven.test", "smtp;downgrade:[127.0.0.1]:2526" },
-        { "any.test", "smtp;downgrade=always:[127.0.0.1]:2526" },
-        { "implicit.example", "mx:implicit.example" },
-        { "b\xc3\xbc" "cher.example", "mx:xn--bcher-kva.example" },
-        { "[192.0.2.9]", "mx:[192.0.2.9]" },
+        { "smtp.test", "smtp:[127.0.0.1]:2526", "127.0.0.1" },
+        { "v6.test", "smtp:[2001:db8::1]:25", "2001:db8::1" },
+        { "named.test", "smtp:mail.partner.test:25", "mail.partner.test" },
+        { "lmtp.test", "lmtp:/run/lmtp", "/run/lmtp" },
+        { "box.test", "maildir:box.test", "" },
+        { "gone.test", "discard:gone.test", "" },
+        { "one.example", "mx:a.mx.example,b.mx.example", "a.mx.example" },
+        { "other.example", "mx;downgrade:a.mx.example,b.mx.example", "a.mx.example" },
+        { "seven.test", "smtp;downgrade:[127.0.0.1]:2526", "127.0.0.1" },
+        { "any.test", "smtp;downgrade=always:[127.0.0.1]:2526", "127.0.0.1" },
+        { "implicit.example", "mx:implicit.example", "implicit.example" },
+        { "b\xc3\xbc" "cher.example", "mx:xn--bcher-kva.example", "xn--bcher-kva.example" },
+        { "[192.0.2.9]", "mx:[192.0.2.9]", "[192.0.2.9]" },
         { "servfail.example", "deferred 4.4.3" },
         { "absent.example", "failed 5.1.2" },
         { "null.example", "failed 5.1.10" },
@@ -157,7 +158,8 @@ static void domains_belong_to_sites(void **state)
         if (r.job.resolved) {
             buffer_append(&text, slice_make(r.job.site.text, r.job.site.len));
             assert_in_range(r.job.valid_ms, MINUTE_MS, HOUR_MS);
-            assert_int_equal(r.job.limits.connections_max, 10);
+            assert_int_equal(r.job.host.len, strlen(cases[i].host));
+            assert_memory_equal(r.job.host.text, cases[i].host, r.job.host.len);
         } else {
             buffer_append_string(&text, r.job.outcome.kind == OUTCOME_FAILED
                                             ? "failed " : "deferred ");
@@ -318,7 +320,7 @@ static void a_full_mailbox_and_a_missing_root(void **state)
                                     .path = SLICE("/nonexistent/mail/{user}") };
     struct delivery_routes *routes;
     assert_int_equal(delivery_routes_make(&route, 1, NULL, NULL, &routes), ERR_OK);
-    struct delivery_change change = { .routes = routes, .limits = w.options.limits };
+    struct delivery_change change = { .routes = routes };
     assert_true(delivery_configure(w.delivery, &change));
     delivery_routes_drop(&routes);
     job = world_post(&w, "y.example", 1, world_new);

@@ -59,9 +59,19 @@ static void resolving_free(struct resolving *r)
     free(r);
 }
 
+static void set_host(struct attempt_resolve *job, struct slice name)
+{
+    name = slice_part(name, 0, sizeof job->host.text);
+    job->host.len = (uint8_t)name.len;
+    if (name.len > 0)
+        memcpy(job->host.text, name.data, name.len);
+}
+
 static void answer_site(struct resolving *r)
 {
     struct attempt_resolve *job = r->job;
+    const struct dns_name *first = &r->lookup.hosts->hosts[0].name;
+    set_host(job, first->len == 0 ? job->domain : dns_name_slice(first));
     site_of_hosts(r->route, r->lookup.hosts, r->policy.policy, job->domain, &job->site);
     job->resolved = true;
     job->valid_ms = valid_ms(r->lookup.hosts->ttl_s);
@@ -139,11 +149,13 @@ void resolve_start(struct delivery *d, struct attempt_resolve *job,
                    struct delivery_routes *routes, const struct delivery_route *route)
 {
     job->outcome = (struct outcome){ .kind = OUTCOME_NONE };
+    job->host.len = 0;
     if (route->way == DELIVERY_MX) {
         look_up(d, job, routes, route);
         return;
     }
     site_of_route(route, job->domain, &job->site);
+    set_host(job, route->host);
     job->resolved = true;
     job->valid_ms = VALID_MAX_MS;
     delivery_routes_drop(&routes);

@@ -23,10 +23,10 @@ struct site_key {
     char text[SITE_KEY_MAX];
 };
 
-struct attempt_limits {
-    uint32_t connections_max;          /* to this site at once */
-    uint32_t messages_per_connection;  /* then it is closed */
-    uint32_t recipients_per_message;   /* in one transaction */
+/* The name of a host; empty: none. */
+struct site_host {
+    uint8_t len;
+    char text[255];
 };
 
 struct attempt_resolve {
@@ -37,7 +37,7 @@ struct attempt_resolve {
     /* the answer */
     bool resolved;
     struct site_key site;
-    struct attempt_limits limits;
+    struct site_host host;             /* the most preferred mail host, or the fixed one */
     int64_t valid_ms;                  /* how long the answer may be used */
     struct outcome outcome;            /* when not resolved: deferred or failed; its
                                           texts live until done() returns */

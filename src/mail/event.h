@@ -24,6 +24,9 @@ enum mail_event_kind {
     MAIL_DISCARDED,
     MAIL_REPORTED,       /* a bounce or receipt was queued; `text` is its id */
     MAIL_SITE_FAILED,    /* a site could not be reached; `text` is its key */
+    MAIL_SITE_SLOWED,    /* a reply asks for less; `text` is its name, or its key */
+    MAIL_SITE_SUSPENDED, /* nothing more goes there for a time; likewise */
+    MAIL_SITE_RESUMED,
     MAIL_HELD,
     MAIL_RELEASED,
     MAIL_DELETED,

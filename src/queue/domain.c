@@ -47,17 +47,28 @@ struct queue_domain *domain_of(struct queue *q, struct slice address)
     return d;
 }
 
+void domain_count_ready(struct queue_domain *d, int change)
+{
+    d->ready_count += (uint32_t)change;
+    if (d->site != NULL)
+        d->site->ready += (uint32_t)change;
+}
+
 static void attach(struct queue *q, struct queue_domain *d, struct queue_site *site)
 {
     (void)q;
     if (d->site == site)
         return;
     list_remove(&d->site_node);
-    if (d->site != NULL)
+    if (d->site != NULL) {
+        d->site->ready -= d->ready_count;
         site_release(d->site);
+    }
     d->site = site;
-    if (site != NULL)
+    if (site != NULL) {
+        site->ready += d->ready_count;
         site->references++;
+    }
 }
 
 static void look_up_later(struct queue *q, struct queue_domain *d,
@@ -80,7 +91,7 @@ static void look_up_waiting(struct queue *q);
 static void join_site(struct queue *q, struct queue_domain *d,
                       const struct attempt_resolve *answer)
 {
-    struct queue_site *site = site_of(q, &answer->site, &answer->limits);
+    struct queue_site *site = site_of(q, d->entry.key, answer);
     reason_drop(&q->reasons, d->trouble);
     d->trouble = NULL;
     if (site == NULL) {

@@ -304,7 +304,8 @@ static void fake_resolved(struct task *task)
     w->resolving--;
     job->resolved = w->resolve_kind == OUTCOME_NONE;
     job->valid_ms = HOUR_MS;
-    job->limits = (struct attempt_limits){ 3, 10, 2 };
+    job->host.len = job->site.len; /* one host, of the site's name */
+    memcpy(job->host.text, job->site.text, job->site.len);
     job->outcome = (struct outcome){
         .kind = w->resolve_kind, .status = { w->resolve_kind == OUTCOME_FAILED ? 5 : 4, 1, 2 },
         .text = SLICE("the look-up says no"),
@@ -435,15 +436,21 @@ static inline bool never(struct world *world, struct attempt_run *run, struct at
 
 /* ---- beginning and end ---- */
 
-/* The defaults (5 min, doubling to 4 h, 20 % jitter, 5 days, reports 2 days) and this. */
+/* The defaults (5 min, doubling to 4 h, 20 % jitter, 5 days, reports 2 days) and this; where
+ * it says nothing of sites, small limits for all. */
 static const struct config *configuration(const char *yaml)
 {
+    static const char small[] = "sites: { default: { connections: 3, recipients_per_message: 2,"
+                                " messages_per_connection: 10 } }\n";
+    bool says_sites = strstr(yaml, "sites:") != NULL;
     const struct config *config;
     struct config_flags flags = { .hostname = SLICE("mx.test") };
     struct config_error error;
     char path[64];
     int fd = memfd_create("configuration", MFD_CLOEXEC);
     assert_true(fd >= 0 && write(fd, yaml, strlen(yaml)) == (ssize_t)strlen(yaml));
+    if (!says_sites)
+        assert_int_equal(write(fd, small, strlen(small)), strlen(small));
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     assert_int_equal(config_load(slice_from_string(path), &flags, &config, &error), ERR_OK);
     close(fd);

@@ -121,6 +121,8 @@ void recipient_place(struct queue *q, struct queue_recipient *r, enum place plac
 {
     if (r->place != PLACE_NONE)
         q->counts[r->place]--;
+    if (r->domain != NULL && (r->place == PLACE_READY) != (place == PLACE_READY))
+        domain_count_ready(r->domain, place == PLACE_READY ? 1 : -1);
     r->place = place;
     if (place == PLACE_ENDED) {
         struct queue_message *m = recipient_message(r);

@@ -10,10 +10,17 @@ static struct slice key_of(struct idle_connection *record)
     return slice_make(record->key, sizeof record->key);
 }
 
+static void one_less(struct queue_site *s)
+{
+    s->connections--;
+    s->shape->connections--;
+}
+
 static void forget(struct idle_connection *record)
 {
     list_remove(&record->node);
-    record->site->connections--;
+    list_remove(&record->shape_node);
+    one_less(record->site);
     record->site->established--;
     free(record);
 }
@@ -28,7 +35,7 @@ static void close_now(struct idle_connection *record)
 static bool may_go_on(const struct idle_connection *record)
 {
     return !record->is_dead &&
-           record->messages + record->jobs < record->site->limits.messages_per_connection;
+           record->messages + record->jobs < record->site->shape->rule->messages_per_connection;
 }
 
 /* Where it belongs, now that a job on it is done. */
@@ -48,6 +55,7 @@ static void sort_in(struct idle_connection *record)
         close_now(record);
     } else {
         list_prepend(&record->site->idle, &record->node);
+        list_append(&record->site->shape->idle, &record->shape_node);
     }
 }
 
@@ -56,13 +64,13 @@ void pool_done(struct queue_site *s, struct idle_connection *record,
 {
     if (record == NULL) {
         if (kept == NULL) {
-            s->connections--;
+            one_less(s);
             return;
         }
         record = calloc(1, sizeof *record);
         if (record == NULL) {
             s->queue->attempt->ops->close(s->queue->attempt, *kept);
-            s->connections--;
+            one_less(s);
             return;
         }
         record->site = s;
@@ -80,10 +88,16 @@ void pool_done(struct queue_site *s, struct idle_connection *record,
     sort_in(record);
 }
 
+bool pool_site_may_open(const struct queue_site *s)
+{
+    return s->connections < s->connections_most;
+}
+
 static bool may_open(const struct queue_site *s)
 {
-    return s->connections < s->limits.connections_max &&
-           s->connections < s->connections_most;
+    const struct queue_shape *h = s->shape;
+    return h->connections < h->rule->connections && h->connections < h->connections_most &&
+           pool_site_may_open(s);
 }
 
 bool pool_has_room(const struct queue_site *s)
@@ -98,7 +112,7 @@ void pool_shrink(struct queue_site *s)
 
 void pool_grow(struct queue_site *s)
 {
-    if (s->connections_most < s->limits.connections_max)
+    if (s->connections_most < s->shape->rule->connections)
         s->connections_most++;
 }
 
@@ -109,6 +123,7 @@ static struct idle_connection *take_idle(struct queue_site *s)
         return NULL;
     struct idle_connection *record = container_of(node, struct idle_connection, node);
     table_remove(&s->queue->idle, &record->entry);
+    list_remove(&record->shape_node);
     return record;
 }
 
@@ -118,6 +133,7 @@ struct idle_connection *pool_take(struct queue_site *s, bool *out_any)
     *out_any = pool_has_room(s) || record != NULL;
     if (record == NULL && may_open(s)) {
         s->connections++;
+        s->shape->connections++;
         return NULL;
     }
     if (record == NULL && *out_any)
@@ -128,6 +144,17 @@ struct idle_connection *pool_take(struct queue_site *s, bool *out_any)
     if (record->jobs == 1 && may_go_on(record))
         list_append(&s->one_job, &record->node);
     return record;
+}
+
+bool pool_close_one(struct queue_shape *h)
+{
+    struct list_node *node = list_first(&h->idle);
+    if (node == NULL)
+        return false;
+    struct idle_connection *record = container_of(node, struct idle_connection, shape_node);
+    table_remove(&h->queue->idle, &record->entry);
+    close_now(record);
+    return true;
 }
 
 void pool_forget(struct queue_site *s)
@@ -146,6 +173,8 @@ void on_connection_lost(struct attempt_watcher *watcher,
     if (entry == NULL)
         return;
     struct idle_connection *record = container_of(entry, struct idle_connection, entry);
+    struct queue_site *s = record->site;
     table_remove(&q->idle, &record->entry);
     forget(record);
+    shape_serve(s->shape);
 }

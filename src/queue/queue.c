@@ -91,6 +91,7 @@ enum err queue_open(const struct queue_options *options, const struct config *co
     };
     table_init(&q->domains);
     table_init(&q->sites);
+    table_init(&q->shapes);
     table_init(&q->idle);
     table_init(&q->reasons.table);
     list_init(&q->woken);
@@ -140,6 +141,7 @@ void queue_configure(struct queue *q, const struct config *config)
 {
     config_drop(&q->config);
     q->config = config_hold(config);
+    shapes_configure(q);
     q->generation++; /* answers that are under way hold no more */
     sentences_forget(q);
     atomic_store(&q->recipients_max, config->queue.recipients_max);
@@ -202,6 +204,7 @@ void queue_close(struct queue **queue)
     timer_clear(&q->sweep);
     table_free(&q->domains);
     table_free(&q->sites);
+    table_free(&q->shapes);
     table_free(&q->idle);
     table_free(&q->reasons.table);
     config_drop(&q->config);

@@ -113,6 +113,58 @@ struct queue_acted queue_act(struct queue *queue, struct mail_id id,
  * under it (ETRN); how many messages that is. What may not leave yet is not among them. */
 size_t queue_kick(struct queue *queue, struct slice domain, bool below);
 
+/* What keeps a site from sending. */
+enum queue_limit {
+    QUEUE_LIMIT_NONE,
+    QUEUE_LIMIT_NO_MAIL,     /* nothing is ready */
+    QUEUE_LIMIT_STOPPED,     /* the queue does not deliver (any more) */
+    QUEUE_LIMIT_TROUBLE,     /* it could not be reached: not before the next try */
+    QUEUE_LIMIT_PROBE,       /* one attempt tries whether it can be reached again */
+    QUEUE_LIMIT_SUSPENDED,   /* by a reply or an operator */
+    QUEUE_LIMIT_RATE,        /* the rate of the configuration */
+    QUEUE_LIMIT_PACE,        /* the pace that its replies have asked for */
+    QUEUE_LIMIT_CONNECTIONS, /* as many as it may have */
+    QUEUE_LIMIT_REFUSED,     /* as many as it has taken */
+};
+
+/* The word for it: "rate"; static. */
+const char *queue_limit_name(enum queue_limit limit);
+
+struct queue_site_info {
+    struct slice name;           /* of its limits: "gmail", "default" */
+    struct slice site;           /* its key */
+    uint32_t ready;              /* recipients */
+    uint32_t connections;        /* open */
+    uint32_t busy;               /* attempts under way */
+    uint32_t shared_connections; /* of all sites under the name */
+    uint32_t connections_max;    /* of these, now */
+    struct config_rate rate;
+    uint32_t pace;               /* messages an hour, found by trouble; 0: none */
+    uint32_t taken;              /* messages in the last minute, about */
+    uint32_t usual_ms;           /* that one takes; 0: not known */
+    enum queue_limit limit;      /* which binds now */
+    int64_t until_wall_ms;       /* when that ends; 0: not known */
+    bool by_operator;            /* of QUEUE_LIMIT_SUSPENDED */
+    struct slice reason;         /* of it, or of the trouble; raw */
+    uint16_t code;
+    struct smtp_status status;
+};
+
+/* Calls `each` for every site, of the name or key or domain unless that is empty, until it
+ * returns false; returns how many there were. */
+size_t queue_each_site(struct queue *queue, struct slice name,
+                       bool (*each)(void *context, const struct queue_site_info *site),
+                       void *context);
+
+/* Nothing more is sent to the sites of that name, or to the site of that key or domain, for
+ * so long; 0: until it is resumed. An end of the process ends it too. Returns how many sites
+ * that are. Attempts that are under way end as they end. */
+size_t queue_suspend(struct queue *queue, struct slice name, int64_t for_ms,
+                     struct slice reason);
+
+/* Ends a suspension, and forgets a pace that trouble has found. */
+size_t queue_resume(struct queue *queue, struct slice name);
+
 struct queue_stats {
     uint64_t messages;
     uint64_t recipients;

@@ -81,6 +81,7 @@ struct queue_domain {
     struct list ready[URGENCIES];
     uint8_t listed_as;           /* the urgency under which it stands with its site */
     uint32_t recipients;         /* that refer to it, in any place */
+    uint32_t ready_count;
     bool resolving;
     bool lookup_waits;
     int64_t resolved_until_ms;   /* monotonic */
@@ -97,6 +98,7 @@ struct queue_domain {
  * is done right behind the first (RFC 2920). */
 struct idle_connection {
     struct list_node node;       /* of its site's `idle` or `one_job` */
+    struct list_node shape_node; /* of its shape's, while idle */
     struct attempt_connection connection;
     struct queue_site *site;
     struct table_entry entry;    /* by connection, for the watcher, while idle */
@@ -106,11 +108,47 @@ struct idle_connection {
     bool is_dead;
 };
 
-struct queue_site {
-    struct table_entry entry;
+/* What bounds one site, or all sites of one name (config's `sites`) together: how many
+ * connections, how fast, and for how long nothing at all. */
+struct queue_shape {
+    struct table_entry entry;    /* by name, where it has one */
     struct queue *queue;
+    const struct config_site *rule; /* of the configuration of now; never NULL */
+    uint32_t references;         /* sites */
+    uint32_t connections;        /* open, of all of them */
+    uint32_t connections_most;   /* after trouble; grows with what is taken */
+    uint32_t taken;              /* messages, since it grew last */
+    struct list idle;            /* connections, the longest idle first */
+    struct list turns;           /* sites that may have something to send, in turn */
+    bool is_serving;
+    struct timer timer;          /* when time alone lets them go on */
+    int64_t next_us;             /* when the next message is due by the rate; monotonic */
+    uint32_t pace;               /* messages an hour, found by trouble; 0: none */
+    uint32_t pace_end;           /* it has grown so far that it is forgotten */
+    int64_t pace_grows_ms;       /* when it grows next; monotonic */
+    int64_t pace_step_ms;
+    int64_t slowed_ms;           /* attempts that began before that are the same trouble */
+    int64_t minute_ms;           /* when the minute began whose messages are counted */
+    uint32_t minute_taken;       /* in it */
+    uint32_t minute_before;      /* in the one before */
+    uint32_t usual_ms;           /* how long a message takes, on average; 0: not known */
+    bool is_suspended;
+    bool by_operator;
+    int64_t suspended_until_ms;  /* monotonic; 0: until it is resumed */
+    struct reason *why;          /* of the suspension, or of the pace */
+    uint16_t why_code;
+    struct smtp_status why_status;
+    size_t name_len;
+    char name[];
+};
+
+struct queue_site {
+    struct table_entry entry;    /* [ name "/" ] key */
+    struct queue *queue;
+    struct queue_shape *shape;
+    struct list_node turn_node;  /* of its shape */
     struct site_key key;
-    struct attempt_limits limits;
+    char text[SITE_KEY_MAX + 64];
     struct list domains[URGENCIES]; /* by the most urgent of their ready recipients, in turn */
     struct list idle;
     struct list one_job;         /* may be given another */
@@ -119,6 +157,7 @@ struct queue_site {
     uint32_t connections;        /* open, busy or idle */
     uint32_t established;        /* of them: those whose name is known */
     uint32_t connections_most;   /* as many as it took; grows again by the minute */
+    uint32_t ready;              /* recipients */
     uint32_t busy;
     uint32_t failures;           /* in a row */
     struct timer retry;          /* set: in trouble until then */
@@ -133,6 +172,7 @@ struct queue_job {
     struct queue_site *site;
     struct queue_message *message;
     struct idle_connection *connection; /* the record of the one it uses, or NULL */
+    int64_t begun_ms;            /* monotonic */
     struct attempt_run run;      /* ends in the recipients */
 };
 
@@ -164,6 +204,7 @@ struct queue {
     size_t messages_count;
     struct table domains;
     struct table sites;
+    struct table shapes;         /* those with a name */
     struct table idle;
     struct reasons reasons;
     struct wheel wheel;
@@ -227,6 +268,8 @@ void domain_resolve(struct queue *q, struct queue_domain *d);
 void domain_release(struct queue *q, struct queue_domain *d);
 void domain_free(struct queue *q, struct queue_domain *d);
 void domain_sweep(struct queue *q);
+/* One of its recipients more, or less, is ready. */
+void domain_count_ready(struct queue_domain *d, int change);
 
 /* sentence.c */
 /* Gives the outcome to the ready recipients: all, or those of expired messages; as many
@@ -239,19 +282,53 @@ void sentences_go_on(struct queue *q);
 void sentences_forget(struct queue *q);
 
 /* site.c */
-struct queue_site *site_of(struct queue *q, const struct site_key *key,
-                           const struct attempt_limits *limits);
+/* The site of a domain, made where there is none; NULL without memory. */
+struct queue_site *site_of(struct queue *q, struct slice domain,
+                           const struct attempt_resolve *answer);
 void site_release(struct queue_site *s);
 void site_sweep(struct queue *q);
+/* Something changed: it may have something to send, or may send it. */
 void site_dispatch(struct queue_site *s);
+/* What keeps it from sending now. */
+enum queue_limit site_limit(struct queue_site *s);
+/* The queue's retry plan, with what the site's limits say in its place. */
+struct config_queue site_plan(const struct queue *q, const struct queue_site *s);
 void site_failed(struct queue_site *s, const struct outcome *outcome);
 void site_recovered(struct queue_site *s);
+
+/* shape.c */
+struct queue_shape *shape_of(struct queue *q, const struct config_site *rule);
+void shape_release(struct queue_shape *h);
+/* Whether something holds it back that shall not be forgotten with its sites. */
+bool shape_is_worth_keeping(struct queue_shape *h);
+void shapes_configure(struct queue *q);
+void shapes_sweep(struct queue *q);
+/* QUEUE_LIMIT_NONE, _SUSPENDED, _RATE or _PACE; *out_until_ms, which may be NULL: when that
+ * ends, monotonic, or 0. */
+enum queue_limit shape_limit(struct queue_shape *h, int64_t *out_until_ms);
+/* A message goes out. */
+void shape_count(struct queue_shape *h);
+/* One was taken, after so long. */
+void shape_taken(struct queue_shape *h, int64_t took_ms);
+/* What the replies of its site mean: may change what becomes of a recipient. */
+void shape_judge(struct queue_site *s, int64_t begun_ms, struct outcome *outcome);
+/* By an operator; 0: until it is resumed. */
+void shape_suspend(struct queue_site *s, int64_t for_ms, struct slice reason);
+void shape_resume(struct queue_site *s);
+/* Messages taken in the last minute. */
+uint32_t shape_minute(struct queue_shape *h);
+/* site.c: those who wait for their turn, as far as it goes. */
+void shape_serve(struct queue_shape *h);
 
 /* pool.c */
 /* A connection for the next job: an idle one, or NULL for a new one, or, when the site
  * has all it may have, one to queue behind. *out_any is false when there is none. */
 struct idle_connection *pool_take(struct queue_site *s, bool *out_any);
 bool pool_has_room(const struct queue_site *s);
+/* Whether another may be opened, as far as the site goes. */
+bool pool_site_may_open(const struct queue_site *s);
+/* Closes the connection that has been idle longest, of any site of the shape; false: none is. */
+bool pool_close_one(struct queue_shape *h);
 /* A new connection was refused while others work: it was one too many. */
 void pool_shrink(struct queue_site *s);
 /* After a while more may be taken. */

@@ -52,9 +52,10 @@ void settle_update(struct queue *q, struct queue_message *m, const struct settle
     uint16_t attempts = r->attempts == UINT16_MAX ? UINT16_MAX
                                                   : (uint16_t)(r->attempts + 1);
     int64_t due = 0;
-    if (s->outcome.kind == OUTCOME_DEFERRED)
-        due = queue_now(q).wall_ms +
-              plan_delay_ms(&q->config->queue, attempts, queue_random(q));
+    if (s->outcome.kind == OUTCOME_DEFERRED) {
+        struct config_queue plan = site_plan(q, r->domain == NULL ? NULL : r->domain->site);
+        due = queue_now(q).wall_ms + plan_delay_ms(&plan, attempts, queue_random(q));
+    }
     *out = (struct recipient_update){
         .id = m->id,
         .recipient = r->index,
