@@ -1,6 +1,8 @@
 /* show.c: durations, sizes, times, and text that may hold anything. */
 #include "cli/show.h"
 
+#include <stdlib.h>
+
 #include "base/moment.h"
 
 #include <time.h>
@@ -66,4 +68,22 @@ size_t show_width(struct slice text)
         if (((unsigned char)text.data[i] & 0xc0u) != 0x80u)
             width++;
     return width;
+}
+
+/* time = 1*DIGIT ( "s" / "m" / "h" / "d" ); at most a year */
+bool show_read_duration(const char *text, int64_t *out_ms)
+{
+    static const struct { char unit; int64_t ms; } units[] = {
+        { 's', SECOND_MS }, { 'm', MINUTE_MS }, { 'h', HOUR_MS }, { 'd', DAY_MS },
+    };
+    char *end;
+    long count = strtol(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || count < 1 || end[0] == '\0' || end[1] != '\0')
+        return false;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (end[0] == units[i].unit) {
+            *out_ms = count * units[i].ms;
+            return count <= 366 * DAY_MS / units[i].ms;
+        }
+    return false;
 }

@@ -7,6 +7,9 @@
 /* "12s", "5m", "3h", "2d". */
 void show_duration(struct buffer *out, int64_t ms);
 
+/* Reads "30s", "15m", "4h" or "2d", at most a year; false: it is none. */
+bool show_read_duration(const char *text, int64_t *out_ms);
+
 /* "812", "3.4K", "1.2M". */
 void show_size(struct buffer *out, uint64_t bytes);
 

@@ -242,31 +242,13 @@ static int run_word(struct control_client *client, const struct cli_call *call, 
                   json_pack("{s:s,s:s}", "command", "site-resume", "name", name));
 }
 
-/* time = 1*DIGIT ( "s" / "m" / "h" / "d" ); at most a year */
-static bool read_time(const char *text, int64_t *out_ms)
-{
-    static const struct { char unit; int64_t ms; } units[] = {
-        { 's', SECOND_MS }, { 'm', MINUTE_MS }, { 'h', HOUR_MS }, { 'd', DAY_MS },
-    };
-    char *end;
-    long count = strtol(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || count < 1 || end[0] == '\0' || end[1] != '\0')
-        return false;
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (end[0] == units[i].unit) {
-            *out_ms = count * units[i].ms;
-            return count <= 366 * DAY_MS / units[i].ms;
-        }
-    return false;
-}
-
 static int run(const struct cli_call *call)
 {
     struct control_client *client;
     char *data;
     const char *time = cli_value(call, "for");
     int64_t for_ms = 0;
-    if (time != NULL && (strcmp(call->word->name, "suspend") != 0 || !read_time(time, &for_ms))) {
+    if (time != NULL && (strcmp(call->word->name, "suspend") != 0 || !show_read_duration(time, &for_ms))) {
         cli_complain("--for goes with suspend, and is a time such as 30s, 15m, 4h or 2d");
         return EX_USAGE;
     }

@@ -21,6 +21,7 @@ extern const struct cli_tool cli_send;
 extern const struct cli_tool cli_sendmail;
 extern const struct cli_tool cli_sign;
 extern const struct cli_tool cli_site;
+extern const struct cli_tool cli_suppression;
 extern const struct cli_tool cli_mailq;
 extern const struct cli_tool cli_newaliases;
 extern const struct cli_tool cli_tls_policy;

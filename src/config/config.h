@@ -404,6 +404,13 @@ struct config_site {
     bool mta_sts;                   /* heeds what domains say of their hosts */
 };
 
+enum config_suppressed { CONFIG_SUPPRESSED_DELIVER, CONFIG_SUPPRESSED_REFUSE };
+
+struct config_suppression {         /* whom nothing is sent to */
+    enum config_suppressed then;
+    int64_t keep_ms;                /* after a failure for good; 0: for ever */
+};
+
 struct config_dns {
     struct net_address *servers;    /* none: those of resolv.conf */
     size_t servers_count;
@@ -456,6 +463,7 @@ struct config {
     struct config_client_limits client_limits;
     struct config_tarpit tarpit;
     struct config_srs srs;
+    struct config_suppression suppression;
     bool has_logins;                /* somebody has a secret, or may show a certificate */
     bool logins_have_passwords;
     bool logins_have_scram_sha256;  /* ... and everybody who has one these keys in it */

@@ -166,6 +166,8 @@ static const struct {
     LANDS(int64_t, "tarpit: { step: 2s }", tarpit.step_ms, 2000),
     LANDS(int64_t, "tarpit: { max: 3s }", tarpit.max_ms, 3000),
     LANDS(int64_t, "timeouts: { stress: 3s }", timeouts.stress, 3000),
+    LANDS(uint32_t, "suppression: { then: refuse }", suppression.then, CONFIG_SUPPRESSED_REFUSE),
+    LANDS(int64_t, "suppression: { keep: 1d }", suppression.keep_ms, 86400 * 1000),
     LANDS(uint32_t, "sites: { default: { connections: 8 } }", site.connections, 8),
     LANDS(uint32_t, "sites: { default: { messages_per_connection: 9 } }", site.messages_per_connection, 9),
     LANDS(uint32_t, "sites: { default: { recipients_per_message: 10 } }", site.recipients_per_message, 10),

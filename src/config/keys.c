@@ -484,6 +484,21 @@ static const struct key account_limit_keys[] = {
     { .name = NULL },
 };
 
+static const struct choice suppressed[] = {
+    { "deliver", CONFIG_SUPPRESSED_DELIVER }, { "refuse", CONFIG_SUPPRESSED_REFUSE }, { NULL, 0 },
+};
+
+static const struct key suppression_keys[] = {
+    { .name = "then", .type = &type_choice, .choices = suppressed, .fallback = "deliver",
+      .offset = offsetof(struct config_suppression, then),
+      .help = "refuse: ours may not write to who is on the list, and who fails for good comes "
+              "on it; deliver: there is no list" },
+    { .name = "keep", .type = &type_duration, .fallback = "90d", .max = 10 * YEAR_MS,
+      .offset = offsetof(struct config_suppression, keep_ms),
+      .help = "how long after a failure; 0s: for ever" },
+    { .name = NULL },
+};
+
 static const struct key dns_keys[] = {
     { .name = "servers", .type = &type_addresses,
       .offset = offsetof(struct config_dns, servers),
@@ -651,6 +666,11 @@ const struct key config_keys[] = {
       .fallback = "",
       .keys = srs_keys,
       .help = "the senders of what aliases forward" },
+    { .name = "suppression", .type = &type_section,
+      .offset = offsetof(struct config, suppression),
+      .fallback = "",
+      .keys = suppression_keys,
+      .help = "the list of those whom nothing is sent to" },
     { .name = "sites", .type = &type_sites,
       .offset = offsetof(struct config, site), .fallback = "",
       .help = "limits for where mail goes, by name; those of large providers are shipped" },

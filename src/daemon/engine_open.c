@@ -66,7 +66,7 @@ static int open_queue(struct engine *e)
 {
     struct queue_options options = {
         .loop = e->queue_loop.loop,
-        .events = &e->events.sink,
+        .events = &e->suppression.sink,
         .random = draw_random(),
     };
     enum err error = queue_open(&options, e->config, &e->queue);
@@ -175,6 +175,8 @@ static int open_verify(struct engine *e)
     if (error == ERR_OK)
         error = policy_greylist_gate_open(e->store_of_tables, &e->greylist_gate);
     if (error == ERR_OK)
+        error = suppression_open(e->store_of_tables, &e->suppression.list);
+    if (error == ERR_OK)
         error = verify_compliance_gate_open(&e->compliance_gate);
     return error == ERR_OK ? 0 : complain("cannot check mail", error);
 }
@@ -239,7 +241,7 @@ static int open_hosts(struct engine *e)
 {
     struct gate *const gates[] = {
         e->rate_gate, e->rules_gate, e->relay_gate, e->quota_gate, e->sender_gate,
-        e->account_gate,
+        suppression_gate(e->suppression.list), e->account_gate,
         e->submission_gate, e->greylist_gate, e->verify_gate, e->submitted_gate,
         e->compliance_gate,
     };
@@ -330,6 +332,7 @@ int engine_open(struct engine *e, const struct secrets *secrets, int reader)
         .failed = on_spool_failed, .problem = on_spool_problem,
     };
     event_log_init(&e->events, e->options->is_quick_start);
+    engine_suppression_init(e);
     int code = open_shared(e);
     if (code == 0)
         code = open_loops(e);
@@ -405,6 +408,7 @@ void engine_close(struct engine *e)
     free(e->own_addresses);
     policy_quota_gate_close(&e->quota_gate);
     policy_greylist_gate_close(&e->greylist_gate);
+    suppression_close(&e->suppression.list);
     verify_compliance_gate_close(&e->compliance_gate);
     verify_gate_close(&e->verify_gate);
     verify_submitted_gate_close(&e->submitted_gate);

@@ -13,6 +13,7 @@
 #include "event/watch.h"
 #include "event/workers.h"
 #include "policy/greylist_gate.h"
+#include "policy/suppression.h"
 #include "policy/limiter.h"
 #include "policy/quota_gate.h"
 #include "policy/rate_gate.h"
@@ -73,6 +74,15 @@ struct engine_shown {
     size_t count;
 };
 
+/* Listens to what becomes of mail. */
+struct engine_suppression {
+    struct event_sink sink;
+    struct event_sink *next;
+    struct suppression *list;
+    atomic_bool is_on;           /* set on the queue's thread, read on any */
+    _Atomic int64_t keep_ms;
+};
+
 struct engine {
     const struct daemon_options *options;
     const struct config *config; /* the main thread's, once the others run */
@@ -109,7 +119,8 @@ struct engine {
     struct gate *quota_gate;
     struct gate *greylist_gate;
     struct gate *compliance_gate;
-    struct gate *gates[11];       /* in the order in which they are asked */
+    struct engine_suppression suppression;
+    struct gate *gates[12];       /* in the order in which they are asked */
     struct seal_keys *keys;
     struct delivery_routes *routes;
     struct delivery_keeper shown_keeper;
@@ -229,6 +240,12 @@ void operator_handle(void *context, struct control_call *call, const json_t *req
 json_t *operator_text(struct slice text);
 /* A text of the request, or an empty one; lives as long as it. */
 struct slice operator_string(const json_t *request, const char *key);
+
+/* engine_suppression.c */
+void engine_suppression_init(struct engine *e);
+/* On the queue's thread, or before it runs. */
+void engine_suppression_configure(struct engine *e, const struct config *config);
+void operator_suppression(struct engine *e, struct control_call *call, const json_t *request);
 
 /* operator_site.c */
 void operator_site(struct engine *e, struct control_call *call, const json_t *request);

@@ -113,6 +113,7 @@ static void on_configure(struct task *task)
         queue_configure(e->queue, e->next);
         pickup_configure(e->pickup, e->next);
         engine_reader_configure(e->reader, e->next);
+        engine_suppression_configure(e, e->next);
         if (e->reports != NULL)
             reports_configure(e->reports, e->next);
         engine_tls_show(e, e->next, &e->next_tls);

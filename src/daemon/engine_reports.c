@@ -18,7 +18,8 @@ static void on_problem(struct store_watcher *watcher, const char *text)
 
 static enum err open_store(struct engine *e)
 {
-    static const struct store_module *const modules[] = { &reports_module, &greylist_module, NULL };
+    static const struct store_module *const modules[] = { &reports_module, &greylist_module,
+                                                           &suppression_module, NULL };
     char path[4200];
     snprintf(path, sizeof path, "%.*s/store.db", (int)e->config->data.len,
              e->config->data.data);

@@ -254,6 +254,7 @@ void engine_tls_show(struct engine *e, const struct config *config,
 static void on_rotate(struct timer *timer)
 {
     struct engine *e = container_of(timer, struct engine, rotate);
+    suppression_expire(e->suppression.list, loop_now(e->queue_loop.loop).wall_ms);
     const struct engine_shown *shown = &e->shown;
     if (tls_tickets_rotate(e->tickets) != ERR_OK)
         log_note(LOG_WARNING, "tls", "no new key for session tickets");

@@ -221,6 +221,8 @@ void operator_handle(void *context, struct control_call *call, const json_t *req
         status(e, call);
     else if (slice_equal(command, SLICE("certificates")))
         certificates(e, call);
+    else if (slice_starts_with_nocase(command, SLICE("suppression-")))
+        operator_suppression(e, call, request);
     else if (slice_starts_with_nocase(command, SLICE("site-")))
         operator_site(e, call, request);
     else if (slice_starts_with_nocase(command, SLICE("report-")))
