@@ -44,6 +44,11 @@ static void slices_cut_and_compare(void **state)
     assert_true(slice_equal_nocase(s, SLICE("eXAMPLE.com")));
     assert_true(slice_ends_with_nocase(s, SLICE(".com")));
     assert_false(slice_ends_with_nocase(SLICE("com"), SLICE(".com")));
+    assert_true(slice_contains_nocase(SLICE("Too Many"), SLICE("o m")));
+    assert_true(slice_contains_nocase(SLICE("x"), SLICE("X")));
+    assert_true(slice_contains_nocase(SLICE("x"), SLICE("")));
+    assert_false(slice_contains_nocase(SLICE("x"), SLICE("xy")));
+    assert_false(slice_contains_nocase(SLICE(""), SLICE("x")));
     assert_int_equal(slice_part(s, 20, 5).len, 0);
     assert_true(slice_equal(slice_part(s, 8, 99), SLICE("COM")));
     assert_true(slice_equal(slice_trim(SLICE(" \t a b\t ")), SLICE("a b")));

@@ -25,6 +25,14 @@ bool slice_starts_with_nocase(struct slice s, struct slice prefix)
     return true;
 }
 
+bool slice_contains_nocase(struct slice s, struct slice part)
+{
+    for (size_t i = 0; i + part.len <= s.len; i++)
+        if (slice_starts_with_nocase(slice_from(s, i), part))
+            return true;
+    return false;
+}
+
 bool slice_ends_with_nocase(struct slice s, struct slice suffix)
 {
     return s.len >= suffix.len &&

@@ -73,6 +73,7 @@ bool slice_equal(struct slice a, struct slice b);
 bool slice_equal_nocase(struct slice a, struct slice b);
 bool slice_starts_with_nocase(struct slice s, struct slice prefix);
 bool slice_ends_with_nocase(struct slice s, struct slice suffix);
+bool slice_contains_nocase(struct slice s, struct slice part);
 int slice_compare(struct slice a, struct slice b);
 
 /* Without spaces and tabs at both ends. */

@@ -1,8 +1,9 @@
 /* ask.c: the control socket's errors as sentences and exit codes. */
 #include "cli/ask.h"
 
-#include "cli/tool.h"
+#include "cli/place.h"
 
+#include <stdlib.h>
 #include <sysexits.h>
 
 int ask_connect(const char *data, struct control_client **out)
@@ -21,6 +22,17 @@ int ask_connect(const char *data, struct control_client **out)
     cli_complain("cannot reach the godwit of the data folder %s: %s", data,
                  err_text(error));
     return error == ERR_INVALID ? EX_USAGE : EX_OSERR;
+}
+
+int ask_call(const struct cli_call *call, struct control_client **out)
+{
+    char *data;
+    int code = place_data(cli_value(call, "config"), cli_value(call, "data"), &data);
+    if (code != 0)
+        return code;
+    code = ask_connect(data, out);
+    free(data);
+    return code;
 }
 
 int ask(struct control_client *client, json_t *request,

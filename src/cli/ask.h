@@ -2,11 +2,16 @@
 #ifndef GODWIT_CLI_ASK_H
 #define GODWIT_CLI_ASK_H
 
+#include "cli/tool.h"
 #include "control/client.h"
 
 /* Connects to the godwit that uses the data folder. Complains and returns an exit code:
  * EX_UNAVAILABLE when none is running there, EX_NOPERM when it is another user's. */
 int ask_connect(const char *data, struct control_client **out);
+
+/* Connects to the godwit that the options "config" and "data" of the call lead to; as
+ * ask_connect(), or EX_CONFIG where there is none to be found. */
+int ask_call(const struct cli_call *call, struct control_client **out);
 
 /* Asks (the request is taken); `each` as for control_ask(). *out_last, which may be
  * NULL, is the caller's to decref. Complains and returns an exit code, also when the

@@ -1,7 +1,6 @@
 /* cert.c: the certificates that the running godwit shows to those who encrypt. */
 #include "base/moment.h"
 #include "cli/ask.h"
-#include "cli/place.h"
 #include "cli/show.h"
 #include "cli/tools.h"
 
@@ -57,14 +56,9 @@ static bool print_one(void *context, const json_t *object)
 
 static int run_cert(const struct cli_call *call)
 {
-    char *data;
     struct control_client *client;
     int64_t now = moment_now().wall_ms;
-    int code = place_data(cli_value(call, "config"), cli_value(call, "data"), &data);
-    if (code != 0)
-        return code;
-    code = ask_connect(data, &client);
-    free(data);
+    int code = ask_call(call, &client);
     if (code != 0)
         return code;
     code = ask(client, json_pack("{s:s}", "command", "certificates"),

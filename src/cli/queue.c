@@ -3,6 +3,7 @@
 #include "cli/ask.h"
 #include "cli/place.h"
 #include "cli/queue_private.h"
+#include "cli/show.h"
 #include "cli/tools.h"
 #include "mail/id.h"
 
@@ -26,6 +27,11 @@ static const struct cli_word words[] = {
 static const struct cli_option options[] = {
     { "config", "FILE", "the configuration to find the data folder in", false },
     { "data", "DIR", "the data folder of the godwit to ask", false },
+    { "domain", "DOMAIN", "list, all: recipients there; *.DOMAIN: what lies under it", false },
+    { "site", "NAME", "list, all: what goes to that site, or under that name of limits", false },
+    { "sender", "ADDRESS", "list, all: of that sender; @DOMAIN; <> for reports", false },
+    { "reason", "TEXT", "list, all: whose last reply has that in it", false },
+    { "older", "TIME", "list, all: received so long ago, as 30s, 15m, 4h or 2d", false },
     { "json", NULL, "JSON objects, one a line", false },
     { NULL },
 };
@@ -49,8 +55,28 @@ static void print_page(struct queue_table *table, const json_t *page, bool as_js
         print_json(json_array_get(page, i));
 }
 
-/* Asks page after page. */
-static int list(struct control_client *client, bool as_json)
+/* Puts what the options say of those who are meant into a request, which is taken. */
+static json_t *with_filter(json_t *request, const struct cli_call *call)
+{
+    static const char *const texts[] = { "domain", "site", "sender", "reason" };
+    int64_t older_ms;
+    for (size_t i = 0; call != NULL && i < sizeof texts / sizeof *texts; i++)
+        if (cli_has(call, texts[i]))
+            json_object_set_new(request, texts[i], json_string(cli_value(call, texts[i])));
+    if (call != NULL && cli_has(call, "older") &&
+        show_read_duration(cli_value(call, "older"), &older_ms))
+        json_object_set_new(request, "older_ms", json_integer(older_ms));
+    return request;
+}
+
+static bool has_filter(const struct cli_call *call)
+{
+    return cli_has(call, "domain") || cli_has(call, "site") || cli_has(call, "sender") ||
+           cli_has(call, "reason") || cli_has(call, "older");
+}
+
+/* Asks page after page. `call` may be NULL: all. */
+static int list(struct control_client *client, const struct cli_call *call, bool as_json)
 {
     struct queue_table table = { .has_heading = false };
     char after[64] = "";
@@ -59,8 +85,9 @@ static int list(struct control_client *client, bool as_json)
     while (more) {
         json_t *last;
         json_t *page = json_array();
-        int code = ask(client, json_pack("{s:s,s:s,s:i}", "command", "queue-list", "after",
-                                         after, "limit", PAGE), collect, page, &last);
+        json_t *request = json_pack("{s:s,s:s,s:i}", "command", "queue-list", "after", after,
+                                    "limit", PAGE);
+        int code = ask(client, with_filter(request, call), collect, page, &last);
         if (code != 0) {
             json_decref(page);
             return code;
@@ -74,7 +101,8 @@ static int list(struct control_client *client, bool as_json)
         json_decref(page);
     }
     if (rows == 0 && !as_json)
-        printf("the queue is empty\n");
+        printf(call != NULL && has_filter(call) ? "nothing in the queue fits\n"
+                                                : "the queue is empty\n");
     return 0;
 }
 
@@ -101,14 +129,16 @@ static void say_in_flight(const char *word, const char *id, long long in_flight)
                  waits ? ": it is done after that, unless the mail is delivered" : "");
 }
 
-static int change(struct control_client *client, const char *word, const char *id,
-                  bool as_json)
+static int change(struct control_client *client, const struct cli_call *call, const char *id)
 {
+    const char *word = call->word->name;
+    bool as_json = cli_has(call, "json");
     char command[32];
     json_t *last;
     bool all = strcmp(id, "all") == 0;
     snprintf(command, sizeof command, "queue-%s", word);
-    json_t *request = all ? json_pack("{s:s,s:b}", "command", command, "all", 1)
+    json_t *request = all ? with_filter(json_pack("{s:s,s:b}", "command", command, "all", 1),
+                                        call)
                           : json_pack("{s:s,s:s}", "command", command, "id", id);
     int code = ask(client, request, NULL, NULL, &last);
     if (code != 0)
@@ -142,11 +172,11 @@ static int run_word(struct control_client *client, const struct cli_call *call)
     bool as_json = cli_has(call, "json");
     int code = 0;
     if (strcmp(word, "list") == 0)
-        return list(client, as_json);
+        return list(client, call, as_json);
     for (size_t i = 0; i < call->operands_count; i++) {
         const char *id = call->operands[i];
         int result = strcmp(word, "show") == 0 ? show(client, id, as_json)
-                                               : change(client, word, id, as_json);
+                                               : change(client, call, id);
         code = result != 0 ? result : code;
     }
     return code;
@@ -170,14 +200,31 @@ int queue_list(const char *config, const char *data, bool as_json)
     int code = connect_to(config, data, &client);
     if (code != 0)
         return code;
-    code = list(client, as_json);
+    code = list(client, NULL, as_json);
     control_disconnect(&client);
     return code;
+}
+
+static bool is_sound(const struct cli_call *call)
+{
+    int64_t older_ms;
+    if (cli_has(call, "older") && !show_read_duration(cli_value(call, "older"), &older_ms)) {
+        cli_complain("--older is a time such as 30s, 15m, 4h or 2d");
+        return false;
+    }
+    bool takes_filter = strcmp(call->word->name, "list") == 0;
+    for (size_t i = 0; i < call->operands_count; i++)
+        takes_filter = strcmp(call->operands[i], "all") == 0;
+    if (has_filter(call) && !takes_filter)
+        cli_complain("--domain, --site, --sender, --reason and --older go with list, or with all");
+    return !has_filter(call) || takes_filter;
 }
 
 static int run(const struct cli_call *call)
 {
     struct control_client *client;
+    if (!is_sound(call))
+        return EX_USAGE;
     for (size_t i = 0; i < call->operands_count; i++)
         if (!is_id(call->operands[i])) {
             cli_complain("'%s' is no message id", call->operands[i]);

@@ -1,7 +1,6 @@
 /* site.c: where mail goes, which limit holds it back there, and to stop or go on. */
 #include "base/moment.h"
 #include "cli/ask.h"
-#include "cli/place.h"
 #include "cli/show.h"
 #include "cli/tools.h"
 
@@ -245,18 +244,13 @@ static int run_word(struct control_client *client, const struct cli_call *call, 
 static int run(const struct cli_call *call)
 {
     struct control_client *client;
-    char *data;
     const char *time = cli_value(call, "for");
     int64_t for_ms = 0;
     if (time != NULL && (strcmp(call->word->name, "suspend") != 0 || !show_read_duration(time, &for_ms))) {
         cli_complain("--for goes with suspend, and is a time such as 30s, 15m, 4h or 2d");
         return EX_USAGE;
     }
-    int code = place_data(cli_value(call, "config"), cli_value(call, "data"), &data);
-    if (code != 0)
-        return code;
-    code = ask_connect(data, &client);
-    free(data);
+    int code = ask_call(call, &client);
     if (code != 0)
         return code;
     code = run_word(client, call, for_ms);

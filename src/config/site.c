@@ -456,14 +456,6 @@ static bool status_fits(struct slice wanted, struct smtp_status status)
            (said.len == wanted.len || said.data[wanted.len] == '.');
 }
 
-static bool contains_nocase(struct slice text, struct slice part)
-{
-    for (size_t i = 0; i + part.len <= text.len; i++)
-        if (slice_equal_nocase(slice_part(text, i, part.len), part))
-            return true;
-    return false;
-}
-
 static bool reply_fits(const struct config_reply *reply, uint32_t code,
                        struct smtp_status status, struct slice text)
 {
@@ -472,7 +464,7 @@ static bool reply_fits(const struct config_reply *reply, uint32_t code,
     if (!status_fits(reply->status, status))
         return false;
     for (size_t i = 0; i < reply->text.count; i++)
-        if (contains_nocase(text, reply->text.all[i]))
+        if (slice_contains_nocase(text, reply->text.all[i]))
             return true;
     return reply->text.count == 0;
 }

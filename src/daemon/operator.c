@@ -2,6 +2,7 @@
 #include "daemon/engine_private.h"
 
 #include "base/utf8.h"
+#include "wire/smtp/address.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -83,6 +84,22 @@ struct slice operator_string(const json_t *request, const char *key)
     return slice_from_string(text);
 }
 
+/* What a request says of the recipients that are meant; `room` is for the domain. */
+static struct queue_filter filter_of(const json_t *request, struct buffer *room)
+{
+    struct slice domain = operator_string(request, "domain");
+    bool is_below = slice_starts_with_nocase(domain, SLICE("*."));
+    struct queue_filter filter = {
+        .site = operator_string(request, "site"), .sender = operator_string(request, "sender"),
+        .reason = operator_string(request, "reason"),
+        .older_ms = json_integer_value(json_object_get(request, "older_ms")),
+    };
+    buffer_append(room, is_below ? SLICE("*.") : slice_make(NULL, 0));
+    filter.domain = smtp_domain_canonical(is_below ? slice_from(domain, 2) : domain, room)
+                        ? buffer_slice(room) : domain;
+    return filter;
+}
+
 static void queue_list(struct engine *e, struct control_call *call, const json_t *request)
 {
     struct mail_id after = { 0 };
@@ -92,7 +109,11 @@ static void queue_list(struct engine *e, struct control_call *call, const json_t
     if (limit < 1 || limit > LIST_LIMIT_MAX)
         limit = LIST_LIMIT_MAX;
     struct lister l = { .engine = e, .call = call, .left = (size_t)limit, .last = after };
-    queue_each(e->queue, (struct mail_id){ 0 }, after, list_one, &l);
+    struct buffer room;
+    buffer_init(&room, 1024);
+    struct queue_filter filter = filter_of(request, &room);
+    queue_each(e->queue, &filter, after, list_one, &l);
+    buffer_free(&room);
     message_close(&l.view);
     control_done(call, NULL, json_pack("{s:b,s:s}", "more", (int)l.more, "after",
                                        l.last.value == 0 ? "" : mail_id_text(l.last, id)));
@@ -128,7 +149,7 @@ static void queue_show(struct engine *e, struct control_call *call, const json_t
         return;
     }
     say_header(e, call, id);
-    queue_each(e->queue, id, (struct mail_id){ 0 }, list_one, &l);
+    queue_each(e->queue, &(struct queue_filter){ .id = id }, (struct mail_id){ 0 }, list_one, &l);
     message_close(&l.view);
     control_done(call, l.shown > 0 ? NULL : "no such message", NULL);
 }
@@ -142,7 +163,12 @@ static void queue_change(struct engine *e, struct control_call *call, const json
         control_done(call, "that is no message id", NULL);
         return;
     }
-    struct queue_acted acted = queue_act(e->queue, id, action);
+    struct buffer room;
+    buffer_init(&room, 1024);
+    struct queue_filter filter = filter_of(request, &room);
+    filter.id = id;
+    struct queue_acted acted = queue_act(e->queue, &filter, action);
+    buffer_free(&room);
     control_done(call, NULL, json_pack("{s:I,s:I}", "changed", (json_int_t)acted.messages,
                                        "in_flight", (json_int_t)acted.in_flight));
 }

@@ -498,6 +498,15 @@ static void run_for(int64_t ms)
     loop_run_virtual(w->loop, loop_now(w->loop).mono_ms + ms);
 }
 
+static const struct queue_filter everything = { .older_ms = 0 };
+
+/* 0: all. */
+static inline struct queue_acted act_on_id(struct mail_id id, enum queue_action action)
+{
+    struct queue_filter filter = { .id = id };
+    return queue_act(w->queue, &filter, action);
+}
+
 static inline void send_one(const char *to)
 {
     arrive("a@me.test", &to, 1, 0);

@@ -40,11 +40,59 @@ static void fill_info(const struct queue_recipient *r, struct queue_recipient_in
     }
 }
 
+/* ---- which are meant ---- */
+
+/* Why it waits: its own last reply, or the trouble of where it goes. */
+static struct slice reason_of(const struct queue_recipient *r)
+{
+    struct queue_recipient_info info;
+    fill_info(r, &info);
+    return info.reason;
+}
+
+static bool sender_fits(struct slice wanted, struct slice sender)
+{
+    if (wanted.len == 0)
+        return true;
+    if (slice_equal(wanted, SLICE("<>")))
+        return sender.len == 0;
+    return wanted.data[0] == '@' ? sender.len > wanted.len &&
+                                       slice_ends_with_nocase(sender, wanted)
+                                 : slice_equal_nocase(sender, wanted);
+}
+
+static bool message_fits(const struct queue *q, const struct queue_filter *f,
+                         const struct queue_message *m)
+{
+    return (f->older_ms == 0 || queue_now(q).wall_ms - m->received_wall_ms >= f->older_ms) &&
+           sender_fits(f->sender, slice_make(m->sender, m->sender_len));
+}
+
+static bool site_fits(struct slice wanted, const struct queue_site *s)
+{
+    if (wanted.len == 0)
+        return true;
+    return s != NULL && (slice_equal(wanted, site_name(s)) || slice_equal(wanted, s->entry.key));
+}
+
+static bool recipient_fits(const struct queue_filter *f, const struct queue_recipient *r)
+{
+    const struct queue_domain *d = r->domain;
+    if (f->domain.len > 0 && (d == NULL || !config_name_matches(f->domain, d->entry.key)))
+        return false;
+    if (!site_fits(f->site, d == NULL ? NULL : d->site))
+        return false;
+    return f->reason.len == 0 || slice_contains_nocase(reason_of(r), f->reason);
+}
+
 typedef bool each_function(void *context, const struct queue_message_info *message,
                            const struct queue_recipient_info *recipient);
 
-static bool show(const struct queue_message *m, each_function *each, void *context)
+static bool show(const struct queue *q, const struct queue_message *m,
+                 const struct queue_filter *filter, each_function *each, void *context)
 {
+    if (!message_fits(q, filter, m))
+        return true;
     struct queue_message_info message = {
         .id = m->id, .received_wall_ms = m->received_wall_ms,
         .content_size = m->content_size,
@@ -53,7 +101,7 @@ static bool show(const struct queue_message *m, each_function *each, void *conte
     };
     for (uint32_t i = 0; i < m->recipients_count; i++) {
         struct queue_recipient_info recipient;
-        if (m->recipients[i].place == PLACE_ENDED)
+        if (m->recipients[i].place == PLACE_ENDED || !recipient_fits(filter, &m->recipients[i]))
             continue;
         fill_info(&m->recipients[i], &recipient);
         if (!each(context, &message, &recipient))
@@ -132,13 +180,13 @@ static void gather_lowest(const struct queue *q, struct mail_id after, struct lo
     qsort(out->messages, out->count, sizeof(struct queue_message *), by_id);
 }
 
-void queue_each(struct queue *q, struct mail_id id, struct mail_id after,
+void queue_each(struct queue *q, const struct queue_filter *filter, struct mail_id after,
                 each_function *each, void *context)
 {
-    if (id.value != 0) {
-        struct queue_message *m = message_find(q, id);
+    if (filter->id.value != 0) {
+        struct queue_message *m = message_find(q, filter->id);
         if (m != NULL)
-            show(m, each, context);
+            show(q, m, filter, each, context);
         return;
     }
     struct lowest *next = malloc(sizeof *next);
@@ -148,7 +196,7 @@ void queue_each(struct queue *q, struct mail_id id, struct mail_id after,
         more = next->count == LOWEST_MAX;
         for (size_t i = 0; i < next->count; i++) {
             after = next->messages[i]->id;
-            if (!show(next->messages[i], each, context)) {
+            if (!show(q, next->messages[i], filter, each, context)) {
                 more = false;
                 break;
             }
@@ -274,14 +322,18 @@ void wish_grant(struct queue *q, struct queue_recipient *r)
     tell(q, m, action);
 }
 
-static void act_on(struct queue *q, struct queue_message *m, enum queue_action action,
-                   struct queue_acted *acted)
+static void act_on(struct queue *q, struct queue_message *m, const struct queue_filter *filter,
+                   enum queue_action action, struct queue_acted *acted)
 {
     bool changed = false;
+    if (!message_fits(q, filter, m))
+        return;
     m->open++; /* stays while its recipients go */
     gather_begin(q);
     for (uint32_t i = 0; i < m->recipients_count; i++) {
         struct queue_recipient *r = &m->recipients[i];
+        if (!recipient_fits(filter, r))
+            continue;
         if (r->place == PLACE_FLIGHT) {
             wish(r, action);
             acted->in_flight++;
@@ -313,20 +365,21 @@ static struct queue_message **all_in_order(const struct queue *q, size_t *out_co
     return all;
 }
 
-struct queue_acted queue_act(struct queue *q, struct mail_id id, enum queue_action action)
+struct queue_acted queue_act(struct queue *q, const struct queue_filter *filter,
+                             enum queue_action action)
 {
     struct queue_acted acted = { .messages = 0 };
-    if (id.value != 0) {
-        struct queue_message *m = message_find(q, id);
+    if (filter->id.value != 0) {
+        struct queue_message *m = message_find(q, filter->id);
         if (m != NULL)
-            act_on(q, m, action, &acted);
+            act_on(q, m, filter, action, &acted);
         return acted;
     }
     size_t count = 0;
     struct queue_message **all = all_in_order(q, &count);
     for (size_t i = 0; i < count; i++)
         if (action != QUEUE_RETRY || yet_to_begin(q, all[i]) == 0)
-            act_on(q, all[i], action, &acted);
+            act_on(q, all[i], filter, action, &acted);
     free(all);
     return acted;
 }

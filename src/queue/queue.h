@@ -81,10 +81,21 @@ struct queue_message_info {
     size_t recipients_count;
 };
 
-/* Calls `each` for every recipient that is not ended of every message (of `id` alone
- * unless that is 0), messages in the order of their ids, beginning after `after`, until
- * it returns false. */
-void queue_each(struct queue *queue, struct mail_id id, struct mail_id after,
+/* Which recipients are meant: those that fit all that is said. */
+struct queue_filter {
+    struct mail_id id;             /* of the message; 0: any */
+    struct slice domain;           /* in canonical form; "*.x": all that lies under it; empty:
+                                      any */
+    struct slice site;             /* the name of its limits, or its key; empty: any */
+    struct slice sender;           /* an address, or "@domain", without case; "<>": none; empty:
+                                      any */
+    struct slice reason;           /* a part of the last reply, without case; empty: any */
+    int64_t older_ms;              /* received so long ago */
+};
+
+/* Calls `each` for every such recipient that is not ended, messages in the order of their
+ * ids, beginning after `after`, until it returns false. */
+void queue_each(struct queue *queue, const struct queue_filter *filter, struct mail_id after,
                 bool (*each)(void *context, const struct queue_message_info *message,
                              const struct queue_recipient_info *recipient),
                 void *context);
@@ -101,12 +112,12 @@ struct queue_acted {
     size_t in_flight;      /* recipients whose attempt is under way */
 };
 
-/* Applies it to one message, or to all when id is 0. An attempt that is under way cannot
+/* Applies it to the recipients that are meant. An attempt that is under way cannot
  * be called back: it ends as it ends. Only where that is neither a delivery nor a failure
  * its recipient is then held or deleted, as was asked last. What may not leave yet
  * (RFC 4865) is not among all that is retried, and waits on when it is released; one that is
- * named is retried at once. */
-struct queue_acted queue_act(struct queue *queue, struct mail_id id,
+ * named by its id is retried at once. */
+struct queue_acted queue_act(struct queue *queue, const struct queue_filter *filter,
                              enum queue_action action);
 
 /* Tries now what waits for a domain, in canonical form, and with `below` for those that lie

@@ -291,6 +291,8 @@ void site_sweep(struct queue *q);
 void site_dispatch(struct queue_site *s);
 /* What keeps it from sending now. */
 enum queue_limit site_limit(struct queue_site *s);
+/* That of its limits: "default" where it has none of its own. */
+struct slice site_name(const struct queue_site *s);
 /* The queue's retry plan, with what the site's limits say in its place. */
 struct config_queue site_plan(const struct queue *q, const struct queue_site *s);
 void site_failed(struct queue_site *s, const struct outcome *outcome);

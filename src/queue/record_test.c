@@ -27,10 +27,10 @@ static void a_refused_record_does_not_overtake_a_newer_one(void **state)
     run_for(50);
     assert_int_equal(w->update_faults, 1);
     w->update_faults = 0;
-    assert_int_equal(queue_act(w->queue, w->stored[0].id, QUEUE_HOLD).messages, 1);
+    assert_int_equal(act_on_id(w->stored[0].id, QUEUE_HOLD).messages, 1);
     run_for(10 * SECOND_MS);
     assert_int_equal(w->stored[0].last[0].state, RECIPIENT_HELD);
-    assert_int_equal(queue_act(w->queue, w->stored[0].id, QUEUE_DELETE).messages, 1);
+    assert_int_equal(act_on_id(w->stored[0].id, QUEUE_DELETE).messages, 1);
     run_for(10 * SECOND_MS);
     assert_int_equal(w->stored[0].last[0].state, RECIPIENT_DELETED);
 }
@@ -46,7 +46,7 @@ static void what_a_refused_record_says_of_others_is_kept(void **state)
     run_for(50);
     w->update_faults = 0;
     w->answer = take;
-    queue_act(w->queue, w->stored[0].id, QUEUE_RETRY);
+    act_on_id(w->stored[0].id, QUEUE_RETRY);
     run_for(MINUTE_MS);
     assert_int_equal(w->stored[0].last[0].state, RECIPIENT_RELAYED);
     assert_int_equal(w->stored[0].last[1].state, RECIPIENT_RELAYED);

@@ -60,7 +60,7 @@ static void what_is_due_later_takes_the_new_route_then(void **state)
     reload("");
     run_for(SECOND_MS);
     assert_int_equal(w->tries_count, 1);
-    queue_act(w->queue, (struct mail_id){ 0 }, QUEUE_RETRY);
+    act_on_id((struct mail_id){ 0 }, QUEUE_RETRY);
     run_for(SECOND_MS);
     assert_int_equal(w->tries_count, 2);
     assert_memory_equal(w->tries[1].site.text, "other", 5);

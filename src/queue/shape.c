@@ -13,7 +13,7 @@
 
 enum {
     LEEWAY_US = 10000,
-    PACE_MIN = 12,     /* an hour */
+    PACE_MIN = 60,     /* an hour */
     PACE_GROWTH = 16,
     PACE_STEPS = 5,    /* in the time that a rule says */
 };

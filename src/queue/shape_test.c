@@ -211,7 +211,7 @@ static void replies_of_one_moment_count_once(void **state)
     assert_int_equal(refused, 20);
     struct queue_site_info info = info_of("one");
     assert_in_range(info.connections_max, 9, 10);
-    assert_int_equal(info.pace, 12);
+    assert_int_equal(info.pace, 60);
     assert_int_equal(info.limit, QUEUE_LIMIT_PACE);
     assert_slice_text(info.reason, "slow");
     assert_int_equal(info.code, 421);

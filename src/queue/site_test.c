@@ -83,10 +83,10 @@ static void what_waits_for_its_look_up_may_go(void **state)
         arrive("a@me.test", &to, 1, 0);
     }
     for (size_t i = 250; i < DOMAINS; i++)
-        queue_act(w->queue, w->stored[i].id, i % 2 == 0 ? QUEUE_HOLD : QUEUE_DELETE);
+        act_on_id(w->stored[i].id, i % 2 == 0 ? QUEUE_HOLD : QUEUE_DELETE);
     run_for(10 * SECOND_MS);
     assert_int_equal(w->resolves, 250);
-    queue_act(w->queue, (struct mail_id){ 0 }, QUEUE_RELEASE);
+    act_on_id((struct mail_id){ 0 }, QUEUE_RELEASE);
     run_for(10 * SECOND_MS);
     assert_int_equal(w->resolves, 275);
     assert_int_equal(queue_stats(w->queue).messages, 0);

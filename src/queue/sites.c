@@ -13,7 +13,7 @@ const char *queue_limit_name(enum queue_limit limit)
     return names[limit];
 }
 
-static struct slice name_of(const struct queue_site *s)
+struct slice site_name(const struct queue_site *s)
 {
     return s->shape->name_len > 0 ? s->shape->entry.key : SLICE("default");
 }
@@ -22,7 +22,7 @@ static struct slice name_of(const struct queue_site *s)
 static bool is_meant(const struct queue_site *s, struct slice name,
                      const struct queue_domain *domain)
 {
-    return name.len == 0 || slice_equal(name, name_of(s)) || slice_equal(name, s->entry.key) ||
+    return name.len == 0 || slice_equal(name, site_name(s)) || slice_equal(name, s->entry.key) ||
            (domain != NULL && domain->site == s);
 }
 
@@ -55,7 +55,7 @@ static void fill(struct queue_site *s, struct queue_site_info *out)
         until = 0;
     const struct reason *why = is_trouble ? s->trouble : h->why;
     *out = (struct queue_site_info){
-        .name = name_of(s), .site = s->entry.key, .ready = s->ready,
+        .name = site_name(s), .site = s->entry.key, .ready = s->ready,
         .connections = s->connections, .busy = s->busy, .shared_connections = h->connections,
         .connections_max = least(h->rule->connections, h->connections_most),
         .rate = h->rule->rate, .pace = h->pace, .taken = shape_minute(h),

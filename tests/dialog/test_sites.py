@@ -109,3 +109,38 @@ def test_nothing_goes_anywhere_yet(data):
     with Godwit(data) as g:
         assert site(g, "list").stdout == "no mail goes anywhere just now\n"
         assert site(g, "list", "--json").stdout == ""
+
+
+def queue(g, *words):
+    return g.tool("queue", *words, "--data", g.data)
+
+
+def test_an_operator_acts_on_those_who_are_meant(data, sink):
+    """hold, list and delete by where it goes, by sender and by age, all of which must fit."""
+    with Godwit(data, config=to(sink.address, "{ big: { domains: '*.big.test' } }",
+                                more="queue: { hold: true }\n")) as g:
+        for sender in ("ann@here.test", "bob@here.test"):
+            with Client(g.port) as c:
+                assert c.message(b"Subject: x\r\n\r\nhi\r\n", sender=sender, recipients=(
+                    "a@one.big.test", "b@near.test", "c@two.big.test")
+                    if sender[0] == "b" else ("a@one.big.test",))[0] == 250
+
+        def rows(*words):
+            done = queue(g, "list", "--json", *words)
+            return [json.loads(line)["recipient"]["address"] for line in done.stdout.splitlines()]
+
+        assert len(rows()) == 4
+        assert rows("--domain", "One.big.test") == ["a@one.big.test"] * 2
+        assert len(rows("--domain", "*.big.test")) == 3
+        assert len(rows("--sender", "BOB@here.test")) == 3
+        assert rows("--sender", "@here.test", "--domain", "two.big.test") == ["c@two.big.test"]
+        assert rows("--older", "1h") == []
+        assert queue(g, "list", "--older", "1h").stdout == "nothing in the queue fits\n"
+        done = queue(g, "release", "all", "--domain", "two.big.test")
+        assert (done.returncode, done.stdout) == (0, "release: 1 message\n")
+        sink.wait(1)
+        assert queue(g, "delete", "all", "--sender", "ann@here.test").returncode == 0
+        assert rows("--domain", "one.big.test") == ["a@one.big.test"]
+        for wrong in (("hold", "0000100000001", "--domain", "x.test"), ("show", "all", "--older",
+                      "1x"), ("list", "--older", "soon")):
+            assert queue(g, *wrong).returncode == EX_USAGE
