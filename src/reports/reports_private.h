@@ -83,7 +83,8 @@ bool received_keep(struct store *store, const json_t *report, int64_t wall_ms);
 bool received_trim(struct store *store, int64_t octets_max);
 bool received_list(struct store *store, struct slice domain, json_t *out_list);
 
-/* dmarc.c, tls.c: the content, not yet packed; false: no memory. */
+/* dmarc.c, tls.c: the content, not yet packed, of DMARC with the records that there is room for;
+ * false: no memory. */
 bool report_dmarc_write(const struct report_loaded *loaded, const struct config *config,
                  struct slice report_id, struct buffer *out);
 bool report_tls_write(const struct report_loaded *loaded, const struct config *config,
