@@ -1,6 +1,7 @@
 /* check.c: what mail authentication says about a message, and why. */
 #include "cli/check_private.h"
 
+#include "base/ascii.h"
 #include "base/moment.h"
 #include "cli/lines.h"
 #include "cli/tools.h"
@@ -8,6 +9,8 @@
 
 #include <string.h>
 #include <sysexits.h>
+
+enum { AUTHSERV_ID_MAX = 255 };
 
 static const struct cli_option options[] = {
     { "batch", NULL, "FILE, or standard input, has one JSON object a line", false },
@@ -53,6 +56,16 @@ static int run_message(struct check_source *source, const struct check_settings 
     return lines_print(result);
 }
 
+/* Such a name is written into a field as it is, or in quotes. */
+static bool is_authserv_id(const char *text)
+{
+    struct slice id = slice_from_string(text);
+    for (size_t i = 0; i < id.len; i++)
+        if (ascii_is_control(id.data[i]))
+            return false;
+    return id.len > 0 && id.len <= AUTHSERV_ID_MAX;
+}
+
 static int read_settings(const struct cli_call *call, struct check_settings *out)
 {
     const char *now = cli_value(call, "now");
@@ -65,6 +78,10 @@ static int read_settings(const struct cli_call *call, struct check_settings *out
                                                     : "localhost",
         .now_s = moment_now().wall_ms / SECOND_MS,
     };
+    if (!is_authserv_id(out->authserv_id)) {
+        cli_complain("--authserv-id takes a name of 1 to %d octets", AUTHSERV_ID_MAX);
+        return EX_USAGE;
+    }
     if (now == NULL)
         return 0;
     if (!slice_to_number(slice_from_string(now), INT64_MAX, &now_s)) {

@@ -14,6 +14,8 @@ static struct slice text_or(const json_t *entry, const char *key, const char *ot
 
 enum { HEADER_MAX = 2 * 1024 * 1024 };
 
+#define NOW_MAX 9e15 /* that a real number tells to the second */
+
 static json_t *wrong(const char *text)
 {
     return json_pack("{s:s}", "error", text);
@@ -27,20 +29,34 @@ static struct slice without_brackets(struct slice path)
     return slice_part(path, 1, path.len - 2);
 }
 
+/* Seconds since 1970, as a whole number or not. */
+static bool read_now(const json_t *now, int64_t *out)
+{
+    double real = json_number_value(now);
+    if (json_is_integer(now))
+        *out = json_integer_value(now);
+    else if (json_is_real(now) && real > -NOW_MAX && real < NOW_MAX)
+        *out = (int64_t)real;
+    else
+        return now == NULL || json_is_null(now);
+    return true;
+}
+
 /* NULL, or what is wrong with it. */
 static const char *read_spf_request(const struct check_settings *settings, const json_t *entry,
                              struct spf_request *out, bool *out_has_client)
 {
-    const json_t *now = json_object_get(entry, "now");
+    int64_t now_s = settings->now_s;
+    bool is_good = read_now(json_object_get(entry, "now"), &now_s);
     struct slice ip = text_or(entry, "ip", settings->ip);
     *out = (struct spf_request){
         .helo = text_or(entry, "helo", settings->helo),
         .mail_from = without_brackets(text_or(entry, "mail_from", settings->mail_from)),
         .receiver = slice_from_string(settings->authserv_id),
-        .now_s = json_is_number(now) ? (int64_t)json_number_value(now) : settings->now_s,
+        .now_s = now_s,
     };
     *out_has_client = ip.len > 0;
-    if (now != NULL && !json_is_number(now) && !json_is_null(now))
+    if (!is_good)
         return "\"now\" is no number of seconds";
     return ip.len == 0 || spf_client_parse(ip, &out->client) ? NULL : "\"ip\" is no address";
 }

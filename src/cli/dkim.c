@@ -61,28 +61,34 @@ int dkim_read_making(const struct cli_call *call, struct dkim_making *out)
 
 static int canonical(const char *name, const char *what, struct buffer *out)
 {
-    if (smtp_domain_canonical(slice_from_string(name), out))
+    if (name[0] != '[' && smtp_domain_canonical(slice_from_string(name), out))
         return 0;
     cli_complain("'%s' is no %s", name, what);
     return EX_USAGE;
 }
 
-static int of_key(const struct cli_call *call, struct dkim_each *each, const char *file)
+/* --domain and --selector of the call, which live in the buffers. An exit code. */
+static int read_name(const struct cli_call *call, struct buffer *domain,
+                     struct buffer *selector)
 {
     const char *said_domain = cli_value(call, "domain");
     const char *said_selector = cli_value(call, "selector");
-    struct private_key *key = NULL;
-    struct buffer domain;
-    struct buffer selector;
     if (said_domain == NULL || said_selector == NULL) {
         cli_complain("dkim: --domain and --selector are needed with a key");
         return EX_USAGE;
     }
+    int code = canonical(said_domain, "domain", domain);
+    return code == 0 ? canonical(said_selector, "selector", selector) : code;
+}
+
+static int of_key(const struct cli_call *call, struct dkim_each *each, const char *file)
+{
+    struct private_key *key = NULL;
+    struct buffer domain;
+    struct buffer selector;
     buffer_init(&domain, SMTP_DOMAIN_MAX);
     buffer_init(&selector, SMTP_DOMAIN_MAX);
-    int code = canonical(said_domain, "domain", &domain);
-    if (code == 0)
-        code = canonical(said_selector, "selector", &selector);
+    int code = read_name(call, &domain, &selector);
     if (code == 0)
         code = dkim_read_key(file, &key);
     struct dkim_name name = { buffer_slice(&domain), buffer_slice(&selector) };
@@ -214,6 +220,25 @@ static int run_record(const struct cli_call *call)
     return dkim_for_each(call, &each);
 }
 
+/* All that can be wrong with the call is found before there is a file. */
+static int check_keygen(const struct cli_call *call)
+{
+    struct buffer domain;
+    struct buffer selector;
+    int code = 0;
+    if (strcmp(call->operands[0], "-") == 0) {
+        cli_complain("dkim keygen: a key is made in a file, not on standard output");
+        return EX_USAGE;
+    }
+    buffer_init(&domain, SMTP_DOMAIN_MAX);
+    buffer_init(&selector, SMTP_DOMAIN_MAX);
+    if (cli_has(call, "domain") || cli_has(call, "selector"))
+        code = read_name(call, &domain, &selector);
+    buffer_free(&domain);
+    buffer_free(&selector);
+    return code;
+}
+
 static int run_keygen(const struct cli_call *call)
 {
     struct dkim_making making = { .kind = KEY_RSA, .bits = RSA_BITS };
@@ -223,6 +248,8 @@ static int run_keygen(const struct cli_call *call)
     const char *file = call->operands[0];
     bool is_named = cli_has(call, "domain") || cli_has(call, "selector");
     int code = dkim_read_making(call, &making);
+    if (code == 0)
+        code = check_keygen(call);
     if (code == 0)
         code = dkim_make_key(file, &making);
     if (code != 0)
@@ -245,6 +272,10 @@ static int run(const struct cli_call *call)
         { "keygen", run_keygen }, { "record", run_record }, { "check", run_check },
         { "rotate", dkim_rotate },
     };
+    if (call->operands_count > 1) {
+        cli_complain("dkim %s: takes no '%s' too", call->word->name, call->operands[1]);
+        return EX_USAGE;
+    }
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (strcmp(call->word->name, all[i].word) == 0)
             return all[i].run(call);
@@ -254,8 +285,9 @@ static int run(const struct cli_call *call)
 const struct cli_tool cli_dkim = {
     .name = "dkim",
     .summary = "makes, publishes, checks and changes the keys that sign mail",
-    .about = "Without --key it is about the keys that the configuration names. check and\n"
-             "rotate end with 75 while the DNS does not answer, or not yet serves the key.\n",
+    .about = "Without --key it is about the keys that the configuration names. check ends with\n"
+             "65 when the DNS serves no such key, and with 75 when it does not answer; rotate\n"
+             "ends with 75 until the DNS serves the next key.\n",
     .words = words,
     .options = options,
     .run = run,

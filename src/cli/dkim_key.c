@@ -78,6 +78,19 @@ static bool sync_folder_of(const char *path)
     return good;
 }
 
+static bool write_all(int fd, struct slice rest)
+{
+    while (rest.len > 0) {
+        ssize_t put = write(fd, rest.data, rest.len);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return false;
+        rest = slice_from(rest, (size_t)put);
+    }
+    return true;
+}
+
 static int write_key(const char *file, struct slice pem)
 {
     int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -86,8 +99,7 @@ static int write_key(const char *file, struct slice pem)
                                                      : strerror(errno));
         return EX_CANTCREAT;
     }
-    bool good = write(fd, pem.data, pem.len) == (ssize_t)pem.len && fsync(fd) == 0 &&
-                sync_folder_of(file);
+    bool good = write_all(fd, pem) && fsync(fd) == 0 && sync_folder_of(file);
     int error = errno;
     close(fd);
     if (good)

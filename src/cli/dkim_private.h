@@ -61,8 +61,8 @@ const char *dkim_served_text(enum dkim_served served);
 int dkim_source(const struct cli_call *call, struct check_source *out);
 
 /* dkim.c: calls `each` for every key that the call names, by --key or out of the
- * configuration, until one returns another code than 0 or EX_DATAERR or EX_TEMPFAIL;
- * the worst of all. */
+ * configuration, until one returns another code than 0, EX_DATAERR, EX_TEMPFAIL or
+ * EX_NOINPUT; the last that is not 0. */
 struct dkim_each {
     int (*run)(struct dkim_each *each, const struct dkim_name *name,
                const struct private_key *key);

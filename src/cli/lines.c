@@ -35,7 +35,14 @@ static int run_entry(json_t *(*evaluate)(void *, const json_t *), void *context,
     return lines_print(result);
 }
 
-static int run_file(FILE *file, json_t *(*evaluate)(void *, const json_t *), void *context)
+static int complain(const char *name, const char *failure)
+{
+    cli_complain("%s: %s", name == NULL ? "standard input" : name, failure);
+    return EX_NOINPUT;
+}
+
+static int run_file(const char *name, FILE *file,
+                    json_t *(*evaluate)(void *, const json_t *), void *context)
 {
     char *line = NULL;
     size_t room = 0;
@@ -55,7 +62,7 @@ static int run_file(FILE *file, json_t *(*evaluate)(void *, const json_t *), voi
             break;
     }
     if (ferror(file) != 0)
-        worst = EX_IOERR;
+        worst = complain(name, strerror(errno));
     free(line);
     return worst;
 }
@@ -88,12 +95,6 @@ const char *lines_read(const char *name, struct buffer *out)
     return failure;
 }
 
-static int complain(const char *name, const char *failure)
-{
-    cli_complain("%s: %s", name == NULL ? "standard input" : name, failure);
-    return EX_NOINPUT;
-}
-
 int lines_whole(const char *name, struct buffer *out)
 {
     const char *failure = lines_read(name, out);
@@ -105,7 +106,7 @@ int lines_run(const char *name, json_t *(*evaluate)(void *, const json_t *), voi
     FILE *file = open_file(name);
     if (file == NULL)
         return complain(name, strerror(errno));
-    int code = run_file(file, evaluate, context);
+    int code = run_file(name, file, evaluate, context);
     close_file(file);
     return code;
 }

@@ -79,7 +79,8 @@ static json_t *show(struct slice message)
             json_array_append_new(malformed, batch_text(f.whole));
     }
     struct cursor behind = c;
-    bool is_cut = count == HEADER_FIELDS_MAX && header_next(&behind, &f) != HEADER_END;
+    bool is_cut = (count == HEADER_FIELDS_MAX && header_next(&behind, &f) != HEADER_END) ||
+                  (cursor_at_end(&c) && message.len > HEADER_BYTES_MAX);
     return json_pack("{s:o, s:o, s:b, s:i}", "fields", fields, "malformed", malformed, "cut",
                      is_cut, "size", (int)cursor_since(&c, &start).len);
 }

@@ -153,6 +153,10 @@ static int run(const struct cli_call *call)
     struct control_client *client;
     json_t *last = NULL;
     bool is_json = cli_has(call, "json");
+    if (call->operands_count > 1) {
+        cli_complain("report %s: takes no '%s' too", call->word->name, call->operands[1]);
+        return EX_USAGE;
+    }
     int code = place_data(cli_value(call, "config"), cli_value(call, "data"), &data);
     if (code != 0)
         return code;

@@ -222,8 +222,11 @@ static int run_tool(struct cli_call *call)
     }
     free(said);
     free(operands);
-    if (fflush(stdout) != 0 && code == 0)
+    /* what did not fit into a full disk is forgotten by a later fflush() */
+    if ((fflush(stdout) != 0 || ferror(stdout) != 0) && code == 0) {
+        cli_complain("standard output cannot be written to");
         code = EX_IOERR;
+    }
     return code;
 }
 

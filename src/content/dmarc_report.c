@@ -2,12 +2,13 @@
 #include "content/dmarc_report.h"
 
 #include "base/buffer.h"
+#include "content/xml_guard.h"
 #include "net/address.h"
 
 #include <libxml/xmlreader.h>
 #include <string.h>
 
-enum { TEXT_MAX = 64 * 1024 };
+enum { TEXT_MAX = 64 * 1024, UTF8_TAIL_MAX = 3 };
 
 enum shape {
     TEXT,     /* "" when it did not come */
@@ -233,9 +234,13 @@ static struct slice trimmed(struct slice s)
     return s;
 }
 
+/* What was cut at the largest size may end in a part of a character. */
 static json_t *text_of(struct slice text)
 {
-    return json_stringn(text.data == NULL ? "" : text.data, text.len);
+    json_t *value = NULL;
+    for (size_t cut = 0; value == NULL && cut <= UTF8_TAIL_MAX && cut <= text.len; cut++)
+        value = json_stringn(text.data == NULL ? "" : text.data, text.len - cut);
+    return value;
 }
 
 static json_t *word_of(struct slice text, const struct word *words)
@@ -432,16 +437,16 @@ static void read_nodes(struct reading *r)
 
 json_t *dmarc_report_read(struct slice xml, const char **out_failure)
 {
-    struct reading r = { .report = json_object() };
+    struct reading r = { .report = json_object(), .failure = xml_guard(xml) };
     buffer_init(&r.text, TEXT_MAX);
     r.xml = xml.len == 0 || xml.len > INT32_MAX ? NULL
         : xmlReaderForMemory(xml.data, (int)xml.len, NULL, NULL,
                              XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
     if (!fill(r.report, feedback))
         r.failure = NO_MEMORY;
-    else if (r.xml == NULL)
+    else if (r.failure == NULL && r.xml == NULL)
         r.failure = xml.len == 0 ? "an empty report" : NO_MEMORY;
-    else
+    else if (r.failure == NULL)
         read_nodes(&r);
     xmlFreeTextReader(r.xml);
     buffer_free(&r.text);

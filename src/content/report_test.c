@@ -3,6 +3,7 @@
 #include "content/report.h"
 #include "content/tls_report.h"
 #include "content/unpack.h"
+#include "content/xml_guard.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,6 +34,13 @@ static const struct { struct slice xml; const char *failure; } cases[] = {
     { SLICE_INIT("<!DOCTYPE feedback SYSTEM \"file:///etc/passwd\"><feedback/>"),
       "an XML document with a DOCTYPE, which is not read" },
     { SLICE_INIT("<feedback><version>&a;</version></feedback>"), "broken XML" },
+    { SLICE_INIT("<?xml version='1.0' encoding='ISO-8859-1'?><feedback/>"), "none" },
+    { SLICE_INIT("<?xml version=\"1.0\" encoding = \"utf-8\" standalone='no'?><feedback/>"),
+      "none" },
+    { SLICE_INIT("<?xml version='1.0' encoding='UTF-7'?><feedback/>"),
+      "XML in an encoding that is not read" },
+    { SLICE_INIT("\x4c\x6f\xa7\x94\x93"), "XML in an encoding that is not read" },
+    { SLICE_INIT("\xff\xfe<\0f\0e\0e\0d\0b\0a\0c\0k\0/\0>\0"), "none" },
 };
 
 static void test_documents(void **state)
@@ -96,6 +104,51 @@ static void test_values(void **state)
     buffer_free(&xml);
 }
 
+/* The cut never makes half a character of the last one. */
+static void test_a_cut_in_a_character(void **state)
+{
+    (void)state;
+    struct buffer xml;
+    const char *failure = NULL;
+    buffer_init(&xml, 1 << 20);
+    repeat(&xml, "<feedback><report_metadata><email>", 1);
+    repeat(&xml, "x", 64 * 1024 - 1);
+    repeat(&xml, "\xc3\xa9</email></report_metadata></feedback>", 1);
+    json_t *report = dmarc_report_read(buffer_slice(&xml), &failure);
+    assert_non_null(report);
+    json_t *email = json_object_get(json_object_get(report, "report_metadata"), "email");
+    assert_int_equal(json_string_length(email), 64 * 1024 - 1);
+    json_decref(report);
+    buffer_free(&xml);
+}
+
+static void repeat_attributes(struct buffer *out, int count, char between)
+{
+    repeat(out, "<feedback", 1);
+    for (int i = 0; i < count; i++)
+        buffer_append_format(out, " a%d%c= '>'", i, between);
+    repeat(out, "></feedback>", 1);
+}
+
+/* Each is held against all others: their number is bounded, whatever stands in them. */
+static void test_attributes(void **state)
+{
+    (void)state;
+    struct buffer xml;
+    buffer_init(&xml, 1 << 20);
+    repeat_attributes(&xml, XML_ATTRIBUTES_MAX, '\n');
+    assert_string_equal(failure_of(buffer_slice(&xml)), "none");
+    buffer_clear(&xml);
+    repeat_attributes(&xml, XML_ATTRIBUTES_MAX + 1, ' ');
+    assert_string_equal(failure_of(buffer_slice(&xml)), "an XML element with too many attributes");
+    buffer_clear(&xml);
+    repeat(&xml, "<feedback><record><row><source_ip>a=\"1\"</source_ip></row></record>", 1);
+    repeat(&xml, "<x y=\"1\"/>", XML_ATTRIBUTES_MAX * 2);
+    repeat(&xml, "</feedback>", 1);
+    assert_string_equal(failure_of(buffer_slice(&xml)), "none");
+    buffer_free(&xml);
+}
+
 /* Every beginning of a report is no report, and no beginning is read beyond its end. */
 static void test_truncated(void **state)
 {
@@ -128,7 +181,16 @@ static void test_tls(void **state)
     assert_string_equal(failure, "JSON, but not a TLS report");
     assert_null(tls_report_read(SLICE("{\"policies\":1e999}"), &failure));
     assert_string_equal(failure, "broken JSON");
+    report = tls_report_read(SLICE("\xef\xbb\xbf{\"date-range\":{},\"policies\":[]}"), &failure);
+    assert_non_null(report);
+    json_decref(report);
     buffer_init(&json, 1 << 20);
+    repeat(&json, "{\"date-range\":{},\"policies\":[0", 1);
+    repeat(&json, ",0", TLS_REPORT_VALUES_MAX);
+    repeat(&json, "]}", 1);
+    assert_null(tls_report_read(buffer_slice(&json), &failure));
+    assert_string_equal(failure, "JSON of too many values");
+    buffer_clear(&json);
     repeat(&json, "[", 100000);
     assert_null(tls_report_read(buffer_slice(&json), &failure));
     assert_string_equal(failure, "JSON more than 32 deep");
@@ -157,6 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_documents), cmocka_unit_test(test_limits),
         cmocka_unit_test(test_values), cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_a_cut_in_a_character), cmocka_unit_test(test_attributes),
         cmocka_unit_test(test_tls), cmocka_unit_test(test_finding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

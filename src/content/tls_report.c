@@ -41,23 +41,27 @@ static const struct member report[] = {
     { NULL },
 };
 
-/* Brackets outside of strings. */
-static bool is_too_deep(struct slice json)
+/* Brackets and commas outside of strings: a value of two octets takes hundreds in memory.
+ * NULL, or why it is not read. */
+static const char *guard(struct slice json)
 {
-    size_t depth = 0;
+    size_t depth = 0, values = 0;
     bool is_string = false;
     for (size_t i = 0; i < json.len; i++) {
         char c = json.data[i];
+        bool is_open = !is_string && (c == '[' || c == '{');
         if (is_string && c == '\\')
             i++;
         else if (c == '"')
             is_string = !is_string;
-        else if (!is_string && (c == '[' || c == '{') && ++depth > TLS_REPORT_DEPTH_MAX)
-            return true;
+        else if (is_open && ++depth > TLS_REPORT_DEPTH_MAX)
+            return "JSON more than 32 deep";
         else if (!is_string && (c == ']' || c == '}') && depth > 0)
             depth--;
+        if (is_open || (!is_string && c == ','))
+            values++;
     }
-    return false;
+    return values > TLS_REPORT_VALUES_MAX ? "JSON of too many values" : NULL;
 }
 
 static json_t *texts_of(const json_t *value)
@@ -120,10 +124,13 @@ static json_t *object_of(const json_t *value, const struct member *within)
 json_t *tls_report_read(struct slice json, const char **out_failure)
 {
     json_error_t error;
-    if (is_too_deep(json)) {
-        *out_failure = "JSON more than 32 deep";
+    const char *failure = guard(json);
+    if (failure != NULL) {
+        *out_failure = failure;
         return NULL;
     }
+    if (slice_starts_with_nocase(json, SLICE("\xef\xbb\xbf")))
+        json = slice_from(json, 3);
     json_t *read = json_loadb(json.data == NULL ? "" : json.data, json.len, 0, &error);
     bool is_report = json_is_object(json_object_get(read, "date-range")) &&
                      json_is_array(json_object_get(read, "policies"));

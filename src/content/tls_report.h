@@ -1,6 +1,7 @@
 /* tls_report.h: a TLS report (TLS-RPT), checked.
  *
- * RFC 8460 4.4; HOSTILE 112. Jansson reads it, after a look at how deep it is. Pure; any
+ * RFC 8460 4.4; HOSTILE 112. Jansson reads it, after a look at how deep and
+ * how wide it is. Pure; any
  * thread.
  */
 #ifndef GODWIT_CONTENT_TLS_REPORT_H
@@ -10,7 +11,7 @@
 
 #include <jansson.h>
 
-enum { TLS_REPORT_DEPTH_MAX = 32 };
+enum { TLS_REPORT_DEPTH_MAX = 32, TLS_REPORT_VALUES_MAX = 250000 };
 
 /* A new object with the members that RFC 8460 knows and that are of their type, under their
  * names; others are left out, and "mx-host" is always a list. NULL, and why not, in words

@@ -59,7 +59,8 @@ static const char *read_members(struct archive *archive, bool is_zip, struct sli
 
 static bool open_packed(struct archive *archive, bool is_zip, struct slice packed)
 {
-    int kind = is_zip ? archive_read_support_format_zip(archive)
+    /* by its table of contents: what is passed over need not be unpacked for that */
+    int kind = is_zip ? archive_read_support_format_zip_seekable(archive)
                       : archive_read_append_filter(archive, ARCHIVE_FILTER_GZIP);
     if (kind >= ARCHIVE_WARN && !is_zip)
         kind = archive_read_set_format(archive, ARCHIVE_FORMAT_RAW);

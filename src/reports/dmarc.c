@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { SIGNATURES_MAX = 100, REASONS_SAID_MAX = 4 };
+enum { SIGNATURES_MAX = 100, REASONS_SAID_MAX = 4, TAIL_ROOM = 64 };
 
 static json_t *text_of(struct slice s)
 {
@@ -190,6 +190,23 @@ static void append_record(struct buffer *out, const struct report_row *from)
     aggregate_append_record(out, &r);
 }
 
+/* As many as there is room for: who writes mail in a domain's name could make its report too
+ * large, and none would be worse than a part. */
+static void append_records(struct buffer *out, const struct report_loaded *l)
+{
+    struct buffer one;
+    bool fits = true;
+    buffer_init(&one, out->max);
+    for (size_t i = 0; fits && i < l->rows_count; i++) {
+        buffer_clear(&one);
+        append_record(&one, &l->rows[i]);
+        fits = !one.overflow && buffer_len(&one) + TAIL_ROOM <= out->max - buffer_len(out);
+        if (fits)
+            buffer_append(out, buffer_slice(&one));
+    }
+    buffer_free(&one);
+}
+
 bool report_dmarc_write(const struct report_loaded *l, const struct config *config,
                  struct slice report_id, struct buffer *out)
 {
@@ -206,8 +223,7 @@ bool report_dmarc_write(const struct report_loaded *l, const struct config *conf
         .is_test = json_is_true(json_object_get(l->policy, "t")),
     };
     aggregate_append_head(out, &head);
-    for (size_t i = 0; i < l->rows_count; i++)
-        append_record(out, &l->rows[i]);
+    append_records(out, l);
     aggregate_append_tail(out);
     return !out->overflow;
 }

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static const char *text_at(const json_t *object, const char *key)
 {
@@ -34,13 +35,30 @@ static struct head dmarc_head(const json_t *report)
     };
 }
 
+/* date-time of RFC 3339, in seconds since 1970; 0: it is none. */
+static int64_t seconds_of(const char *text)
+{
+    struct tm parts = { .tm_sec = 0 }, zone = { .tm_gmtoff = 0 };
+    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &parts);
+    if (rest == NULL)
+        return 0;
+    if (*rest == '.')
+        rest += 1 + strspn(rest + 1, "0123456789");
+    if (strptime(rest, "%z", &zone) == NULL)
+        return 0;
+    return (int64_t)timegm(&parts) - zone.tm_gmtoff;
+}
+
 static struct head tls_head(const json_t *report)
 {
+    const json_t *range = json_object_get(report, "date-range");
     const json_t *first = json_array_get(json_object_get(report, "policies"), 0);
     return (struct head){
         .kind = "tls", .organization = text_at(report, "organization-name"),
         .id = text_at(report, "report-id"),
         .domain = text_at(json_object_get(first, "policy"), "policy-domain"),
+        .begins_s = seconds_of(text_at(range, "start-datetime")),
+        .ends_s = seconds_of(text_at(range, "end-datetime")),
     };
 }
 
@@ -51,9 +69,10 @@ bool received_keep(struct store *store, const json_t *report, int64_t wall_ms)
     char *data = json_dumps(report, JSON_COMPACT);
     sqlite3_stmt *s = store_statement(store,
         "INSERT INTO received_reports"
-        " (kind, organization, report_id, domain, begins, ends, arrived, data)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
-        " ON CONFLICT (kind, organization, report_id, domain) DO UPDATE SET data = ?8");
+        " (kind, organization, report_id, domain, begins, ends, arrived, data, size)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+        " ON CONFLICT (kind, organization, report_id, domain) DO UPDATE SET data = ?8,"
+        " size = ?9");
     if (data == NULL || s == NULL) {
         free(data);
         return false;
@@ -65,7 +84,20 @@ bool received_keep(struct store *store, const json_t *report, int64_t wall_ms)
     sqlite3_bind_int64(s, 5, h.begins_s);
     sqlite3_bind_int64(s, 6, h.ends_s);
     sqlite3_bind_int64(s, 7, wall_ms);
+    sqlite3_bind_int64(s, 9, (sqlite3_int64)strlen(data));
     sqlite3_bind_text(s, 8, data, -1, free);
+    return store_step(s) && received_trim(store, REPORT_RECEIVED_MAX);
+}
+
+bool received_trim(struct store *store, int64_t octets_max)
+{
+    sqlite3_stmt *s = store_statement(store,
+        "DELETE FROM received_reports WHERE id IN (SELECT id FROM (SELECT id,"
+        " sum(size) OVER (ORDER BY arrived DESC, id DESC) AS total FROM received_reports)"
+        " WHERE total > ?1)");
+    if (s == NULL)
+        return false;
+    sqlite3_bind_int64(s, 1, octets_max);
     return store_step(s);
 }
 
@@ -74,7 +106,7 @@ bool received_list(struct store *store, struct slice domain, json_t *out_list)
     sqlite3_stmt *s = store_statement(store,
         "SELECT kind, organization, report_id, domain, begins, ends, arrived,"
         " CASE WHEN ?1 = '' THEN '' ELSE data END FROM received_reports"
-        " WHERE ?1 = '' OR domain = ?1 ORDER BY arrived DESC, id DESC LIMIT 1000");
+        " WHERE ?1 = '' OR domain = ?1 COLLATE NOCASE ORDER BY arrived DESC, id DESC LIMIT 1000");
     int code = SQLITE_ERROR;
     if (s == NULL)
         return false;

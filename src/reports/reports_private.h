@@ -11,6 +11,7 @@ enum {
     REPORT_ROWS_MAX = 20000,      /* distinct ones in a report; what is more is not kept */
     REPORT_DESTINATIONS_MAX = 10, /* HOSTILE 99 */
     REPORT_CONTENT_MAX = 25 * 1024 * 1024, /* before it is packed */
+    REPORT_RECEIVED_MAX = 256 * 1024 * 1024, /* of others; a part of what the store may hold */
     REPORT_TEXT_MAX = 64 * 1024,  /* a policy, a row, a list of addresses */
 };
 
@@ -57,8 +58,15 @@ struct report_loaded {
 };
 void report_loaded_free(struct report_loaded *loaded);
 
-/* On the store's thread: the oldest open one whose day is before `day`, with rows. */
-bool report_load_due(struct store *store, int64_t day, struct report_loaded *out);
+/* Where a report stands in the order in which they are sent. */
+struct report_place {
+    int64_t day;
+    int64_t id;
+};
+/* On the store's thread: the oldest open one behind `after` whose day is before `day`, with
+ * rows. */
+bool report_load_due(struct store *store, int64_t day, const struct report_place *after,
+                     struct report_loaded *out);
 /* The open ones of a domain, the n-th of them. */
 bool report_load_of(struct store *store, struct slice domain, int64_t offset,
                     struct report_loaded *out);
@@ -71,9 +79,12 @@ bool report_list(struct store *store, struct slice domain, json_t *out_list);
 
 /* received.c: a report of somebody else's, as JSON: kept once by who sent it and its id. */
 bool received_keep(struct store *store, const json_t *report, int64_t wall_ms);
+/* Forgets the oldest of them, until the others have at most so many octets. */
+bool received_trim(struct store *store, int64_t octets_max);
 bool received_list(struct store *store, struct slice domain, json_t *out_list);
 
-/* dmarc.c, tls.c: the content, not yet packed; false: no memory. */
+/* dmarc.c, tls.c: the content, not yet packed, of DMARC with the records that there is room for;
+ * false: no memory. */
 bool report_dmarc_write(const struct report_loaded *loaded, const struct config *config,
                  struct slice report_id, struct buffer *out);
 bool report_tls_write(const struct report_loaded *loaded, const struct config *config,

@@ -27,6 +27,9 @@ static const char *const steps[] = {
     " ends INTEGER NOT NULL, arrived INTEGER NOT NULL, data TEXT NOT NULL,"
     " UNIQUE (kind, organization, report_id, domain)) STRICT;"
     "CREATE INDEX received_by_domain ON received_reports (domain, begins)",
+    "ALTER TABLE received_reports ADD COLUMN size INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE received_reports SET size = length(data);"
+    "CREATE INDEX received_by_age ON received_reports (arrived, size)",
     NULL,
 };
 
@@ -52,13 +55,14 @@ static void bind_slice(sqlite3_stmt *s, int index, struct slice text)
                         SQLITE_UTF8);
 }
 
-static int64_t find_report(struct store *store, const struct noted *n)
+/* Its id, or -1. */
+static int64_t find_report(struct store *store, const struct noted *n, bool *out_has_room)
 {
     sqlite3_stmt *s = store_statement(store,
         "INSERT INTO reports (kind, day, domain, policy, organizational, rua)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
         " ON CONFLICT (kind, day, domain, policy, part) DO UPDATE SET rua = ?6"
-        " RETURNING CASE WHEN rows < ?7 THEN id ELSE 0 END");
+        " RETURNING id, rows < ?7");
     if (s == NULL)
         return -1;
     sqlite3_bind_int(s, 1, (int)n->kind);
@@ -69,15 +73,17 @@ static int64_t find_report(struct store *store, const struct noted *n)
     bind_slice(s, 6, n->rua);
     sqlite3_bind_int(s, 7, REPORT_ROWS_MAX);
     int64_t id = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : -1;
+    *out_has_room = id >= 0 && sqlite3_column_int(s, 1) != 0;
     return id >= 0 && store_step(s) ? id : -1;
 }
 
 static bool run_note(struct store_job *job, struct store *store)
 {
     const struct noted *n = container_of(job, struct noted, job);
-    int64_t id = find_report(store, n);
-    if (id <= 0)
-        return id == 0; /* full */
+    bool has_room;
+    int64_t id = find_report(store, n, &has_room);
+    if (id < 0)
+        return false;
     sqlite3_stmt *s = store_statement(store,
         "UPDATE report_rows SET count = count + 1 WHERE report = ?1 AND row = ?2");
     if (s == NULL)
@@ -86,7 +92,7 @@ static bool run_note(struct store_job *job, struct store *store)
     bind_slice(s, 2, n->row);
     if (!store_step(s))
         return false;
-    if (sqlite3_changes(sqlite3_db_handle(s)) > 0)
+    if (sqlite3_changes(sqlite3_db_handle(s)) > 0 || !has_room)
         return true;
     s = store_statement(store, "INSERT INTO report_rows (report, row, count)"
                                " VALUES (?1, ?2, 1)");
@@ -211,13 +217,17 @@ static bool load(struct store *store, sqlite3_stmt *s, struct report_loaded *out
     return good;
 }
 
-bool report_load_due(struct store *store, int64_t day, struct report_loaded *out)
+bool report_load_due(struct store *store, int64_t day, const struct report_place *after,
+                     struct report_loaded *out)
 {
     sqlite3_stmt *s = store_statement(store,
-        REPORT_COLUMNS "WHERE state = 0 AND day < ?1 ORDER BY day, id LIMIT 1");
+        REPORT_COLUMNS "WHERE state = 0 AND day < ?1 AND (day, id) > (?2, ?3)"
+                       " ORDER BY day, id LIMIT 1");
     if (s == NULL)
         return false;
     sqlite3_bind_int64(s, 1, day);
+    sqlite3_bind_int64(s, 2, after->day);
+    sqlite3_bind_int64(s, 3, after->id);
     return load(store, s, out);
 }
 
@@ -225,7 +235,7 @@ bool report_load_of(struct store *store, struct slice domain, int64_t offset,
                     struct report_loaded *out)
 {
     sqlite3_stmt *s = store_statement(store,
-        REPORT_COLUMNS "WHERE state = 0 AND domain = ?1 ORDER BY day, id LIMIT 1 OFFSET ?2");
+        REPORT_COLUMNS "WHERE state = 0 AND domain = ?1 COLLATE NOCASE ORDER BY day, id LIMIT 1 OFFSET ?2");
     if (s == NULL)
         return false;
     bind_slice(s, 1, domain);
@@ -296,7 +306,7 @@ bool report_list(struct store *store, struct slice domain, json_t *out_list)
     sqlite3_stmt *s = store_statement(store,
         "SELECT r.id, r.kind, r.day, r.domain, r.rua, r.state, r.changed, r.why, r.policy,"
         " r.rows, (SELECT coalesce(sum(count), 0) FROM report_rows WHERE report = r.id)"
-        " FROM reports r WHERE ?1 = '' OR r.domain = ?1 ORDER BY r.day DESC, r.domain, r.id"
+        " FROM reports r WHERE ?1 = '' OR r.domain = ?1 COLLATE NOCASE ORDER BY r.day DESC, r.domain, r.id"
         " LIMIT 1000");
     int code = SQLITE_ERROR;
     if (s == NULL)

@@ -26,6 +26,7 @@ struct sending {
     struct destinations to;
     size_t at;                    /* the destination that is looked at */
     int64_t before_day;           /* reports of days before this one */
+    struct report_place after;    /* of those passed over */
     struct dns_query query;
     char name[NAME_MAX_BYTES + 1];
     struct intake_writer *writer;
@@ -116,13 +117,26 @@ static void mark(struct sending *s, enum report_state state, const char *why)
     post_job(s, run_mark, on_marked, true);
 }
 
-/* For now nothing can be done about it; in the end it is given up. */
+/* Here nothing can be done about it for now, nor about those behind it; in the end it is given
+ * up. */
 static void leave(struct sending *s, const char *why)
 {
     if (now_wall_ms(s->reports) / DAY_MS > s->loaded.day + GIVE_UP_DAYS)
         mark(s, REPORT_FAILED, why);
     else
         finish(s);
+}
+
+/* The same where others are to blame: those behind it go on. */
+static void pass_over(struct sending *s, const char *why)
+{
+    if (now_wall_ms(s->reports) / DAY_MS > s->loaded.day + GIVE_UP_DAYS) {
+        mark(s, REPORT_FAILED, why);
+        return;
+    }
+    s->after = (struct report_place){ s->loaded.day, s->loaded.id };
+    clear(s);
+    load_next(s);
 }
 
 /* ---- the mail ---- */
@@ -269,7 +283,7 @@ static void post_next(struct sending *s)
     else if (s->posted > 0)
         mark(s, REPORT_SENT, "");
     else
-        leave(s, "nobody took it");
+        pass_over(s, "nobody took it");
 }
 
 static void send_it(struct sending *s)
@@ -341,7 +355,7 @@ static void check_next(struct sending *s)
     if (s->to.count > 0)
         send_it(s);
     else if (s->is_later)
-        leave(s, "the DNS did not say whether it is wanted");
+        pass_over(s, "the DNS did not say whether it is wanted");
     else
         mark(s, REPORT_UNWANTED, "nobody named there takes it");
 }
@@ -368,7 +382,7 @@ static void on_tls_record(struct dns_query *query)
     if (found == 1 && destinations_parse(buffer_slice(&text), true, &s->to))
         check_next(s);
     else if (s->is_later)
-        leave(s, "the DNS did not say whether it is wanted");
+        pass_over(s, "the DNS did not say whether it is wanted");
     else
         mark(s, REPORT_UNWANTED, "the domain asks for no such reports");
     buffer_free(&text);
@@ -392,7 +406,7 @@ static void begin_tls(struct sending *s)
 static bool run_load(struct store_job *job, struct store *store)
 {
     struct sending *s = container_of(job, struct sending, job);
-    return report_load_due(store, s->before_day, &s->loaded);
+    return report_load_due(store, s->before_day, &s->after, &s->loaded);
 }
 
 static void on_loaded(struct store_job *job)

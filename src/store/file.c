@@ -175,6 +175,14 @@ static bool set_aside(struct store *store)
     return false;
 }
 
+void store_file_renew(struct store *store)
+{
+    store_file_close(store);
+    (void)set_aside(store); /* else it is opened as it is, and jobs fail on */
+    if (open_once(store) != ERR_OK)
+        store_file_close(store);
+}
+
 enum err store_file_open(struct store *store)
 {
     enum err error = open_once(store);

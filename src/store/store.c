@@ -111,6 +111,14 @@ static void run_batch(struct store *store, struct task *batch)
         store_exec(store, "PRAGMA synchronous = NORMAL");
 }
 
+static bool met_damage(struct task *batch)
+{
+    for (struct task *t = batch; t != NULL; t = t->next)
+        if (job_of(t)->result == ERR_CORRUPT)
+            return true;
+    return false;
+}
+
 static void run_done(struct task *task)
 {
     struct store_job *job = job_of(task);
@@ -165,6 +173,10 @@ static void *run_thread(void *argument)
         for (struct task *t = batch; t != NULL; t = t->next)
             job_of(t)->result = ERR_OK;
         run_batch(store, batch);
+        if (met_damage(batch)) {
+            fail_all(batch, ERR_CORRUPT); /* what they wrote goes with the file */
+            store_file_renew(store);
+        }
         answer(batch);
     }
     return NULL;

@@ -12,7 +12,8 @@
  *     }
  *     store_post(store, &seen->job);
  *
- * A file that is damaged is set aside and a new one begun: mail goes on. While the disk is
+ * A file that is damaged is set aside and a new one begun, at the start or as soon as a job meets
+ * the damage, with which its batch fails: mail goes on. While the disk is
  * full, or the file has 1 GiB, jobs fail, and nothing else does. WAL; a durable job is
  * synced before it is answered.
  */

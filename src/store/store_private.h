@@ -34,6 +34,9 @@ struct store {
 /* file.c: opens store->path; on ERR_OK store->db is set. A damaged file was set aside. */
 enum err store_file_open(struct store *store);
 void store_file_close(struct store *store);
+/* On the store's thread, between batches: the file turned out to be damaged, and another one is
+ * begun. Without one every job fails until the next start. */
+void store_file_renew(struct store *store);
 
 /* What a result of SQLite means. */
 enum err store_error(int code);

@@ -214,6 +214,45 @@ static void a_damaged_file_is_set_aside(void **state)
     assert_non_null(strstr(s->problems, "store.db.damaged-2"));
 }
 
+static bool run_add_many(struct store_job *job, struct store *store)
+{
+    (void)job;
+    return store_exec(store, "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c"
+                             " WHERE n < 5000) INSERT INTO numbers SELECT n, 'number' FROM c");
+}
+
+/* The first pages are whole, so that it opens; who reads further meets the damage. */
+static void a_file_damaged_within_is_set_aside(void **state)
+{
+    struct scene *s = *state;
+    struct number many = make(s, 0, ""), reads = make(s, 0, "");
+    many.job.run = run_add_many;
+    reads.job.run = run_count;
+    assert_true(store_post(s->store, &many.job));
+    wait_for(s, 1);
+    assert_int_equal(many.job.result, ERR_OK);
+    store_close(&s->store);
+    FILE *f = fopen(s->path, "r+b");
+    assert_non_null(f);
+    fseek(f, 0, SEEK_END);
+    long size = ftell(f);
+    assert_true(size > 10 * 4096);
+    fseek(f, 5 * 4096, SEEK_SET);
+    for (long at = 5 * 4096; at < size; at++)
+        fputc('x', f);
+    fclose(f);
+    assert_int_equal(open_store(s, modules, 0), ERR_OK);
+    assert_string_equal(s->problems, "");
+    assert_true(store_post(s->store, &reads.job));
+    wait_for(s, 1);
+    assert_int_equal(reads.job.result, ERR_CORRUPT);
+    assert_non_null(strstr(s->problems, "store.db.damaged-1"));
+    assert_int_equal(count_rows(s), 0);
+    store_close(&s->store);
+    assert_int_equal(open_store(s, modules, 0), ERR_OK);
+    assert_int_equal(count_rows(s), 0);
+}
+
 /* A job that says that it is run, and then waits. */
 struct slow {
     struct number number;
@@ -304,6 +343,7 @@ int main(void)
         TEST(a_job_that_fails_is_undone_alone),
         TEST(tables_grow_and_never_shrink),
         TEST(a_damaged_file_is_set_aside),
+        TEST(a_file_damaged_within_is_set_aside),
         TEST(too_many_are_turned_away),
         TEST(a_close_runs_what_waits),
         TEST(a_full_disk_fails_jobs_alone),

@@ -132,6 +132,10 @@ def test_zones():
     (("--batch", "/nowhere/at/all"), EX_NOINPUT, b"/nowhere"),
     (("--trust-store", "/nowhere/at/all"), EX_NOINPUT, b"--trust-store: /nowhere"),
     (("--trust-store", __file__), EX_DATAERR, b"--trust-store"),
+    (("--batch", "/"), EX_NOINPUT, b"/: Is a directory"),
+    (("--authserv-id", ""), EX_USAGE, b"--authserv-id"),
+    (("--authserv-id", "a" * 256), EX_USAGE, b"--authserv-id"),
+    (("--authserv-id", "a\rb"), EX_USAGE, b"--authserv-id"),
     (("--ip", "192.0.2", "--dns", "127.0.0.1:1"), EX_DATAERR, b"")])
 def test_wrong_calls(arguments, code, word):
     assert word in check(*arguments, input=MESSAGE, code=code).stderr
@@ -149,6 +153,7 @@ def test_the_time_is_given(server):
 def test_what_is_wrong_with_an_entry_is_said():
     spf = {"ip": "192.0.2.1", "helo": "h", "mail_from": "a@b.test"}
     assert "now" in one({**spf, "now": "soon"})["error"]
+    assert "now" in one({**spf, "now": 1e300, "zone": {}})["error"]
     assert "ip" in one({**spf, "ip": "192.0.2"})["error"]
     huge = "X: " + "a" * (2 << 20) + "\r\n\r\n"
     assert "header" in one({"message": huge})["error"]

@@ -612,6 +612,15 @@ def test_sign_prints_the_message_with_its_field(key, tmp_path):
     assert sign(key, "--time", "1800000000", str(path)).stdout == done.stdout
 
 
+def test_sign_says_when_its_output_is_cut(key, tmp_path):
+    path = tmp_path / "mail"
+    path.write_text(MESSAGE + "x" * 70 + "\n" + ("y" * 70 + "\n") * 30000)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([PROGRAM, "sign", "--key", key, "--domain", "example.com",
+                               "--selector", "s", path], stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 74 and b"standard output" in done.stderr
+
+
 def test_sign_prints_json(key):
     done = sign(key, "--json", "--headers", "from,to,from", "--canonicalization", "simple",
                 "--algorithm", "rsa-sha256")

@@ -1,6 +1,8 @@
 """godwit dkim: keys made, told, checked against the DNS, and changed for others."""
 import os
 import re
+import resource
+import signal
 import stat
 import subprocess
 import sys
@@ -13,7 +15,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 NameServer = pytest.importorskip("nameserver", reason="python3-dnspython is not installed").NameServer
 dkimpy = pytest.importorskip("dkim", reason="python3-dkim is not installed")
 
-EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_CANTCREAT, EX_TEMPFAIL, EX_CONFIG = 64, 65, 66, 73, 75, 78
+EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_CANTCREAT, EX_IOERR = 64, 65, 66, 73, 74
+EX_TEMPFAIL, EX_CONFIG = 75, 78
 
 
 def dkim(*arguments):
@@ -101,11 +104,30 @@ def test_a_key_is_never_overwritten(tmp_path):
 
 @pytest.mark.parametrize("arguments", [
     ["--algorithm", "dsa"], ["--bits", "x"], ["--bits", "1023"], ["--bits", "8192"],
-    ["--algorithm", "ed25519", "--bits", "2048"],
+    ["--algorithm", "ed25519", "--bits", "2048"], ["--domain", "home.test"], ["--selector", "s"],
+    ["--domain", "no domain", "--selector", "s"], ["--domain", "home.test", "--selector", "s."],
+    ["--domain", "[192.0.2.1]", "--selector", "s"], ["another"],
 ])
 def test_what_is_no_key_is_not_made(tmp_path, arguments):
     done = dkim("keygen", tmp_path / "key.pem", *arguments)
     assert done.returncode == EX_USAGE and done.stderr
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_key_is_not_made_on_standard_output(tmp_path):
+    done = subprocess.run([godwit.PROGRAM, "dkim", "keygen", "-"], cwd=tmp_path, timeout=60,
+                          stdin=subprocess.DEVNULL, capture_output=True)
+    assert done.returncode == EX_USAGE and os.listdir(tmp_path) == []
+
+
+def test_a_key_that_was_cut_is_removed_and_told(tmp_path):
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+    done = subprocess.run([godwit.PROGRAM, "dkim", "keygen", tmp_path / "key.pem"], timeout=60,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          restore_signals=False, preexec_fn=limit)
+    assert done.returncode == EX_IOERR and "File too large" in done.stderr
     assert os.listdir(tmp_path) == []
 
 

@@ -63,3 +63,11 @@ def test_files(tmp_path):
     assert run("parse", "mta-sts", str(tmp_path / "nothing")).returncode == 66
     assert run("parse", "tlsa", "a", "b").returncode == 64
     assert run("parse").returncode == 64 and run("parse", "spf").returncode == 64
+
+
+def test_a_header_that_is_cut_is_said_to_be():
+    field = "X-Long: " + "y" * 1000 + "\r\n"
+    long = parse("headers", field * 1500 + "\r\nbody\r\n")
+    assert long["cut"] is True and len(long["fields"]) < 1500
+    short = parse("headers", field + "\r\n" + "body\r\n" * 300000)
+    assert short["cut"] is False and len(short["fields"]) == 1

@@ -8,8 +8,10 @@ import json
 import os
 import re
 import resource
+import struct
 import subprocess
 import zipfile
+import zlib
 
 import pytest
 
@@ -317,6 +319,17 @@ def lying_zip():
     return packed.replace(size, (10).to_bytes(4, "little"))
 
 
+def bomb_to_pass_over():
+    """No table of contents, and a file before the report whose size is told behind it."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    bomb = packer.compress(LARGE) + packer.flush()
+    head = struct.pack("<IHHHHHIIIHH", 0x04034b50, 20, 8, 8, 0, 0, 0, 0, 0, 5, 0) + b"a.txt"
+    behind = struct.pack("<IIII", 0x08074b50, zlib.crc32(LARGE), len(bomb), len(LARGE))
+    report = struct.pack("<IHHHHHIIIHH", 0x04034b50, 20, 0, 0, 0, 0, zlib.crc32(XML), len(XML),
+                         len(XML), 5, 0) + b"b.xml" + XML
+    return head + bomb + behind + report
+
+
 PACKED = {
     "gzip": (gzip.compress(XML), 7),
     "gzip of two": (gzip.compress(XML[:30]) + gzip.compress(XML[30:]), 7),
@@ -330,6 +343,7 @@ PACKED = {
     "zip bomb": (zipped(("a.xml", XML + LARGE)), "unpacks to more than 200 times its size"),
     "large": (gzip.compress(os.urandom(26 << 20), 1), "more than 25 MiB when unpacked"),
     "cut gzip": (gzip.compress(XML)[:-12], "a broken archive"),
+    "bomb to pass over": (bomb_to_pass_over(), "a broken archive"),
     "lying zip": (lying_zip(), "unpacks to more than 200 times its size"),
 }
 
@@ -355,3 +369,15 @@ def test_a_deep_or_wide_report_takes_no_memory_to_speak_of(tmp_path):
     done = subprocess.run([PROGRAM, "parse", "dmarc-report", str(path)], capture_output=True,
                           timeout=60, preexec_fn=limit)
     assert json.loads(done.stdout) == {"error": "too many records"}
+
+
+@pytest.mark.parametrize("word, report, error", [
+    ("dmarc-report", "<feedback " + " ".join(f'a{i}="1"' for i in range(50000)) + "/>",
+     "an XML element with too many attributes"),
+    ("tls-report", '{"date-range":{},"policies":[' + "{}," * 1000000 + "{}]}",
+     "JSON of too many values"),
+], ids=["attributes", "values"])
+def test_112_width_is_bounded_too(tmp_path, word, report, error):
+    path = tmp_path / "report"
+    path.write_text(report)
+    assert parse_one(word, str(path)) == {"error": error}

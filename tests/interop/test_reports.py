@@ -4,6 +4,7 @@ import email
 import gzip
 import json
 import os
+import sqlite3
 import subprocess
 
 import dkim as dkimpy
@@ -191,6 +192,35 @@ def test_without_an_address_nothing_is_gathered_or_sent(make):
     assert done.returncode != 0 and "reports.from" in done.stderr
 
 
+ALIEN = b"From: x@alien.test\r\nSubject: x\r\n\r\nhello"
+
+
+def give_alien(g, count):
+    assert give(g, ALIEN, sender="x@alien.test") == 250
+    godwit.wait_for(lambda: sum(r["count"] for r in shown(g, "ALIEN.test")) == count, "the row")
+
+
+def test_who_cannot_be_asked_now_holds_up_nobody(make, zone):
+    zone["alien.test._report._dmarc.victim.test", "TXT"] = "SERVFAIL"
+    g = make()
+    give_alien(g, 1)
+    assert give(g) == 250
+    godwit.wait_for(lambda: shown(g, "far.test"), "the other row")
+    assert report(g, "send", "--today") == "1 sent\n"
+    assert [r["state"] for r in shown(g, "alien.test")] == ["open"]
+    assert [r["state"] for r in shown(g, "far.test")] == ["sent"]
+
+
+def test_known_rows_are_counted_when_there_is_no_room(make, data):
+    g = make()
+    give_alien(g, 1)
+    store = sqlite3.connect(os.path.join(data, "store.db"), timeout=10)
+    with store:
+        store.execute("UPDATE reports SET rows = 20000")
+    store.close()
+    give_alien(g, 2)
+
+
 def test_rows_outlive_a_kill(make, sink):
     g = make()
     assert give(g) == 250
@@ -283,7 +313,8 @@ def test_reports_of_others_are_kept(reader, tmp_path):
     assert set(found) == {"1", "2", "t1"}
     assert found["1"]["organization"] == "Them" and found["1"]["kind"] == "dmarc"
     assert found["1"]["report"]["record"][0]["row"]["count"] == 5
-    assert found["t1"]["kind"] == "tls"
+    assert found["t1"]["kind"] == "tls" and found["t1"]["begins"] == 1795564800
+    assert "2026-11-25  tls" in report(reader, "show")
     assert "received" in report(reader, "show")
     # the mail itself goes its way
     godwit.wait_for(lambda: len(os.listdir(tmp_path / "box" / "new")) == 5, "the mail")
