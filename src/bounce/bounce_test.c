@@ -63,6 +63,10 @@ static const struct { struct slice message; const char *shown; } cases[] = {
                            "\nFinal-Recipient: rfc822;c@d.test\nAction: delayed\nStatus: 4.4.1\n"
                            "\nFinal-Recipient: rfc822;e@f.test\nAction: delivered\nStatus: 2.0.0\n")),
       "bounce a@b.test 5.0.0 550 filtered; c@d.test 4.4.1 expired; e@f.test 2.0.0 delivered" },
+    /* several of whom no text speaks: their statuses do */
+    { SLICE_INIT(REPORT_OF("Final-Recipient: rfc822;c@d.test\nAction: failed\nStatus: 5.1.1\n"
+                           "\nFinal-Recipient: rfc822;e@f.test\nAction: failed\nStatus: 5.2.2\n")),
+      "bounce c@d.test 5.1.1 userunknown hard; e@f.test 5.2.2 mailboxfull" },
     /* code and status of two classes: the code is not believed */
     { SLICE_INIT(REPORT_OF("Final-Recipient: rfc822;c@d.test\nAction: failed\nStatus: 4.4.7\n"
                            "Diagnostic-Code: smtp; 550 4.4.7 QUEUE.Expired\n")),

@@ -214,6 +214,9 @@ static void ask_texts(struct inquiry *q, bool is_only)
     if (q->r != NULL && q->r->action != DELIVERY_ACTION_DELAYED && !is_told(&q->finding) &&
         q->r->status_comment.len > 0)
         consult(f, q->r->status_comment, host, &q->finding);
+    if (!is_only && q->finding.rule == NULL && q->recipient->text.len == 0)
+        /* one of several, of whom no text speaks: the status alone */
+        consult(f, (struct slice){ .len = 0 }, host, &q->finding);
     for (size_t i = 0; n != NULL && i < n->texts_count && q->finding.code == 0; i++)
         bounce_find_reply(slice_part(n->texts[i], 0, BOUNCE_TEXT_MAX), &q->finding.code,
                           &q->finding.status);
