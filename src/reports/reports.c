@@ -19,6 +19,7 @@ enum err reports_open(const struct reports_options *options, const struct config
     struct reports *r = calloc(1, sizeof *r);
     if (r == NULL)
         return ERR_MEMORY;
+    r->rows_max = REPORT_ROWS_SUM_MAX;
     r->options = *options;
     r->config = config_hold(config);
     r->verify_watcher.decided = report_dmarc_watch;

@@ -9,6 +9,7 @@
 
 enum {
     REPORT_ROWS_MAX = 20000,      /* distinct ones in a report; what is more is not kept */
+    REPORT_ROWS_SUM_MAX = 500000, /* in all reports, each of which counts as one */
     REPORT_DESTINATIONS_MAX = 10, /* HOSTILE 99 */
     REPORT_CONTENT_MAX = 25 * 1024 * 1024, /* before it is packed */
     REPORT_RECEIVED_MAX = 256 * 1024 * 1024, /* of others; a part of what the store may hold */
@@ -147,6 +148,9 @@ struct reports {
     struct sending *sending;         /* under way, or NULL */
     struct reports_asked *asked;     /* waits for the end of it */
     uint32_t sent;                   /* by it */
+    int64_t rows_max;                /* in sum; else the store's thread's: */
+    int64_t rows;                    /* of them, as far as they were counted */
+    uint32_t noted;                  /* since they were counted */
 };
 
 void schedule_start(struct reports *reports);

@@ -3,6 +3,7 @@
 
 #include "base/list.h"
 #include "base/moment.h"
+#include "log/log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,7 @@ const struct store_module reports_module = { "reports", steps };
 
 struct noted {
     struct store_job job;
+    struct reports *reports;
     enum report_kind kind;
     int64_t day;
     struct slice domain;          /* all of these lie behind */
@@ -53,6 +55,39 @@ static void bind_slice(sqlite3_stmt *s, int index, struct slice text)
 {
     sqlite3_bind_text64(s, index, text.data == NULL ? "" : text.data, text.len, SQLITE_STATIC,
                         SQLITE_UTF8);
+}
+
+enum { COUNT_EVERY = 1000 };
+
+/* Strangers say how many domains there are. What is known already is counted on; what is
+ * new waits until old reports have gone. */
+static bool is_full(struct store *store, struct reports *reports)
+{
+    if (reports->noted++ % COUNT_EVERY != 0)
+        return reports->rows >= reports->rows_max;
+    sqlite3_stmt *s = store_statement(store,
+        "SELECT count(*) + coalesce(sum(rows), 0) FROM reports");
+    if (s != NULL && sqlite3_step(s) == SQLITE_ROW)
+        reports->rows = sqlite3_column_int64(s, 0);
+    if (reports->rows >= reports->rows_max)
+        log_note(LOG_WARNING, "reports", "too much is gathered: what is new is left out");
+    return reports->rows >= reports->rows_max;
+}
+
+/* 0: there is none; -1: the store failed. */
+static int64_t known_report(struct store *store, const struct noted *n)
+{
+    sqlite3_stmt *s = store_statement(store,
+        "SELECT id FROM reports WHERE kind = ?1 AND day = ?2 AND domain = ?3 AND policy = ?4"
+        " AND part = 0");
+    if (s == NULL)
+        return -1;
+    sqlite3_bind_int(s, 1, (int)n->kind);
+    sqlite3_bind_int64(s, 2, n->day);
+    bind_slice(s, 3, n->domain);
+    bind_slice(s, 4, n->policy);
+    int code = sqlite3_step(s);
+    return code == SQLITE_ROW ? sqlite3_column_int64(s, 0) : code == SQLITE_DONE ? 0 : -1;
 }
 
 /* Its id, or -1. */
@@ -79,11 +114,12 @@ static int64_t find_report(struct store *store, const struct noted *n, bool *out
 
 static bool run_note(struct store_job *job, struct store *store)
 {
-    const struct noted *n = container_of(job, struct noted, job);
-    bool has_room;
-    int64_t id = find_report(store, n, &has_room);
-    if (id < 0)
-        return false;
+    struct noted *n = container_of(job, struct noted, job);
+    bool has_room = false;
+    bool full = is_full(store, n->reports);
+    int64_t id = full ? known_report(store, n) : find_report(store, n, &has_room);
+    if (id <= 0)
+        return id == 0;
     sqlite3_stmt *s = store_statement(store,
         "UPDATE report_rows SET count = count + 1 WHERE report = ?1 AND row = ?2");
     if (s == NULL)
@@ -102,6 +138,7 @@ static bool run_note(struct store_job *job, struct store *store)
     bind_slice(s, 2, n->row);
     if (!store_step(s))
         return false;
+    n->reports->rows++;
     s = store_statement(store, "UPDATE reports SET rows = rows + 1 WHERE id = ?1");
     sqlite3_bind_int64(s, 1, id);
     return store_step(s);
@@ -130,7 +167,7 @@ void report_note(struct reports *reports, const struct report_note *note)
         return;
     char *at = n->bytes;
     *n = (struct noted){
-        .job = { .run = run_note, .forget = forget_note },
+        .job = { .run = run_note, .forget = forget_note }, .reports = reports,
         .kind = note->kind, .day = note->day, .domain = keep(&at, note->domain),
         .organizational = keep(&at, note->organizational), .policy = keep(&at, note->policy),
         .rua = keep(&at, note->rua), .row = keep(&at, note->row),
