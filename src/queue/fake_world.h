@@ -20,7 +20,7 @@
 
 #include <cmocka.h>
 
-enum { MESSAGES_MAX = 1300, TRIES_MAX = 4000 };
+enum { MESSAGES_MAX = 1300, TRIES_MAX = 8000 };
 
 struct stored {
     struct mail_id id;
