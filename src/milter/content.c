@@ -54,6 +54,7 @@ static const char *append_lines(struct link *l, struct slice bytes)
         char c = bytes.data[i];
         if (c == '\0')
             return "a NUL in its new body";
+        l->body_has_8bit |= ascii_is_high(c);
         bool ends = l->body_cr || c == '\n' || c == '\r';
         if (!ends)
             continue;
@@ -77,7 +78,7 @@ static const char *replace_body(struct link *l, struct slice bytes)
         if (!content_open_body(l->filter, q->config->limits.message_bytes, &l->body))
             return "no memory for its changes";
         held_tell(l->body, on_body_written, l);
-        l->body_cr = false;
+        l->body_cr = l->body_has_8bit = false;
     }
     return append_lines(l, bytes);
 }
@@ -155,7 +156,7 @@ static bool take_edits(struct link *l)
         held_close(&f->body);
         f->body = l->body;
         l->body = NULL;
-        f->is_body_new = true;
+        f->body_has_8bit |= l->body_has_8bit;
         f->letter.has_end = true;
         held_tell(f->body, on_held, f);
     }

@@ -332,7 +332,7 @@ static void give_back(struct filter *f, struct gate_question *q, struct gate_ans
     f->envelope.recipients = l->recipients;
     f->envelope.recipients_count = l->recipients_count;
     f->envelope.smtputf8 |= l->is_utf8;
-    f->envelope.content_8bit |= l->has_8bit || f->is_body_new;
+    f->envelope.content_8bit |= l->has_8bit || f->body_has_8bit;
     f->content_part = CONTENT_FIELDS;
     f->content_field = 0;
     f->content_at = 0;
@@ -399,7 +399,7 @@ static void drop_message(struct filter *f)
         link_abort(&f->links[i]);
     held_close(&f->body);
     arena_free(&f->arena);
-    f->has_letter = f->is_prepared = f->is_body_new = f->body_has_8bit = false;
+    f->has_letter = f->is_prepared = f->body_has_8bit = false;
     f->content = (struct gate_content){ .next = NULL };
     f->hold = false;
 }

@@ -71,6 +71,7 @@ struct link {
     struct letter letter;         /* a fork, until it has agreed */
     struct held *body;            /* in place of the one before, or NULL */
     bool body_cr;                 /* ends in a CR that may begin a line end */
+    bool body_has_8bit;
 };
 
 /* All filters of one session. */
@@ -88,7 +89,6 @@ struct filter {
     struct arena arena;
     struct letter letter;
     struct held *body;
-    bool is_body_new;
     bool body_has_8bit;
     enum { CONTENT_FIELDS, CONTENT_END_OF_HEADER, CONTENT_BODY } content_part;
     size_t content_field;
