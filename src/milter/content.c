@@ -157,6 +157,7 @@ static bool take_edits(struct link *l)
         f->body = l->body;
         l->body = NULL;
         f->body_has_8bit |= l->body_has_8bit;
+        stream_reading(l->stream, true);
         f->letter.has_end = true;
         held_tell(f->body, on_held, f);
     }

@@ -100,6 +100,7 @@ static void await(struct link *l, enum milter_command command)
     int64_t now = loop_now(l->filter->gate->loop).mono_ms;
     l->awaits = command;
     l->said = 0;
+    stream_reading(l->stream, true); /* it may have been off while a body was written */
     int64_t most = time_for(l) > PATIENCE_MS ? time_for(l) : PATIENCE_MS;
     l->patience_mono_ms = now + most;
     set_deadline(l);

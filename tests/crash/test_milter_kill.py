@@ -20,7 +20,7 @@ def edit(session, command, data):
     """Header, body and recipient all follow from the number in the subject."""
     if command != "E":
         return None
-    number = int(dict(reversed(session.headers()))["Subject"])
+    number = int(dict(session.headers())["Subject"])
     body = new_body(number)
     return [milter.header("i", "X-Number", str(number), 0),
             *[b"b" + body[i:i + 65535] for i in range(0, len(body), 65535)],

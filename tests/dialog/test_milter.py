@@ -146,6 +146,17 @@ def test_the_body_is_replaced_also_when_it_is_large(tmp_path):
         assert [f for f in os.listdir(chain.godwit.data) if "filtered" in f] == []
 
 
+def test_a_session_goes_on_behind_a_large_new_body(tmp_path):
+    """The new body was being written when the answer came, and nothing was read after it."""
+    chunks = [b"b" + b"x" * 60000 + b"\r\n"] * 5
+    with Milter(at_end(*chunks)) as m, Chain(tmp_path, filters(m)) as chain, \
+            Client(chain.godwit.port) as c:
+        for count in range(1, 4):
+            assert c.message(MAIL)[0] == 250
+            chain.received(count)
+        assert len(m.sessions) == 1
+
+
 def test_a_large_message_goes_through_as_it_is(tmp_path):
     content = b"Subject: large\r\n\r\n" + b"".join(b"%07d %s\r\n" % (i, b"y" * 60)
                                                   for i in range(40000))
@@ -499,5 +510,5 @@ def test_odd_messages_go_through(tmp_path, content):
 def test_mistakes_are_explained(tmp_path, text, words):
     path = tmp_path / "godwit.yaml"
     path.write_text(f"hostname: mx.godwit.test\ndata: {tmp_path}/data\n{text}\n")
-    done = Godwit.tool(None, "config", "check", str(path))
+    done = Godwit.tool(None, "config", "check", "--config", str(path))
     assert done.returncode != 0 and words in done.stdout + done.stderr
