@@ -307,6 +307,40 @@ struct config_compliance {          /* what large receivers ask of mail, at subm
     uint32_t bulk_recipients;       /* mail to so many is bulk */
 };
 
+/* What becomes of mail about which a filter does not answer. */
+enum config_milter_failure {
+    CONFIG_MILTER_ACCEPT,
+    CONFIG_MILTER_TEMPFAIL,
+    CONFIG_MILTER_REJECT,
+    CONFIG_MILTER_QUARANTINE,
+};
+
+enum config_milter_listener {
+    CONFIG_MILTER_ANY,
+    CONFIG_MILTER_RELAY,
+    CONFIG_MILTER_SUBMISSION,
+};
+
+struct config_milter_timeouts {
+    int64_t connect_ms;
+    int64_t command_ms;
+    int64_t content_ms;
+    int64_t end_of_message_ms;
+};
+
+enum { CONFIG_MILTERS_MAX = 20 };
+
+struct config_milter {
+    struct slice socket;            /* as it was written */
+    struct slice name;              /* for the log; never empty */
+    struct net_address address;
+    enum config_milter_listener listener;
+    bool skip_accounts;
+    bool skip_relay_clients;
+    enum config_milter_failure on_failure;
+    struct config_milter_timeouts timeouts;
+};
+
 struct config_greylist {             /* strangers who are new come again (RFC 6647) */
     bool on;
     int64_t delay_ms;
@@ -451,6 +485,8 @@ struct config {
     size_t routes_count;            /* the first that matches decides */
     struct config_rule *rules;
     size_t rules_count;
+    struct config_milter *milters;  /* asked in this order */
+    size_t milters_count;
     struct config_limits limits;
     struct config_timeouts timeouts;
     struct config_queue queue;
@@ -547,6 +583,10 @@ const struct config_alias *config_domain_senders(const struct config_domain *dom
 /* The alias of just that name, "*" included, or NULL. */
 const struct config_alias *config_domain_alias(const struct config_domain *domain,
                                                struct slice local);
+
+/* Whether the filter is asked about the mail of such a client. */
+bool config_milter_applies(const struct config_milter *milter, bool is_submission,
+                           bool is_account, bool is_relay_client);
 
 /* How mail for this canonical domain leaves: the domain's own way, or the first route
  * that matches. Never NULL: the last resort is MX. */

@@ -132,6 +132,8 @@ static const struct {
     LANDS(int64_t, "queue: { delay_notice: 2h }", queue.delay_notice_ms, 2 * HOUR_MS),
     LANDS(bool, "queue: { hold: yes }", queue.hold, 1),
     LANDS(size_t, "rules: [{ then: hold }, { then: accept }]", rules_count, 2),
+    LANDS(size_t, "milters: [{ socket: /run/a }, { socket: 'inet:11332@127.0.0.1' }]",
+          milters_count, 2),
     LANDS(bool, "verify: { check: no }", verify.check, 0),
     LANDS(uint32_t, "compliance: { action: hold }", compliance.action, CONFIG_COMPLIANCE_HOLD),
     LANDS(uint32_t, "compliance: { bulk_recipients: 7 }", compliance.bulk_recipients, 7),

@@ -98,7 +98,7 @@ extern const struct key_type type_text, type_path, type_bool, type_choice, type_
     type_count64, type_size32, type_size64, type_duration, type_hostname, type_networks,
     type_addresses, type_address, type_section, type_listeners, type_domains, type_routes,
     type_deliver, type_certificates, type_users, type_aliases,
-    type_senders, type_dkim, type_rules, type_route_to, type_mailbox, type_names, type_mailboxes,
+    type_senders, type_dkim, type_rules, type_milters, type_route_to, type_mailbox, type_names, type_mailboxes,
     type_sites;
 
 /* Parsers of values that stand alone. */

@@ -237,21 +237,33 @@ static int open_loop(struct engine *e, struct engine_loop *l, uint32_t index)
     return error == ERR_OK ? 0 : complain("cannot make a loop", error);
 }
 
-static int open_hosts(struct engine *e)
+/* The filters come last: they see a message as it would go on without them. */
+static int open_gates(struct engine *e, struct engine_loop *l)
 {
+    if (milter_gate_open(l->loop, e->workers, e->config->data, &l->milter_gate) != ERR_OK)
+        return complain("cannot ask filters", ERR_MEMORY);
     struct gate *const gates[] = {
         e->rate_gate, e->rules_gate, e->relay_gate, e->quota_gate, e->sender_gate,
         suppression_gate(e->suppression.list), e->account_gate,
         e->submission_gate, e->greylist_gate, e->verify_gate, e->submitted_gate,
-        e->compliance_gate,
+        e->compliance_gate, l->milter_gate,
     };
-    _Static_assert(sizeof gates == sizeof e->gates, "all of them, in their order");
+    _Static_assert(sizeof gates == sizeof l->gates, "all of them, in their order");
+    memcpy(l->gates, gates, sizeof gates);
+    return 0;
+}
+
+static int open_hosts(struct engine *e)
+{
     engine_etrn_init(e);
-    memcpy(e->gates, gates, sizeof gates);
     for (uint32_t i = 0; i < e->loops_count; i++) {
+        int code = open_gates(e, &e->loops[i]);
+        if (code != 0)
+            return code;
         struct session_host_options options = {
             .loop = e->loops[i].loop, .intake = seal_intake(e->loops[i].seal),
-            .gates = e->gates, .gates_count = sizeof e->gates / sizeof *e->gates,
+            .gates = e->loops[i].gates,
+            .gates_count = sizeof e->loops[i].gates / sizeof *e->loops[i].gates,
             .etrn = &e->etrn, .events = &e->events.sink, .limiter = e->limiter, .thread = i + 1,
             .tls = e->tls.server, .sasl = e->sasl, .throttle = e->throttle,
         };
@@ -399,6 +411,8 @@ void engine_close(struct engine *e)
         spool_fs_posix_close(&e->spool_fs);
     for (uint32_t i = 0; e->loops != NULL && i < e->loops_count; i++)
         loop_close(&e->loops[i].loop);
+    for (uint32_t i = 0; e->loops != NULL && i < e->loops_count; i++)
+        milter_gate_close(&e->loops[i].milter_gate);
     timer_clear(&e->rotate);
     engine_tls_show(e, NULL, NULL);
     engine_tls_free(&e->tls);

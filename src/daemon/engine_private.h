@@ -25,6 +25,7 @@
 #include "verify/compliance_gate.h"
 #include "verify/gate.h"
 #include "verify/submitted_gate.h"
+#include "milter/gate.h"
 #include "queue/queue.h"
 #include "reports/reports.h"
 #include "seal/seal.h"
@@ -41,6 +42,8 @@ struct engine_loop {
     uint32_t index;
     struct loop *loop;
     struct seal *seal;           /* around the spool's intake */
+    struct gate *milter_gate;
+    struct gate *gates[13];      /* in the order in which they are asked */
     struct session_host *host;
     pthread_t thread;
     bool started;
@@ -120,7 +123,6 @@ struct engine {
     struct gate *greylist_gate;
     struct gate *compliance_gate;
     struct engine_suppression suppression;
-    struct gate *gates[12];       /* in the order in which they are asked */
     struct seal_keys *keys;
     struct delivery_routes *routes;
     struct delivery_keeper shown_keeper;

@@ -11,6 +11,7 @@
 #include "base/moment.h"
 #include "base/task.h"
 #include "mail/envelope.h"
+#include "mail/id.h"
 #include "wire/smtp/reply.h"
 
 #include <sys/socket.h>
@@ -23,6 +24,7 @@ enum gate_point {
     GATE_RCPT = 8,
     GATE_HEADER = 16, /* the header is there, nothing of it in the intake yet */
     GATE_END = 32,    /* the end of data, before the commit */
+    GATE_DATA = 128,  /* the content is about to come; it has an id */
     GATE_BODY = 64,   /* each piece of what follows the header, on its way to the intake */
 };
 
@@ -36,6 +38,20 @@ enum gate_action {
     GATE_HOLD,     /* go on, the message is held in the queue */
 };
 
+enum gate_content_step {
+    GATE_CONTENT_PIECE,  /* *out_piece is the next one */
+    GATE_CONTENT_WAIT,   /* ready() follows, never from inside of the call */
+    GATE_CONTENT_END,
+    GATE_CONTENT_FAILED, /* it cannot be had: nothing of it counts */
+};
+
+/* Content that a gate kept, to be read once from front to back. */
+struct gate_content {
+    enum gate_content_step (*next)(struct gate_content *content, struct slice *out_piece);
+    void (*ready)(void *context);        /* set by who reads, before the first call */
+    void *context;
+};
+
 struct gate_answer {
     enum gate_action action;
     struct smtp_reply reply;     /* text: static, or lives until the next question */
@@ -43,6 +59,12 @@ struct gate_answer {
     struct slice header_prefix;  /* fields to add before the message, whole lines */
     bool changes_header;         /* GATE_HEADER: `header` goes on in place of what came */
     struct slice header;         /* whole lines and the empty one; lives like `reply` */
+    bool keeps_content;          /* GATE_HEADER: the gate, which is asked at GATE_BODY too,
+                                    keeps all of it, and gives it back at GATE_END */
+    /* GATE_END, where the content was kept; both live until forget(). The fields that gates
+     * added before stand in the content. */
+    struct gate_content *content;
+    const struct envelope *envelope; /* in place of the one that was asked about */
 };
 
 /* What is known of the session at that point. Borrowed until answered. */
@@ -62,6 +84,12 @@ struct gate_question {
     struct slice helo;                   /* empty before HELO */
     bool client_is_trusted;              /* in the networks that may relay */
     struct slice account;                /* the authenticated one, or empty */
+    struct slice mechanism;              /* by which; empty: by none */
+    struct slice tls_version;            /* "TLSv1.3", or empty: in clear */
+    struct slice tls_cipher;
+    unsigned tls_bits;
+    struct mail_id id;                   /* from GATE_DATA on */
+    struct slice prefix;                 /* GATE_END: fields that gates before have added */
     const struct envelope *envelope;     /* from GATE_MAIL on; recipients so far */
     struct slice recipient;              /* GATE_RCPT: the one being asked about */
     struct slice header;                 /* GATE_HEADER: with its empty line, if it has one */
@@ -76,6 +104,7 @@ struct gate_question {
                                             answered or was cancelled */
     void **state;                        /* a gate with forget(): its own, NULL at first,
                                             kept for the whole transaction */
+    void **session_state;                /* a gate with part(): the same, for the session */
     /* For a gate that parked: called once, on the session's thread, never from
      * inside ask(). */
     void (*answered)(struct gate_question *question, const struct gate_answer *answer);
@@ -95,6 +124,7 @@ enum gate_content_of {
     GATE_CONTENT_OF_SUBMISSION, /* on listeners of that role */
     GATE_CONTENT_OF_SUBMITTERS, /* of who has logged in, and on submission listeners of who
                                    is not trusted */
+    GATE_CONTENT_OF_FILTERED,   /* where one of `milters` is asked */
     GATE_CONTENT_OF_STRANGERS,  /* on relay listeners, of who is neither logged in nor
                                    trusted */
 };
@@ -110,6 +140,9 @@ struct gate_ops {
     /* The transaction is over, or the next begins, and *state is not NULL: frees it, sets
      * NULL. Nothing of the gate is parked. NULL: the gate keeps no state. */
     void (*forget)(struct gate *gate, void **state);
+    /* The session is over, after forget(), and *session_state is not NULL: likewise. NULL: the
+     * gate keeps none. */
+    void (*part)(struct gate *gate, void **session_state);
 };
 
 struct gate {

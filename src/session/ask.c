@@ -150,7 +150,7 @@ void session_gates_answered(struct session *s, const struct gate_answer *answer)
         return;
     }
     if (answer != NULL) {
-        bool is_end = s->question.point == GATE_END;
+        bool is_end = s->question.point == GATE_END || s->question.point == GATE_DATA;
         if (s->question.point == GATE_RCPT) { /* who is refused decides nothing */
             s->discard = s->discard_before;
             s->hold = s->hold_before;
@@ -163,7 +163,9 @@ void session_gates_answered(struct session *s, const struct gate_answer *answer)
             session_gates_forget(s);
         return;
     }
-    if (s->question.point == GATE_END)
+    if (s->question.point == GATE_END && s->content != NULL && !s->discard)
+        session_pour(s);
+    else if (s->question.point == GATE_END)
         session_commit(s);
     else
         smtp_server_answer(s->engine, NULL);

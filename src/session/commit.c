@@ -32,7 +32,10 @@ static void on_resume(void *context)
     if (s->wait != WAIT_INTAKE)
         return;
     s->wait = WAIT_INPUT;
-    session_go_on(s);
+    if (s->content != NULL)
+        session_pour(s);
+    if (s->wait == WAIT_INPUT)
+        session_go_on(s);
 }
 
 bool session_begin_intake(struct session *s)
@@ -53,7 +56,7 @@ bool session_begin_intake(struct session *s)
         header_scan_init(&s->header_scan, NULL);
         buffer_clear(&s->header);
         buffer_clear(&s->body);
-        smtp_server_answer(s->engine, NULL);
+        return session_ask_gates(s, GATE_DATA, slice_make(NULL, 0));
     } else {
         session_emit(s, MAIL_REFUSED, (struct mail_id){ 0 }, reply_for(error));
         smtp_server_answer(s->engine, reply_for(error));
@@ -63,6 +66,8 @@ bool session_begin_intake(struct session *s)
 
 static void pass_on(struct session *s, struct slice piece)
 {
+    if (s->content_kept)
+        return;
     switch (intake_write(s->writer, piece)) {
     case INTAKE_MORE:
         return;
@@ -209,7 +214,6 @@ static void on_committed(void *context, enum err result, struct mail_id id)
 {
     struct session *s = context;
     s->committing = false;
-    session_gates_forget(s);
     s->content_mono_ms = 0;
     if (s->over) {
         if (result == ERR_OK)
@@ -224,6 +228,7 @@ static void on_committed(void *context, enum err result, struct mail_id id)
         session_emit(s, MAIL_REFUSED, (struct mail_id){ 0 }, reply_for(result));
         smtp_server_answer(s->engine, reply_for(result));
     }
+    session_gates_forget(s);
     if (s->host->draining)
         smtp_server_end(s->engine, &closing);
     session_go_on(s);
@@ -239,9 +244,63 @@ static void discard(struct session *s)
     smtp_server_answer(s->engine, NULL);
 }
 
+/* It cannot be had from the gate that kept it, or the intake does not take it. */
+static void cannot_pour(struct session *s, const struct smtp_reply *reply)
+{
+    session_emit(s, MAIL_REFUSED, (struct mail_id){ 0 }, reply);
+    session_gates_forget(s);
+    intake_abort(&s->writer);
+    s->content_mono_ms = 0;
+    smtp_server_answer(s->engine, reply);
+}
+
+static void on_content_ready(void *context)
+{
+    struct session *s = context;
+    if (s->wait != WAIT_GATE || s->content == NULL)
+        return;
+    s->wait = WAIT_INPUT;
+    session_pour(s);
+    if (s->wait == WAIT_INPUT)
+        session_go_on(s);
+}
+
+void session_pour(struct session *s)
+{
+    struct slice piece;
+    s->content->ready = on_content_ready;
+    s->content->context = s;
+    for (;;) {
+        switch (s->content->next(s->content, &piece)) {
+        case GATE_CONTENT_PIECE:
+            break;
+        case GATE_CONTENT_WAIT:
+            s->wait = WAIT_GATE;
+            return;
+        case GATE_CONTENT_END:
+            s->content = NULL;
+            session_commit(s);
+            return;
+        case GATE_CONTENT_FAILED:
+            cannot_pour(s, &fault);
+            return;
+        }
+        switch (intake_write(s->writer, piece)) {
+        case INTAKE_MORE:
+            break;
+        case INTAKE_WAIT:
+            s->wait = WAIT_INTAKE;
+            return;
+        case INTAKE_FAILED:
+            cannot_pour(s, &full);
+            return;
+        }
+    }
+}
+
 void session_commit(struct session *s)
 {
-    const struct envelope *said = smtp_server_envelope(s->engine);
+    const struct envelope *said = s->final != NULL ? s->final : smtp_server_envelope(s->engine);
     struct buffer *prefix = &s->host->prefix;
     struct envelope envelope;
     if (s->discard) {

@@ -28,6 +28,12 @@ static bool is_wanted(const struct session *s, const struct gate *gate,
         return is_submission;
     case GATE_CONTENT_OF_SUBMITTERS:
         return is_account || (is_submission && !s->trusted);
+    case GATE_CONTENT_OF_FILTERED:
+        for (size_t i = 0; i < session_config(s)->milters_count; i++)
+            if (config_milter_applies(&session_config(s)->milters[i], is_submission,
+                                      is_account, s->trusted))
+                return true;
+        return false;
     case GATE_CONTENT_OF_STRANGERS:
         return !is_account && !is_submission && !s->trusted;
     }
@@ -104,6 +110,13 @@ static void refuse(struct session *s, const struct gate_answer *answer)
 static bool take_answer(struct session *s, const struct gate_answer *answer)
 {
     buffer_append(&s->prefix, answer->header_prefix);
+    if (s->question.point == GATE_HEADER && answer->keeps_content)
+        s->content_kept = true;
+    if (s->question.point == GATE_END && answer->content != NULL) {
+        s->content = answer->content;
+        s->final = answer->envelope;
+        buffer_clear(&s->prefix); /* it stands in the content */
+    }
     if (answer->changes_header && s->question.point == GATE_HEADER) {
         buffer_clear(&s->header);
         buffer_append(&s->header, answer->header);
@@ -158,9 +171,32 @@ static void **state_of(struct session *s, const struct gate *gate)
     return s->gate_states == NULL ? NULL : &s->gate_states[s->gate_at];
 }
 
+/* Likewise for the session. */
+static void **session_state_of(struct session *s, const struct gate *gate)
+{
+    if (gate->ops->part == NULL)
+        return NULL;
+    if (s->gate_kept == NULL)
+        s->gate_kept = calloc(s->host->options.gates_count, sizeof *s->gate_kept);
+    return s->gate_kept == NULL ? NULL : &s->gate_kept[s->gate_at];
+}
+
+void session_gates_part(struct session *s)
+{
+    const struct session_host_options *o = &s->host->options;
+    for (size_t i = 0; s->gate_kept != NULL && i < o->gates_count; i++)
+        if (s->gate_kept[i] != NULL)
+            o->gates[i]->ops->part(o->gates[i], &s->gate_kept[i]);
+    free(s->gate_kept);
+    s->gate_kept = NULL;
+}
+
 void session_gates_forget(struct session *s)
 {
     const struct session_host_options *o = &s->host->options;
+    s->content = NULL;
+    s->final = NULL;
+    s->content_kept = false;
     for (size_t i = 0; s->gate_states != NULL && i < o->gates_count; i++)
         if (s->gate_states[i] != NULL)
             o->gates[i]->ops->forget(o->gates[i], &s->gate_states[i]);
@@ -179,6 +215,8 @@ static void gates_go_on(struct session *s)
             continue;
         }
         s->question.state = state_of(s, gate);
+        s->question.session_state = session_state_of(s, gate);
+        s->question.prefix = buffer_slice(&s->prefix);
         if (gate->ops->ask(gate, &s->question, &answer) == GATE_PARKED) {
             s->gate_parked = gate;
             s->wait = WAIT_GATE;
@@ -192,12 +230,15 @@ static void gates_go_on(struct session *s)
 
 static uint64_t content_size(struct session *s, enum gate_point point)
 {
-    return point == GATE_RCPT ? smtp_server_question(s->engine)->declared_size
+    return point == GATE_RCPT || point == GATE_MAIL ? smtp_server_question(s->engine)->declared_size
                               : smtp_server_facts(s->engine)->size;
 }
 
 bool session_ask_gates(struct session *s, enum gate_point point, struct slice what)
 {
+    struct tls_facts tls = { 0 };
+    if (s->stream != NULL && stream_tls(s->stream) != NULL)
+        tls_describe(stream_tls(s->stream), &tls);
     s->gate_at = 0;
     s->question = (struct gate_question){
         .point = point,
@@ -212,6 +253,11 @@ bool session_ask_gates(struct session *s, enum gate_point point, struct slice wh
                                    : smtp_server_helo(s->engine),
         .client_is_trusted = s->trusted,
         .account = buffer_slice(&s->account),
+        .mechanism = slice_from_string(s->mechanism),
+        .tls_version = slice_from_string(tls.version),
+        .tls_cipher = slice_from_string(tls.cipher),
+        .tls_bits = tls.bits,
+        .id = s->writer == NULL ? (struct mail_id){ 0 } : s->writer->id,
         .envelope = smtp_server_envelope(s->engine),
         .recipient = point == GATE_RCPT ? what : slice_make(NULL, 0),
         .body = point == GATE_BODY ? what : slice_make(NULL, 0),

@@ -111,6 +111,7 @@ void session_over(struct session *s)
     s->over = true;
     session_gates_cancel(s);
     session_gates_forget(s);
+    session_gates_part(s);
     sasl_end(&s->auth);
     intake_abort(&s->writer);
     if (s->stream == NULL && !s->committing && !s->asking)

@@ -121,6 +121,10 @@ struct session {
     size_t gate_at;
     struct gate *gate_parked;
     void **gate_states;           /* one for each gate, or NULL */
+    void **gate_kept;             /* likewise, for the whole session */
+    bool content_kept;            /* by a gate, until the end of data */
+    struct gate_content *content; /* ... which gives it back; NULL: nobody kept it */
+    const struct envelope *final; /* in place of what the client said, or NULL */
     struct gate_question question;
     struct timer delay;
     struct refusal *refusal;      /* ... that waits for it, or NULL */
@@ -154,6 +158,7 @@ bool session_ask(struct session *s);
  * called already. `what` is the recipient at GATE_RCPT, the piece at GATE_BODY. */
 bool session_ask_gates(struct session *s, enum gate_point point, struct slice what);
 void session_gates_forget(struct session *s); /* the transaction is over */
+void session_gates_part(struct session *s);   /* the session is */
 void session_gates_cancel(struct session *s);
 bool session_gates_want(const struct session *s, enum gate_point point);
 
@@ -166,6 +171,7 @@ void session_receive(struct session *s, struct slice piece);
 void session_header_answered(struct session *s, const struct gate_answer *answer);
 void session_body_answered(struct session *s, const struct gate_answer *answer);
 void session_commit(struct session *s);
+void session_pour(struct session *s); /* what a gate kept, then the commit */
 
 /* auth.c */
 void session_offer_auth(struct session *s);

@@ -87,7 +87,7 @@ void session_emit(struct session *s, enum mail_event_kind kind, struct mail_id i
     if (s->engine != NULL) {
         event.helo = smtp_server_helo(s->engine);
         event.account = buffer_slice(&s->account);
-        event.envelope = smtp_server_envelope(s->engine);
+        event.envelope = s->final != NULL ? s->final : smtp_server_envelope(s->engine);
         event.sender = event.envelope->sender;
         event.size = smtp_server_facts(s->engine)->size;
         event.text = slice_from_string(smtp_server_verb(s->engine));
