@@ -274,7 +274,7 @@ void settle(struct queue *q, struct queue_message *m, struct settlement *s,
             size_t count);
 
 /* report.c: a settlement that owes its sender a report. Takes copies of all it needs;
- * calls settle_apply() when the report is durable together with the updates. False:
+ * calls settle_tell() and settle_apply() when the report is durable together with the updates. False:
  * none can be written now. */
 bool report_is_owed(const struct queue *q, const struct queue_message *m,
                     const struct settlement *s);
@@ -290,7 +290,9 @@ void settle_update(struct queue *q, struct queue_message *m, const struct settle
  * delay the next attempt tells. */
 void settle_unreported(struct queue *q, struct queue_message *m,
                        const struct settlement *s, size_t count);
-void settle_apply(struct queue *q, struct queue_message *m, const struct settlement *s);
+/* The event of it, and what the recipient remembers; then what it changes. */
+void settle_tell(struct queue *q, struct queue_message *m, const struct settlement *s);
+void settle_apply(struct queue *q, const struct settlement *s);
 
 /* operate.c: what the operator asked for while an attempt was under way, now that it
  * has ended without an end for the recipient. The message stays: see message_release(). */
