@@ -26,6 +26,7 @@ static const struct {
     { "sites", "sites known" },
     { "idle_connections", "idle connections out" },
     { "sessions", "sessions in" },
+    { "alarms", "alarms of the queue" },
     { "events", "events since the start" },
     { "events_lost", "  not in the history" },
 };

@@ -230,6 +230,9 @@ void engine_history_asked(struct engine *e, struct control_call *call, const jso
 /* operator.c: the recipients of a message that is still in the queue, as an array. */
 json_t *operator_recipients(struct engine *e, struct mail_id id);
 
+/* operator_shape.c: the queue by destination and age. */
+void engine_shape_asked(struct engine *e, struct control_call *call, const json_t *request);
+
 /* engine_reader.c: reads what arrives for reports.receive, and passes every arrival on to
  * `next`; the sink, or NULL without memory. */
 struct spool_sink *engine_reader_open(struct engine *e, int socket, struct spool_sink *next);

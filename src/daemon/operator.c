@@ -185,7 +185,7 @@ static void status(struct engine *e, struct control_call *call)
     for (uint32_t i = 0; i < e->loops_count; i++)
         sessions += session_host_count(e->loops[i].host);
     control_done(call, NULL,
-                 json_pack("{s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
+                 json_pack("{s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
                            "hostname", text_value(e->start->hostname),
                            "pid", (json_int_t)getpid(),
                            "messages", (json_int_t)s.messages,
@@ -195,6 +195,7 @@ static void status(struct engine *e, struct control_call *call)
                            "held", (json_int_t)s.held, "sites", (json_int_t)s.sites,
                            "idle_connections", (json_int_t)s.connections_idle,
                            "sessions", (json_int_t)sessions,
+                           "alarms", (json_int_t)s.alarms,
                            "events", (json_int_t)counts.told,
                            "events_lost", (json_int_t)counts.lost));
 }
@@ -248,6 +249,8 @@ void operator_handle(void *context, struct control_call *call, const json_t *req
     }
     if (slice_equal(command, SLICE("queue-list")))
         queue_list(e, call, request);
+    else if (slice_equal(command, SLICE("queue-shape")))
+        engine_shape_asked(e, call, request);
     else if (slice_equal(command, SLICE("queue-show")))
         queue_show(e, call, request);
     else if (slice_equal(command, SLICE("status")))

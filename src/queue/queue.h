@@ -113,6 +113,31 @@ struct queue_acted queue_act(struct queue *queue, struct mail_id id,
  * under it (ETRN); how many messages that is. What may not leave yet is not among them. */
 size_t queue_kick(struct queue *queue, struct slice domain, bool below);
 
+/* How many recipients, by where they go and how long they have been here: below 5, 10, 20,
+ * 40, 80, 160, 320, 640 and 1280 minutes, and above. */
+enum { QUEUE_SHAPE_BANDS = 10 };
+
+struct queue_shape_row {
+    struct slice name;             /* empty: without a domain; its site is not known */
+    uint64_t recipients;
+    uint64_t held;
+    uint64_t ready;
+    uint64_t in_flight;
+    uint64_t bands[QUEUE_SHAPE_BANDS];
+};
+
+struct queue_shape {
+    bool by_site;
+    /* Once, on the queue's thread: the most first; borrowed; NULL without memory. Of the
+     * queue that is closed first it is never called. */
+    void (*done)(struct queue_shape *shape, const struct queue_shape_row *const *rows,
+                 size_t count, const struct queue_shape_row *all);
+};
+
+/* Counts in slices, between which the queue works on: what comes or goes meanwhile is
+ * counted or not. False: it is being done just now for somebody else, or without memory. */
+bool queue_shape(struct queue *queue, struct queue_shape *shape);
+
 struct queue_stats {
     uint64_t messages;
     uint64_t recipients;
@@ -122,6 +147,7 @@ struct queue_stats {
     uint64_t held;
     uint64_t sites;
     uint64_t connections_idle;
+    uint64_t alarms;       /* what must never be, found since the start: see watch.c */
 };
 struct queue_stats queue_stats(const struct queue *queue);
 

@@ -68,6 +68,8 @@ struct queue_message {
     uint8_t urgency;             /* enum urgency */
     bool by_returns;             /* what is in the envelope */
     bool by_traces;
+    bool is_suspect;             /* of what watch.c looks for */
+    bool is_alarmed;             /* ... and was told of */
     uint16_t sender_len;
     char *sender;
     struct queue_recipient recipients[];
@@ -145,6 +147,11 @@ struct queue_lookup {
 
 enum { MESSAGE_BUCKETS_FIRST = 1024 };
 
+/* walk.c: see there. Zeroed to begin with. */
+struct queue_walk {
+    size_t at;
+};
+
 struct queue {
     struct spool_sink sink;
     struct attempt_watcher watcher;
@@ -182,6 +189,10 @@ struct queue {
     struct list records;         /* changes that are not durable yet, in order */
     size_t records_count;
     struct timer record_retry;
+    struct queue_shaping *shaping; /* under way, or NULL */
+    struct timer watch;
+    struct queue_walk watched;
+    uint64_t alarms;
 };
 
 /* message.c */
@@ -228,6 +239,19 @@ void domain_release(struct queue *q, struct queue_domain *d);
 void domain_free(struct queue *q, struct queue_domain *d);
 void domain_sweep(struct queue *q);
 
+/* walk.c: goes on until it has seen so many recipients, and the rest of their bucket; false
+ * at the end of all. `see` changes nothing. */
+typedef void walk_function(void *context, struct queue_message *m);
+bool queue_walk(struct queue *q, struct queue_walk *walk, size_t most, walk_function *see,
+                void *context);
+
+/* shape.c: at the end; nobody is told. */
+void shape_forget(struct queue *q);
+
+/* watch.c */
+void watch_begin(struct queue *q);
+void watch_end(struct queue *q);
+
 /* sentence.c */
 /* Gives the outcome to the ready recipients: all, or those of expired messages; as many
  * at once as reports may be under way, the others when these are done. */
@@ -244,6 +268,8 @@ struct queue_site *site_of(struct queue *q, const struct site_key *key,
 void site_release(struct queue_site *s);
 void site_sweep(struct queue *q);
 void site_dispatch(struct queue_site *s);
+/* Whether another attempt may begin now. */
+bool site_may_start(const struct queue_site *s);
 void site_failed(struct queue_site *s, const struct outcome *outcome);
 void site_recovered(struct queue_site *s);
 

@@ -229,7 +229,7 @@ static struct queue_domain *next_domain(struct queue_site *s)
     return NULL;
 }
 
-static bool may_start(const struct queue_site *s)
+bool site_may_start(const struct queue_site *s)
 {
     if (!s->queue->started || s->queue->draining || timer_is_set(&s->retry))
         return false;
@@ -246,7 +246,7 @@ void site_dispatch(struct queue_site *s)
             list_append(&q->woken, &s->woken_node);
         return;
     }
-    while (may_start(s)) {
+    while (site_may_start(s)) {
         struct queue_domain *d = next_domain(s);
         if (d == NULL)
             return;
