@@ -17,6 +17,7 @@ enum { PAGE = 500 };
 static const struct cli_word words[] = {
     { "list", NULL, "a row for each recipient that is not done", false },
     { "show", "ID", "one message: its recipients, replies and header", false },
+    { "shape", NULL, "how many wait for each destination, by their age", false },
     { "retry", "ID|all", "tries now, whatever the plan says", false },
     { "hold", "ID|all", "tries no more until it is released", false },
     { "release", "ID|all", "goes on with what was held", false },
@@ -32,6 +33,8 @@ static const struct cli_option options[] = {
     { "sender", "ADDRESS", "list, all: of that sender; @DOMAIN; <> for reports", false },
     { "reason", "TEXT", "list, all: whose last reply has that in it", false },
     { "older", "TIME", "list, all: received so long ago, as 30s, 15m, 4h or 2d", false },
+    { "by", "domain|site", "of shape: what is counted together (domain)", false },
+    { "limit", "N", "of shape: at most so many rows, the longest first (20)", false },
     { "json", NULL, "JSON objects, one a line", false },
     { NULL },
 };
@@ -173,6 +176,9 @@ static int run_word(struct control_client *client, const struct cli_call *call)
     int code = 0;
     if (strcmp(word, "list") == 0)
         return list(client, call, as_json);
+    if (strcmp(word, "shape") == 0)
+        return queue_shape_show(client, cli_value(call, "by"), cli_value(call, "limit"),
+                                as_json);
     for (size_t i = 0; i < call->operands_count; i++) {
         const char *id = call->operands[i];
         int result = strcmp(word, "show") == 0 ? show(client, id, as_json)

@@ -31,6 +31,12 @@ void queue_table_print(struct queue_table *table, const json_t *objects, int64_t
 /* Prints the objects of queue-show. */
 void queue_print_message(const json_t *objects, int64_t now_ms);
 
+struct control_client;
+
+/* Asks for the shape of the queue and prints it; both may be NULL. An exit code. */
+int queue_shape_show(struct control_client *client, const char *by, const char *limit,
+                     bool as_json);
+
 /* The whole queue of the godwit that uses the data folder (both may be NULL: see
  * place.h), as a table or as JSON lines. An exit code. */
 int queue_list(const char *config, const char *data, bool as_json);

@@ -26,6 +26,9 @@ static const struct {
     { "sites", "sites known" },
     { "idle_connections", "idle connections out" },
     { "sessions", "sessions in" },
+    { "alarms", "alarms of the queue" },
+    { "events", "events since the start" },
+    { "events_lost", "  not in the history" },
 };
 
 static void show(const json_t *answer)

@@ -357,6 +357,11 @@ struct config_reports {             /* to other domains, about their mail */
     struct config_slices receive;   /* addresses where those of others arrive, canonical */
 };
 
+struct config_history {             /* of messages, after they are gone */
+    int64_t keep_ms;                /* 0: none is written */
+    uint64_t size_bytes;
+};
+
 struct config_login {
     int64_t delay_ms;               /* after a few failures the next answer takes so long */
     int64_t delay_max_ms;           /* ... doubled each time, up to this */
@@ -494,6 +499,8 @@ struct config {
     struct config_compliance compliance;
     struct config_greylist greylist;
     struct config_reports reports;
+    struct config_history history;
+    struct slice events_file;       /* a line for each event, or empty */
     struct config_login login;
     struct config_account_limits account_limits;
     struct config_client_limits client_limits;

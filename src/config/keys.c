@@ -289,6 +289,29 @@ static const struct key queue_keys[] = {
     { .name = NULL },
 };
 
+static const struct key history_keys[] = {
+    { .name = "keep", .type = &type_duration,
+      .offset = offsetof(struct config_history, keep_ms),
+      .fallback = "30d",
+      .max = 10 * YEAR_MS,
+      .help = "how long it is known what became of a message; 0: not at all" },
+    { .name = "size", .type = &type_size64,
+      .offset = offsetof(struct config_history, size_bytes),
+      .fallback = "512MiB",
+      .min = MIB, .max = MIB << 20,
+      .help = "the most room it may take; then the oldest goes" },
+    { .name = NULL },
+};
+
+static const struct key events_keys[] = {
+    { .name = "file", .type = &type_path,
+      .offset = offsetof(struct config, events_file),
+      .fallback = "",
+      .max = 4000,
+      .help = "gets a line of JSON for each event" },
+    { .name = NULL },
+};
+
 static const struct choice verdicts[] = {
     { "note", CONFIG_VERDICT_NOTE }, { "hold", CONFIG_VERDICT_HOLD },
     { "reject", CONFIG_VERDICT_REJECT }, { NULL, 0 },
@@ -644,6 +667,15 @@ const struct key config_keys[] = {
       .fallback = "",
       .keys = report_keys,
       .help = "reports of DMARC and TLS, ours and those of others" },
+    { .name = "history", .type = &type_section,
+      .offset = offsetof(struct config, history),
+      .fallback = "",
+      .keys = history_keys,
+      .help = "what became of each message" },
+    { .name = "events", .type = &type_section,
+      .fallback = "",
+      .keys = events_keys,
+      .help = "what happens, for other programs; from the history" },
     { .name = "auth", .type = &type_section,
       .offset = offsetof(struct config, login),
       .fallback = "",

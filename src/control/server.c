@@ -30,6 +30,7 @@ struct control_call {
     struct buffer out;
     json_t *request;   /* being carried out */
     bool closed;
+    uint32_t uid;      /* who asks */
 };
 
 struct control_server {
@@ -134,12 +135,14 @@ static void on_writable(struct watch *watch)
     call_flush(container_of(watch, struct control_call, watch));
 }
 
-static bool may_speak(int fd)
+static bool may_speak(int fd, uint32_t *out_uid)
 {
     struct ucred who;
     socklen_t len = sizeof who;
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 &&
-           (who.uid == 0 || who.uid == geteuid());
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) != 0)
+        return false;
+    *out_uid = who.uid;
+    return who.uid == 0 || who.uid == geteuid();
 }
 
 static bool is_starved(int number)
@@ -175,13 +178,15 @@ static void on_acceptable(struct watch *watch)
     if (fd < 0)
         return;
     struct control_call *c = NULL;
-    if (s->count < CONNECTIONS_MAX && may_speak(fd))
+    uint32_t uid = 0;
+    if (s->count < CONNECTIONS_MAX && may_speak(fd, &uid))
         c = calloc(1, sizeof *c);
     if (c == NULL) {
         close(fd);
         return;
     }
     c->server = s;
+    c->uid = uid;
     c->end.run = call_free;
     buffer_init(&c->in, CONTROL_FRAME_MAX + 16384 + 4);
     buffer_init(&c->out, OUT_MAX);
@@ -266,6 +271,11 @@ void control_server_close(struct control_server **server)
     drop_reserve(s);
     free(s);
     *server = NULL;
+}
+
+uint32_t control_uid(const struct control_call *c)
+{
+    return c->uid;
 }
 
 void control_say(struct control_call *c, json_t *object)

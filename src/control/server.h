@@ -30,6 +30,9 @@ enum err control_server_open(struct loop *loop, const char *directory,
  * inside is allowed. */
 void control_server_close(struct control_server **server);
 
+/* Who asks; root is 0. */
+uint32_t control_uid(const struct control_call *call);
+
 /* Takes the object. The client may be gone: then it is dropped. */
 void control_say(struct control_call *call, json_t *object);
 

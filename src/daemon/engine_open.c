@@ -264,7 +264,7 @@ static int open_hosts(struct engine *e)
             .loop = e->loops[i].loop, .intake = seal_intake(e->loops[i].seal),
             .gates = e->loops[i].gates,
             .gates_count = sizeof e->loops[i].gates / sizeof *e->loops[i].gates,
-            .etrn = &e->etrn, .events = &e->events.sink, .limiter = e->limiter, .thread = i + 1,
+            .etrn = &e->etrn, .events = &e->events, .limiter = e->limiter, .thread = i + 1,
             .tls = e->tls.server, .sasl = e->sasl, .throttle = e->throttle,
         };
         enum err error = session_host_open(&options, e->config, &e->loops[i].host);
@@ -332,7 +332,7 @@ static int open_pickup(struct engine *e)
 {
     struct pickup_options options = { .loop = e->queue_loop.loop,
                                       .intake = seal_intake(e->queue_loop.seal),
-                                      .events = &e->events.sink };
+                                      .events = &e->events };
     enum err error = pickup_open(&options, e->config, &e->pickup);
     return error == ERR_OK ? 0
            : complain_about("cannot open the maildrop in", e->config->data, error);
@@ -343,7 +343,7 @@ int engine_open(struct engine *e, const struct secrets *secrets, int reader)
     e->spool_watcher = (struct spool_watcher){
         .failed = on_spool_failed, .problem = on_spool_problem,
     };
-    event_log_init(&e->events, e->options->is_quick_start);
+    engine_events_init(e);
     engine_suppression_init(e);
     int code = open_shared(e);
     if (code == 0)
@@ -364,6 +364,8 @@ int engine_open(struct engine *e, const struct secrets *secrets, int reader)
         code = open_http(e);
     if (code == 0)
         code = engine_reports_open(e);
+    if (code == 0)
+        engine_history_open(e);
     if (code == 0)
         code = open_verify(e);
     struct loop **loops = code == 0 ? calloc(e->loops_count, sizeof(struct loop *)) : NULL;
@@ -397,6 +399,9 @@ void engine_close(struct engine *e)
     delivery_routes_drop(&e->routes);
     http_close(&e->http);
     dns_close(&e->dns);
+    history_stop(e->history);
+    store_close(&e->store_of_history);
+    history_close(&e->history);
     store_close(&e->store_of_tables);
     mtasts_close(&e->mtasts);
     workers_close(&e->workers);

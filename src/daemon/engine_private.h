@@ -12,6 +12,7 @@
 #include "event/timer.h"
 #include "event/watch.h"
 #include "event/workers.h"
+#include "history/history.h"
 #include "policy/greylist_gate.h"
 #include "policy/suppression.h"
 #include "policy/limiter.h"
@@ -99,7 +100,11 @@ struct engine {
     struct engine_shown shown;
     struct timer rotate;         /* on the queue's thread */
     struct mailbox main;         /* tasks for the main thread */
-    struct event_log events;
+    struct event_log log_of_events;
+    struct event_sink events;    /* tells the log and the history */
+    const char *acting;          /* who has something done; on the queue's thread */
+    struct store *store_of_history; /* or NULL: there is none */
+    struct history *history;     /* on the queue's thread; or NULL likewise */
     struct spool_watcher spool_watcher;
     struct spool_fs *spool_fs;
     struct spool *spool;
@@ -229,6 +234,16 @@ void engine_etrn_init(struct engine *e);
 /* engine_reports.c: the store and the reports; an exit code. What an operator asks of them. */
 int engine_reports_open(struct engine *e);
 void engine_reports_asked(struct engine *e, struct control_call *call, const json_t *request);
+
+/* engine_history.c: what becomes of each event. The history, and what is asked of it. */
+void engine_events_init(struct engine *e);
+void engine_history_open(struct engine *e);
+void engine_history_asked(struct engine *e, struct control_call *call, const json_t *request);
+/* operator.c: the recipients of a message that is still in the queue, as an array. */
+json_t *operator_recipients(struct engine *e, struct mail_id id);
+
+/* operator_shape.c: the queue by destination and age. */
+void engine_shape_asked(struct engine *e, struct control_call *call, const json_t *request);
 
 /* engine_reader.c: reads what arrives for reports.receive, and passes every arrival on to
  * `next`; the sink, or NULL without memory. */

@@ -116,6 +116,8 @@ static void on_configure(struct task *task)
         engine_suppression_configure(e, e->next);
         if (e->reports != NULL)
             reports_configure(e->reports, e->next);
+        if (e->history != NULL)
+            history_configure(e->history, e->next);
         engine_tls_show(e, e->next, &e->next_tls);
     } else {
         session_host_configure(l->host, e->next, e->next_tls.server);

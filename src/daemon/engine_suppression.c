@@ -62,7 +62,7 @@ void engine_suppression_configure(struct engine *e, const struct config *config)
 void engine_suppression_init(struct engine *e)
 {
     e->suppression.sink.emit = on_event;
-    e->suppression.next = &e->events.sink;
+    e->suppression.next = &e->events;
     atomic_init(&e->suppression.is_on, false);
     atomic_init(&e->suppression.keep_ms, 0);
     engine_suppression_configure(e, e->config);

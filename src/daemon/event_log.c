@@ -189,7 +189,7 @@ static void on_event(struct event_sink *sink, const struct mail_event *e)
     else if (e->kind == MAIL_LOGIN || e->kind == MAIL_LOGIN_FAILED)
         text_if(&line, "mechanism", e->text);
     put_delivery(&line, e);
-    if (e->outcome != NULL) {
+    if (e->outcome != NULL && e->kind != MAIL_ACCEPTED) {
         put_outcome(&line, e->outcome);
         put_transport(&line, &e->outcome->transport);
     }

@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 #include "wire/smtp/address.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -30,6 +31,7 @@ struct lister {
     size_t left;                 /* messages that may still begin */
     size_t shown;
     bool more;
+    json_t *gathered;            /* in place of the call */
 };
 
 static json_t *recipient_value(struct lister *l, const struct queue_recipient_info *r)
@@ -154,6 +156,25 @@ static void queue_show(struct engine *e, struct control_call *call, const json_t
     control_done(call, l.shown > 0 ? NULL : "no such message", NULL);
 }
 
+static bool gather_one(void *context, const struct queue_message_info *m,
+                       const struct queue_recipient_info *r)
+{
+    struct lister *l = context;
+    (void)m;
+    json_array_append_new(l->gathered, recipient_value(l, r));
+    return true;
+}
+
+json_t *operator_recipients(struct engine *e, struct mail_id id)
+{
+    struct lister l = { .engine = e, .gathered = json_array() };
+    if (message_open(spool_source(e->spool), id, &l.view) != ERR_OK)
+        l.view = NULL;
+    queue_each(e->queue, &(struct queue_filter){ .id = id }, (struct mail_id){ 0 }, gather_one, &l);
+    message_close(&l.view);
+    return l.gathered;
+}
+
 static void queue_change(struct engine *e, struct control_call *call, const json_t *request,
                          enum queue_action action)
 {
@@ -163,12 +184,19 @@ static void queue_change(struct engine *e, struct control_call *call, const json
         control_done(call, "that is no message id", NULL);
         return;
     }
+    char who[32];
+    if (control_uid(call) == 0)
+        snprintf(who, sizeof who, "root");
+    else
+        snprintf(who, sizeof who, "uid %u", (unsigned)control_uid(call));
+    e->acting = who;
     struct buffer room;
     buffer_init(&room, 1024);
     struct queue_filter filter = filter_of(request, &room);
     filter.id = id;
     struct queue_acted acted = queue_act(e->queue, &filter, action);
     buffer_free(&room);
+    e->acting = NULL;
     control_done(call, NULL, json_pack("{s:I,s:I}", "changed", (json_int_t)acted.messages,
                                        "in_flight", (json_int_t)acted.in_flight));
 }
@@ -176,11 +204,14 @@ static void queue_change(struct engine *e, struct control_call *call, const json
 static void status(struct engine *e, struct control_call *call)
 {
     struct queue_stats s = queue_stats(e->queue);
+    struct history_counts counts = { .told = 0 };
     size_t sessions = 0;
+    if (e->history != NULL)
+        counts = history_counts(e->history);
     for (uint32_t i = 0; i < e->loops_count; i++)
         sessions += session_host_count(e->loops[i].host);
     control_done(call, NULL,
-                 json_pack("{s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
+                 json_pack("{s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
                            "hostname", operator_text(e->start->hostname),
                            "pid", (json_int_t)getpid(),
                            "messages", (json_int_t)s.messages,
@@ -189,7 +220,10 @@ static void status(struct engine *e, struct control_call *call)
                            "in_flight", (json_int_t)s.in_flight,
                            "held", (json_int_t)s.held, "sites", (json_int_t)s.sites,
                            "idle_connections", (json_int_t)s.connections_idle,
-                           "sessions", (json_int_t)sessions));
+                           "sessions", (json_int_t)sessions,
+                           "alarms", (json_int_t)s.alarms,
+                           "events", (json_int_t)counts.told,
+                           "events_lost", (json_int_t)counts.lost));
 }
 
 static json_t *take_text(struct buffer *b)
@@ -241,6 +275,8 @@ void operator_handle(void *context, struct control_call *call, const json_t *req
     }
     if (slice_equal(command, SLICE("queue-list")))
         queue_list(e, call, request);
+    else if (slice_equal(command, SLICE("queue-shape")))
+        engine_shape_asked(e, call, request);
     else if (slice_equal(command, SLICE("queue-show")))
         queue_show(e, call, request);
     else if (slice_equal(command, SLICE("status")))
@@ -251,6 +287,8 @@ void operator_handle(void *context, struct control_call *call, const json_t *req
         operator_suppression(e, call, request);
     else if (slice_starts_with_nocase(command, SLICE("site-")))
         operator_site(e, call, request);
+    else if (slice_starts_with_nocase(command, SLICE("history-")))
+        engine_history_asked(e, call, request);
     else if (slice_starts_with_nocase(command, SLICE("report-")))
         engine_reports_asked(e, call, request);
     else if (slice_equal(command, SLICE("reload")))

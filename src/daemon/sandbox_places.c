@@ -154,6 +154,8 @@ enum err sandbox_places_make(const struct config *config, struct slice config_fi
     if (error == ERR_OK)
         error = add_above(&places, config->log_file, SANDBOX_WRITE);
     if (error == ERR_OK)
+        error = add_above(&places, config->events_file, SANDBOX_WRITE);
+    if (error == ERR_OK)
         error = add_above(&places, config->dns.trust_anchor, SANDBOX_READ);
     if (error == ERR_OK)
         error = add_above(&places, config->srs.secret, SANDBOX_READ);

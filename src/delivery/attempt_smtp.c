@@ -155,8 +155,15 @@ void smtp_job_done(struct smtp_job *job, const struct connection *c, bool kept)
         smtp_job_failed(job, &t->failure, c);
         return;
     }
+    struct outcome_times times = { .is_reused = true };
+    if (!job->is_second)
+        times = c->times;
+    times.is_reused = job->is_second;
+    times.transaction_ms =
+        (uint32_t)(loop_now(job->thread->loop).mono_ms - job->given_mono_ms);
     for (size_t i = 0; i < run->recipients_count; i++) {
         run->recipients[i].outcome = job->recipients[i].outcome;
+        run->recipients[i].outcome.times = times;
         run->recipients[i].outcome.transport = c->security.facts;
         if (run->recipients[i].outcome.kind != OUTCOME_NONE)
             run->recipients[i].outcome.remote = remote;

@@ -53,6 +53,7 @@ enum err connection_open(struct smtp_job *job, const struct security_peer *peer)
     c->thread = t;
     c->id = ++t->last_id;
     c->address = *peer->address;
+    c->begun_mono_ms = now_ms(c);
     c->job_deadline_mono_ms = job->deadline_mono_ms;
     list_init(&c->waiting);
     set_remote(c, peer->host);
@@ -173,6 +174,9 @@ static void submit_waiting(struct connection *c)
             continue;
         }
         c->submitted++;
+        job->given_mono_ms = now_ms(c);
+        job->is_second = c->times.is_reused;
+        c->times.is_reused = true;
         c->job_deadline_mono_ms = job->deadline_mono_ms;
         smtp_client_submit(c->client, &job->transaction);
     }
@@ -221,6 +225,7 @@ static bool begin_tls(struct connection *c)
         stream_tls(c->stream) != NULL)
         return false;
     const char *why = security_begin(&c->security, c->stream);
+    c->shaking_mono_ms = now_ms(c);
     if (why != NULL)
         smtp_client_not_secured(c->client, slice_from_string(why));
     return why != NULL;
@@ -321,10 +326,12 @@ static void begin_session(struct connection *c)
 static void on_connected(struct connection *c)
 {
     dead_host_forget(c->thread, &c->address);
+    c->times.connect_ms = (uint32_t)(now_ms(c) - c->begun_mono_ms);
     if (!c->security.policy.is_implicit) {
         begin_session(c);
         return;
     }
+    c->shaking_mono_ms = now_ms(c);
     const char *why = security_begin(&c->security, c->stream);
     if (why != NULL)
         fail_handshake(c, why);
@@ -333,6 +340,7 @@ static void on_connected(struct connection *c)
 static void on_secured(struct connection *c)
 {
     security_done(&c->security, c->stream);
+    c->times.handshake_ms = (uint32_t)(now_ms(c) - c->shaking_mono_ms);
     if (c->client == NULL) {
         begin_session(c);
     } else {

@@ -35,6 +35,8 @@ struct smtp_job {
     struct buffer sender;            /* written anew, or empty */
     int64_t deadline_mono_ms;
     int64_t begun_wall_s;            /* since 1970 */
+    int64_t given_mono_ms;           /* when its transaction was given to the client */
+    bool is_second;                  /* on its connection, or a later one */
     size_t addresses_at;             /* in run->texts */
     size_t remote_len;
     struct smtp_client_recipient recipients[];
@@ -57,6 +59,9 @@ struct connection {
     int64_t job_deadline_mono_ms;    /* of the newest job */
     struct net_address address;
     struct security security;
+    int64_t begun_mono_ms;
+    int64_t shaking_mono_ms;         /* since when hands are shaken */
+    struct outcome_times times;      /* of connecting */
     size_t remote_len;
     char remote[REMOTE_MAX];         /* "host[192.0.2.1]:25" */
 };

@@ -45,8 +45,12 @@ struct mail_event {
     struct slice sender;
     struct slice recipient;
     const struct envelope *envelope; /* MAIL_ACCEPTED */
-    const struct outcome *outcome;   /* of a recipient, or the reply of a refusal */
+    const struct outcome *outcome;   /* of a recipient, or the reply of a refusal, or that
+                                        of an acceptance, if there was somebody to say it to */
     struct slice text;
+    struct slice site;               /* of the recipient, or empty: not known */
+    struct slice message_id;         /* MAIL_ACCEPTED: without brackets, or empty */
+    bool is_held;                    /* MAIL_ACCEPTED: and is not tried yet */
     struct slice tls_version;        /* "TLSv1.3", or empty: in clear */
     struct slice tls_cipher;
     uint64_t size;                   /* bytes of content */

@@ -15,6 +15,14 @@ enum outcome_kind {
     OUTCOME_DISCARDED, /* thrown away, on the record, as configured */
 };
 
+/* How long its parts took, as the loop's clock has it; 0: less than it shows, or none. */
+struct outcome_times {
+    uint32_t connect_ms;
+    uint32_t handshake_ms;     /* of TLS */
+    uint32_t transaction_ms;   /* from when it was begun to its last reply */
+    bool is_reused;            /* an earlier attempt's connection: nothing was connected */
+};
+
 /* Borrowed texts; the interface that hands one over says for how long. */
 struct outcome {
     enum outcome_kind kind;
@@ -26,6 +34,7 @@ struct outcome {
     bool reply_is_remote;      /* code and text were said by the other side */
     bool by_carried;           /* the next hop offers DELIVERBY */
     bool dsn_carried;          /* the next hop offers DSN and was given NOTIFY */
+    struct outcome_times times;
     struct transport_facts transport; /* of the connection; all zero where there is none */
 };
 

@@ -16,6 +16,8 @@ void queue_emit(struct queue *q, enum mail_event_kind kind, struct queue_message
         event.outcome = &s->outcome;
         event.peer = s->outcome.remote;
         event.attempts = s->recipient->attempts;
+        if (s->recipient->domain != NULL && s->recipient->domain->site != NULL)
+            event.site = s->recipient->domain->site->entry.key;
         if (kind == MAIL_DEFERRED)
             event.next_due_wall_ms = s->recipient->due_wall_ms;
     }

@@ -432,5 +432,6 @@ struct queue_stats queue_stats(const struct queue *q)
         .held = q->counts[PLACE_HELD],
         .sites = q->sites.count,
         .connections_idle = q->idle.count,
+        .alarms = q->alarms,
     };
 }

@@ -133,6 +133,7 @@ void queue_start(struct queue *q, struct queue_store *store, struct attempt *att
     q->attempt = attempt;
     q->started = true;
     timer_set(&q->sweep, SWEEP_MS);
+    watch_begin(q);
     resolve_ready(q);
     wheel_arm(q);
 }
@@ -202,6 +203,8 @@ void queue_close(struct queue **queue)
     record_free(q);
     timer_clear(&q->wheel_timer);
     timer_clear(&q->sweep);
+    census_forget(q);
+    watch_end(q);
     table_free(&q->domains);
     table_free(&q->sites);
     table_free(&q->shapes);

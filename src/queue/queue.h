@@ -176,6 +176,31 @@ size_t queue_suspend(struct queue *queue, struct slice name, int64_t for_ms,
 /* Ends a suspension, and forgets a pace that trouble has found. */
 size_t queue_resume(struct queue *queue, struct slice name);
 
+/* How many recipients, by where they go and how long they have been here: below 5, 10, 20,
+ * 40, 80, 160, 320, 640 and 1280 minutes, and above. */
+enum { QUEUE_CENSUS_BANDS = 10 };
+
+struct queue_census_row {
+    struct slice name;             /* empty: without a domain; its site is not known */
+    uint64_t recipients;
+    uint64_t held;
+    uint64_t ready;
+    uint64_t in_flight;
+    uint64_t bands[QUEUE_CENSUS_BANDS];
+};
+
+struct queue_census {
+    bool by_site;
+    /* Once, on the queue's thread: the most first; borrowed; NULL without memory. Of the
+     * queue that is closed first it is never called. */
+    void (*done)(struct queue_census *shape, const struct queue_census_row *const *rows,
+                 size_t count, const struct queue_census_row *all);
+};
+
+/* Counts in slices, between which the queue works on: what comes or goes meanwhile is
+ * counted or not. False: it is being done just now for somebody else, or without memory. */
+bool queue_census(struct queue *queue, struct queue_census *shape);
+
 struct queue_stats {
     uint64_t messages;
     uint64_t recipients;
@@ -185,6 +210,7 @@ struct queue_stats {
     uint64_t held;
     uint64_t sites;
     uint64_t connections_idle;
+    uint64_t alarms;       /* what must never be, found since the start: see watch.c */
 };
 struct queue_stats queue_stats(const struct queue *queue);
 

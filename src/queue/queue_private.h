@@ -68,6 +68,8 @@ struct queue_message {
     uint8_t urgency;             /* enum urgency */
     bool by_returns;             /* what is in the envelope */
     bool by_traces;
+    bool is_suspect;             /* of what watch.c looks for */
+    bool is_alarmed;             /* ... and was told of */
     uint16_t sender_len;
     char *sender;
     struct queue_recipient recipients[];
@@ -185,6 +187,11 @@ struct queue_lookup {
 
 enum { MESSAGE_BUCKETS_FIRST = 1024 };
 
+/* walk.c: see there. Zeroed to begin with. */
+struct queue_walk {
+    size_t at;
+};
+
 struct queue {
     struct spool_sink sink;
     struct attempt_watcher watcher;
@@ -223,6 +230,10 @@ struct queue {
     struct list records;         /* changes that are not durable yet, in order */
     size_t records_count;
     struct timer record_retry;
+    struct queue_counting *counting; /* under way, or NULL */
+    struct timer watch;
+    struct queue_walk watched;
+    uint64_t alarms;
 };
 
 /* message.c */
@@ -270,6 +281,19 @@ void domain_free(struct queue *q, struct queue_domain *d);
 void domain_sweep(struct queue *q);
 /* One of its recipients more, or less, is ready. */
 void domain_count_ready(struct queue_domain *d, int change);
+
+/* walk.c: goes on until it has seen so many recipients, and the rest of their bucket; false
+ * at the end of all. `see` changes nothing. */
+typedef void walk_function(void *context, struct queue_message *m);
+bool queue_walk(struct queue *q, struct queue_walk *walk, size_t most, walk_function *see,
+                void *context);
+
+/* census.c: at the end; nobody is told. */
+void census_forget(struct queue *q);
+
+/* watch.c */
+void watch_begin(struct queue *q);
+void watch_end(struct queue *q);
 
 /* sentence.c */
 /* Gives the outcome to the ready recipients: all, or those of expired messages; as many
@@ -353,7 +377,7 @@ void settle(struct queue *q, struct queue_message *m, struct settlement *s,
             size_t count);
 
 /* report.c: a settlement that owes its sender a report. Takes copies of all it needs;
- * calls settle_apply() when the report is durable together with the updates. False:
+ * calls settle_tell() and settle_apply() when the report is durable together with the updates. False:
  * none can be written now. */
 bool report_is_owed(const struct queue *q, const struct queue_message *m,
                     const struct settlement *s);
@@ -369,7 +393,9 @@ void settle_update(struct queue *q, struct queue_message *m, const struct settle
  * delay the next attempt tells. */
 void settle_unreported(struct queue *q, struct queue_message *m,
                        const struct settlement *s, size_t count);
-void settle_apply(struct queue *q, struct queue_message *m, const struct settlement *s);
+/* The event of it, and what the recipient remembers; then what it changes. */
+void settle_tell(struct queue *q, struct queue_message *m, const struct settlement *s);
+void settle_apply(struct queue *q, const struct settlement *s);
 
 /* operate.c: what the operator asked for while an attempt was under way, now that it
  * has ended without an end for the recipient. The message stays: see message_release(). */

@@ -133,7 +133,9 @@ static void on_committed(void *context, enum err result, struct mail_id id)
     if (result != ERR_OK)
         settle_unreported(q, m, p->settlements, p->count);
     for (size_t i = 0; result == ERR_OK && i < p->count; i++)
-        settle_apply(q, m, &p->settlements[i]);
+        settle_tell(q, m, &p->settlements[i]);
+    for (size_t i = 0; result == ERR_OK && i < p->count; i++)
+        settle_apply(q, &p->settlements[i]);
     if (result == ERR_OK) {
         char text[MAIL_ID_CHARACTERS + 1];
         queue_emit_text(q, MAIL_REPORTED, m->id,

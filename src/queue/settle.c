@@ -70,13 +70,18 @@ void settle_update(struct queue *q, struct queue_message *m, const struct settle
     r->due_wall_ms = due;
 }
 
-void settle_apply(struct queue *q, struct queue_message *m, const struct settlement *s)
+void settle_tell(struct queue *q, struct queue_message *m, const struct settlement *s)
 {
     struct queue_recipient *r = s->recipient;
     if (r->attempts < UINT16_MAX)
         r->attempts++;
     r->told |= s->tells_delay;
     queue_emit(q, event_of(s->outcome.kind), m, s);
+}
+
+void settle_apply(struct queue *q, const struct settlement *s)
+{
+    struct queue_recipient *r = s->recipient;
     if (s->outcome.kind != OUTCOME_DEFERRED) {
         recipient_place(q, r, PLACE_ENDED);
         return;
@@ -104,10 +109,12 @@ static void settle_now(struct queue *q, struct queue_message *m,
         if (updates == NULL) /* without memory each is a record of its own */
             record_write(q, update, 1);
     }
+    for (size_t i = 0; i < count; i++) /* first: what is kept was told of, kill -9 or not */
+        settle_tell(q, m, &s[i]);
     if (updates != NULL)
         record_write(q, updates, count);
     for (size_t i = 0; i < count; i++)
-        settle_apply(q, m, &s[i]);
+        settle_apply(q, &s[i]);
     free(updates);
 }
 

@@ -51,6 +51,8 @@ bool session_begin_intake(struct session *s)
     if (error == ERR_OK) {
         s->content_mono_ms = session_now(s).mono_ms;
         s->content_bytes = 0;
+        s->id_sought = false;
+        s->message_id_len = 0;
         s->body_asked = session_gates_want(s, GATE_BODY);
         s->header_kept = s->body_asked || session_gates_want(s, GATE_HEADER);
         header_scan_init(&s->header_scan, NULL);
@@ -64,8 +66,28 @@ bool session_begin_intake(struct session *s)
     return true;
 }
 
+/* The Message-ID, for whoever looks for the message by it; of a header that does not come in
+ * one piece only where it stands in the first. */
+static void seek_id(struct session *s, struct slice piece)
+{
+    struct header_field field;
+    s->id_sought = true;
+    if (!header_find(piece, SLICE("Message-ID"), &field) ||
+        field.whole.data + field.whole.len >= piece.data + piece.len)
+        return;
+    struct slice id = slice_trim(field.value);
+    if (id.len > 2 && id.data[0] == '<' && id.data[id.len - 1] == '>')
+        id = slice_part(id, 1, id.len - 2);
+    if (id.len == 0 || id.len > SESSION_MESSAGE_ID_MAX)
+        return;
+    memcpy(s->message_id, id.data, id.len);
+    s->message_id_len = (uint8_t)id.len;
+}
+
 static void pass_on(struct session *s, struct slice piece)
 {
+    if (!s->id_sought)
+        seek_id(s, piece);
     if (s->content_kept)
         return;
     switch (intake_write(s->writer, piece)) {
@@ -202,11 +224,11 @@ static void append_received(struct session *s, const struct envelope *e, struct 
 static void accepted(struct session *s, struct mail_id id)
 {
     struct buffer *text = &s->host->text;
-    session_emit(s, MAIL_ACCEPTED, id, NULL);
     buffer_clear(text);
     buffer_append(text, SLICE("Ok: queued as "));
     mail_id_append(text, id);
     struct smtp_reply ok = smtp_reply_make(250, 2, 0, 0, buffer_slice(text));
+    session_emit(s, MAIL_ACCEPTED, id, &ok);
     smtp_server_answer(s->engine, &ok);
 }
 

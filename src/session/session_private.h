@@ -71,7 +71,7 @@ enum session_wait {
     WAIT_TLS,     /* the answer to STARTTLS leaves, or hands are shaken */
 };
 
-enum { SESSION_MECHANISM_MAX = 24 };
+enum { SESSION_MECHANISM_MAX = 24, SESSION_MESSAGE_ID_MAX = 250 };
 
 struct session {
     struct stream_owner owner;
@@ -117,6 +117,9 @@ struct session {
     bool header_kept;             /* ... which is so until it has been asked */
     int64_t content_mono_ms;      /* when the content began; 0: not inside one */
     uint64_t content_bytes;
+    bool id_sought;               /* the beginning of the content was looked at */
+    uint8_t message_id_len;
+    char message_id[SESSION_MESSAGE_ID_MAX];
     /* the gate that is being asked */
     size_t gate_at;
     struct gate *gate_parked;

@@ -92,6 +92,10 @@ void session_emit(struct session *s, enum mail_event_kind kind, struct mail_id i
         event.size = smtp_server_facts(s->engine)->size;
         event.text = slice_from_string(smtp_server_verb(s->engine));
     }
+    if (kind == MAIL_ACCEPTED) {
+        event.message_id = slice_make(s->message_id, s->message_id_len);
+        event.is_held = s->hold || session_config(s)->queue.hold;
+    }
     if (s->stream != NULL && stream_tls(s->stream) != NULL) {
         struct tls_facts facts;
         tls_describe(stream_tls(s->stream), &facts);
@@ -100,7 +104,8 @@ void session_emit(struct session *s, enum mail_event_kind kind, struct mail_id i
     }
     if (reply != NULL) {
         outcome = (struct outcome){
-            .kind = reply->code < 500 ? OUTCOME_DEFERRED : OUTCOME_FAILED,
+            .kind = kind == MAIL_ACCEPTED ? OUTCOME_NONE
+                    : reply->code < 500   ? OUTCOME_DEFERRED : OUTCOME_FAILED,
             .code = reply->code, .status = reply->status, .text = reply->text,
         };
         event.outcome = &outcome;

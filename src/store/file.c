@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUSY_MS = 5000, ASIDE_MAX = 100, WAL_PAGES = 1000, PATH_BYTES = 4200 };
+#define GIB (UINT64_C(1) << 30)
+
+enum { PAGE_BYTES = 4096, BUSY_MS = 5000, ASIDE_MAX = 100, WAL_PAGES = 1000, PATH_BYTES = 4200 };
 
 enum err store_error(int code)
 {
@@ -132,10 +134,14 @@ static enum err open_once(struct store *store)
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_limit(store->db, SQLITE_LIMIT_ATTACHED, 0);
+    char pages[64];
+    uint64_t most = store->options.bytes_max == 0 ? GIB : store->options.bytes_max;
+    snprintf(pages, sizeof pages, "PRAGMA max_page_count = %llu",
+             (unsigned long long)(most / PAGE_BYTES));
     if (!store_exec(store, "PRAGMA journal_mode = WAL") ||
         !store_exec(store, "PRAGMA synchronous = NORMAL") ||
         !store_exec(store, "PRAGMA foreign_keys = ON") ||
-        !store_exec(store, "PRAGMA max_page_count = 262144")) /* 1 GiB */
+        !store_exec(store, pages))
         return store_error(sqlite3_errcode(store->db));
     sqlite3_wal_autocheckpoint(store->db, WAL_PAGES);
     return bring_all_up(store);

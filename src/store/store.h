@@ -14,7 +14,7 @@
  *
  * A file that is damaged is set aside and a new one begun, at the start or as soon as a job meets
  * the damage, with which its batch fails: mail goes on. While the disk is
- * full, or the file has 1 GiB, jobs fail, and nothing else does. WAL; a durable job is
+ * full, or the file has all it may have, jobs fail, and nothing else does. WAL; a durable job is
  * synced before it is answered.
  */
 #ifndef GODWIT_STORE_STORE_H
@@ -46,6 +46,7 @@ struct store_options {
     const struct store_module *const *modules; /* NULL ends them; outlive the store */
     struct store_watcher *watcher;
     uint32_t waiting_max;       /* jobs; 0: 10,000 */
+    uint64_t bytes_max;         /* of the file; 0: 1 GiB */
 };
 
 struct store_job {
