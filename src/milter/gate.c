@@ -321,6 +321,22 @@ static enum gate_content_step content_next(struct gate_content *content, struct 
     return GATE_CONTENT_FAILED;
 }
 
+/* What stands above our own Received field goes with it; the rest is content. */
+static bool take_above(struct filter *f, struct slice *out)
+{
+    struct buffer above;
+    size_t own = 0;
+    while (own < f->letter.fields_count && f->letter.fields[own].len > 0)
+        own++;
+    buffer_init(&above, f->letter.limits.header_bytes + 1);
+    for (size_t i = 0; i < own; i++)
+        buffer_append(&above, f->letter.fields[i]);
+    bool good = !above.overflow && arena_copy(&f->arena, buffer_slice(&above), out);
+    buffer_free(&above);
+    f->content_field = own + 1;
+    return good;
+}
+
 /* All have agreed: the message goes on as they left it. */
 static void give_back(struct filter *f, struct gate_question *q, struct gate_answer *out)
 {
@@ -334,8 +350,11 @@ static void give_back(struct filter *f, struct gate_question *q, struct gate_ans
     f->envelope.smtputf8 |= l->is_utf8;
     f->envelope.content_8bit |= l->has_8bit || f->body_has_8bit;
     f->content_part = CONTENT_FIELDS;
-    f->content_field = 0;
     f->content_at = 0;
+    if (!take_above(f, &out->above)) {
+        *out = (struct gate_answer){ .action = GATE_REPLY, .reply = fault };
+        return;
+    }
     f->content = (struct gate_content){ .next = content_next };
     out->content = &f->content;
     out->envelope = &f->envelope;
