@@ -54,6 +54,10 @@ void filter_log(const struct link *l, const char *action, struct slice text)
 
 /* ---- what a filter answers ---- */
 
+static const struct smtp_reply full = {
+    .code = 452, .status = { 4, 3, 1 }, .text = SLICE_INIT("Not enough room, try later"),
+};
+
 /* "550 5.7.1 words", perhaps many lines, in which "%%" is '%'. False: it is no 4xx or 5xx. */
 static bool read_code(struct link *l)
 {
@@ -531,8 +535,10 @@ static enum gate_result at_body(struct filter *f, struct gate_question *q,
     case HELD_FAILED:
         break;
     }
-    log_fault("milter", "a message that filters would look at", held_trouble(f->body));
-    *out = (struct gate_answer){ .action = GATE_REPLY, .reply = fault };
+    enum err trouble = held_trouble(f->body);
+    log_fault("milter", "a message that filters would look at", trouble);
+    *out = (struct gate_answer){ .action = GATE_REPLY,
+                                 .reply = trouble == ERR_FULL ? full : fault };
     return GATE_ANSWERED;
 }
 

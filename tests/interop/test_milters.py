@@ -204,10 +204,11 @@ def fields(content, dropped=(b"Received", b"Return-Path", b"Delivered-To", b"X-O
 @pytest.mark.parametrize("edit", list(EDITS))
 def test_the_same_as_with_postfix(tmp_path, edit):
     """The same filter before Postfix and before us: the same message."""
-    with milter.Milter(milter.at_end(*EDITS[edit])) as m, godwit.Sink() as sink, \
-            chain(tmp_path, sink, ("scripted", type("", (), {"address": m.socket}))) as g, \
+    with milter.Milter(milter.at_end(*EDITS[edit])) as m, \
             peers.postfix(str(tmp_path / "postfix"),
-                          f"smtpd_milters = inet:{m.socket}\n") as p:
+                          f"smtpd_milters = inet:{m.socket}\n") as p, \
+            godwit.Sink() as sink, \
+            chain(tmp_path, sink, ("scripted", type("", (), {"address": m.socket}))) as g:
         for port in (g.port, p.port):
             with godwit.Client(port, channel="clear") as c:
                 assert c.message(mail("one\r\n..two\r\n"), sender="ann@near.test",
