@@ -755,9 +755,30 @@ static void test_bombs(void **state)
     buffer_free(&yaml);
 }
 
+static void filters_are_asked_about_some(void **state)
+{
+    (void)state;
+    struct config_milter m = { .listener = CONFIG_MILTER_ANY };
+    assert_true(config_milter_applies(&m, false, false, false));
+    assert_true(config_milter_applies(&m, true, true, true));
+    m.listener = CONFIG_MILTER_RELAY;
+    assert_true(config_milter_applies(&m, false, true, true));
+    assert_false(config_milter_applies(&m, true, true, true));
+    m.listener = CONFIG_MILTER_SUBMISSION;
+    assert_false(config_milter_applies(&m, false, false, false));
+    assert_true(config_milter_applies(&m, true, false, false));
+    m = (struct config_milter){ .skip_accounts = true };
+    assert_false(config_milter_applies(&m, false, true, false));
+    assert_true(config_milter_applies(&m, false, false, true));
+    m = (struct config_milter){ .skip_relay_clients = true };
+    assert_false(config_milter_applies(&m, true, false, true));
+    assert_true(config_milter_applies(&m, true, true, false));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(filters_are_asked_about_some),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_flags),
         cmocka_unit_test(test_capture),

@@ -62,7 +62,9 @@ struct gate_answer {
     bool keeps_content;          /* GATE_HEADER: the gate, which is asked at GATE_BODY too,
                                     keeps all of it, and gives it back at GATE_END */
     /* GATE_END, where the content was kept; both live until forget(). The fields that gates
-     * added before stand in the content. */
+     * added before stand in the content, or in `above`: fields that stand before our own
+     * Received field. */
+    struct slice above;
     struct gate_content *content;
     const struct envelope *envelope; /* in place of the one that was asked about */
 };

@@ -54,6 +54,10 @@ void filter_log(const struct link *l, const char *action, struct slice text)
 
 /* ---- what a filter answers ---- */
 
+static const struct smtp_reply full = {
+    .code = 452, .status = { 4, 3, 1 }, .text = SLICE_INIT("Not enough room, try later"),
+};
+
 /* "550 5.7.1 words", perhaps many lines, in which "%%" is '%'. False: it is no 4xx or 5xx. */
 static bool read_code(struct link *l)
 {
@@ -321,6 +325,22 @@ static enum gate_content_step content_next(struct gate_content *content, struct 
     return GATE_CONTENT_FAILED;
 }
 
+/* What stands above our own Received field goes with it; the rest is content. */
+static bool take_above(struct filter *f, struct slice *out)
+{
+    struct buffer above;
+    size_t own = 0;
+    while (own < f->letter.fields_count && f->letter.fields[own].len > 0)
+        own++;
+    buffer_init(&above, f->letter.limits.header_bytes + 1);
+    for (size_t i = 0; i < own; i++)
+        buffer_append(&above, f->letter.fields[i]);
+    bool good = !above.overflow && arena_copy(&f->arena, buffer_slice(&above), out);
+    buffer_free(&above);
+    f->content_field = own + 1;
+    return good;
+}
+
 /* All have agreed: the message goes on as they left it. */
 static void give_back(struct filter *f, struct gate_question *q, struct gate_answer *out)
 {
@@ -334,8 +354,11 @@ static void give_back(struct filter *f, struct gate_question *q, struct gate_ans
     f->envelope.smtputf8 |= l->is_utf8;
     f->envelope.content_8bit |= l->has_8bit || f->body_has_8bit;
     f->content_part = CONTENT_FIELDS;
-    f->content_field = 0;
     f->content_at = 0;
+    if (!take_above(f, &out->above)) {
+        *out = (struct gate_answer){ .action = GATE_REPLY, .reply = fault };
+        return;
+    }
     f->content = (struct gate_content){ .next = content_next };
     out->content = &f->content;
     out->envelope = &f->envelope;
@@ -512,8 +535,10 @@ static enum gate_result at_body(struct filter *f, struct gate_question *q,
     case HELD_FAILED:
         break;
     }
-    log_fault("milter", "a message that filters would look at", held_trouble(f->body));
-    *out = (struct gate_answer){ .action = GATE_REPLY, .reply = fault };
+    enum err trouble = held_trouble(f->body);
+    log_fault("milter", "a message that filters would look at", trouble);
+    *out = (struct gate_answer){ .action = GATE_REPLY,
+                                 .reply = trouble == ERR_FULL ? full : fault };
     return GATE_ANSWERED;
 }
 

@@ -73,7 +73,8 @@ bool letter_prepend(struct letter *l, struct slice header)
 {
     struct slice copy = { 0 };
     size_t used;
-    return arena_copy(l->arena, header, &copy) && put_all(l, 0, copy, &used);
+    return arena_copy(l->arena, header, &copy) && put_all(l, 0, copy, &used) &&
+           put(l, 0, slice_make(NULL, 0));
 }
 
 bool letter_fork(const struct letter *l, struct letter *out)
@@ -203,7 +204,7 @@ const char *letter_insert(struct letter *l, uint32_t index, struct slice name,
     size_t at = 0;
     struct slice any;
     for (uint32_t seen = 0; at < l->fields_count && seen < index; at++)
-        if (letter_field(l, at, &any, &any))
+        if (l->fields[at].len == 0 || letter_field(l, at, &any, &any))
             seen++;
     return insert_at(l, at, name, value, is_exact);
 }

@@ -44,7 +44,9 @@ bool letter_make(struct letter *letter, struct arena *arena,
                  const struct letter_limits *limits, struct slice header,
                  const struct envelope *envelope);
 
-/* Puts the fields of another block before all others; false without memory. */
+/* Puts the fields of another block before all others, and before these the place of our own
+ * Received field, an empty slice: as with Sendmail and Postfix no filter sees that field, but
+ * it counts where one says a place for a new field. False without memory. */
 bool letter_prepend(struct letter *letter, struct slice header);
 
 /* The same message, to be changed apart; false without memory. */

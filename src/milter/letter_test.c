@@ -60,6 +60,25 @@ static void fields_are_added_inserted_changed_and_taken_out(void **state)
     arena_free(&w.arena);
 }
 
+/* The place of our own field counts, and nobody sees it. */
+static void our_own_field_has_a_place(void **state)
+{
+    (void)state;
+    struct world w;
+    struct slice name;
+    struct slice value;
+    open_world(&w, SLICE("A: 1\r\nB: 2\r\n\r\n"));
+    struct letter *l = &w.letter;
+    assert_true(letter_prepend(l, SLICE("P: p\r\n")));
+    assert_int_equal(l->fields[0].len, 0);
+    assert_false(letter_field(l, 0, &name, &value));
+    assert_null(letter_insert(l, 1, SLICE("Y"), SLICE("y"), false));
+    assert_null(letter_insert(l, 0, SLICE("X"), SLICE("x"), false));
+    assert_int_equal(l->fields[1].len, 0);
+    assert_header(l, "X: x\r\nY: y\r\nP: p\r\nA: 1\r\nB: 2\r\n");
+    arena_free(&w.arena);
+}
+
 /* HOSTILE 13: no line end of a filter's gets through as one. */
 static void no_line_end_is_injected(void **state)
 {
@@ -174,6 +193,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_are_added_inserted_changed_and_taken_out),
+        cmocka_unit_test(our_own_field_has_a_place),
         cmocka_unit_test(no_line_end_is_injected),
         cmocka_unit_test(names_that_are_none_are_refused),
         cmocka_unit_test(a_header_has_its_limits),

@@ -11,8 +11,8 @@ static const char *const usual[MILTER_STAGES] = {
     [MILTER_STAGE_CONNECT] =
         "j v _ {daemon_name} {client_addr} {client_name} {client_port} {client_ptr}",
     [MILTER_STAGE_HELO] = "{tls_version} {cipher} {cipher_bits}",
-    [MILTER_STAGE_MAIL] = "i {auth_type} {auth_authen} {auth_author} {mail_addr} {mail_host} "
-                          "{mail_mailer}",
+    [MILTER_STAGE_MAIL] =
+        "i {auth_type} {auth_authen} {mail_addr} {mail_host} {mail_mailer}",
     [MILTER_STAGE_RCPT] = "i {rcpt_addr} {rcpt_host} {rcpt_mailer}",
     [MILTER_STAGE_DATA] = "i",
     [MILTER_STAGE_END_OF_MESSAGE] = "i",

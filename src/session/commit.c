@@ -331,6 +331,7 @@ void session_commit(struct session *s)
     }
     buffer_clear(prefix);
     arena_reset(&s->host->arena);
+    buffer_append(prefix, s->above);
     append_received(s, said, prefix);
     buffer_append(prefix, buffer_slice(&s->prefix));
     if (prefix->overflow || accounts_expand(session_config(s), said, &s->host->arena,

@@ -115,6 +115,7 @@ static bool take_answer(struct session *s, const struct gate_answer *answer)
     if (s->question.point == GATE_END && answer->content != NULL) {
         s->content = answer->content;
         s->final = answer->envelope;
+        s->above = answer->above;
         buffer_clear(&s->prefix); /* it stands in the content */
     }
     if (answer->changes_header && s->question.point == GATE_HEADER) {
@@ -196,6 +197,7 @@ void session_gates_forget(struct session *s)
     const struct session_host_options *o = &s->host->options;
     s->content = NULL;
     s->final = NULL;
+    s->above = slice_make(NULL, 0);
     s->content_kept = false;
     for (size_t i = 0; s->gate_states != NULL && i < o->gates_count; i++)
         if (s->gate_states[i] != NULL)

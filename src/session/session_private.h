@@ -127,6 +127,7 @@ struct session {
     void **gate_kept;             /* likewise, for the whole session */
     bool content_kept;            /* by a gate, until the end of data */
     struct gate_content *content; /* ... which gives it back; NULL: nobody kept it */
+    struct slice above;           /* fields before our own Received */
     const struct envelope *final; /* in place of what the client said, or NULL */
     struct gate_question question;
     struct timer delay;

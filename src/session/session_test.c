@@ -48,6 +48,7 @@ struct world {
     bool held;
     enum err commit_result;
     enum err begin_result;
+    bool write_fails;
     size_t wait_after;           /* INTAKE_WAIT once, after so many bytes; 0: never */
     struct task resume;
     struct intake_begin begun;
@@ -74,6 +75,8 @@ static void on_resume(struct task *task)
 static enum intake_flow fake_write(struct intake_writer *writer, struct slice bytes)
 {
     assert_ptr_equal(writer, &w->writer);
+    if (w->write_fails)
+        return INTAKE_FAILED;
     buffer_append(&w->content, bytes);
     if (w->wait_after == 0 || buffer_len(&w->content) < w->wait_after)
         return INTAKE_MORE;
@@ -396,6 +399,83 @@ static void a_gate_may_take_its_time_and_add_fields(void **state)
     assert_non_null(strstr(w->prefix, "X-Seen: yes\r\nX-Seen: yes\r\nX-Seen: yes\r\n"));
 }
 
+static void a_gate_refuses_data(void **state)
+{
+    (void)state;
+    struct fake_gate *g = &w->gate;
+    g->ops.points = GATE_DATA;
+    g->answer = (struct gate_answer){ .action = GATE_REPLY,
+        .reply = smtp_reply_make(550, 5, 7, 1, SLICE("no")) };
+    play((const char *const[]){ ENVELOPE, "NOOP\r\n", NULL }, "220 250 250 250 550 250 ");
+    assert_int_equal(w->aborts, 1);
+    g->parks = true;
+    g->answer = (struct gate_answer){ .action = GATE_PASS };
+    play((const char *const[]){ ENVELOPE, "x\r\n.\r\n", NULL }, "220 250 250 250 354 250 ");
+    assert_int_equal(w->commits, 1);
+}
+
+/* Content that a gate kept: a piece, a wait, another piece, the end. */
+struct kept {
+    struct gate_content base;
+    struct task task;
+    unsigned step;
+    bool fails;
+};
+
+static void on_kept_ready(struct task *task)
+{
+    struct kept *k = container_of(task, struct kept, task);
+    k->base.ready(k->base.context);
+}
+
+static enum gate_content_step kept_next(struct gate_content *content, struct slice *out)
+{
+    struct kept *k = container_of(content, struct kept, base);
+    switch (k->step++) {
+    case 0:
+        *out = SLICE("A: 1\r\n");
+        return GATE_CONTENT_PIECE;
+    case 1:
+        k->task.run = on_kept_ready;
+        home_post(loop_home(w->loop), &k->task);
+        return GATE_CONTENT_WAIT;
+    case 2:
+        *out = SLICE("\r\nnew\r\n");
+        return GATE_CONTENT_PIECE;
+    }
+    return k->fails ? GATE_CONTENT_FAILED : GATE_CONTENT_END;
+}
+
+static void a_gate_keeps_the_content_and_gives_it_back(void **state)
+{
+    (void)state;
+    static const struct envelope_recipient other = { .address = SLICE_INIT("o@d.test") };
+    static const struct envelope envelope = { .recipients = &other, .recipients_count = 1 };
+    struct kept kept = { .base.next = kept_next };
+    struct fake_gate *g = &w->gate;
+    const char *const script[] = { ENVELOPE, "S: x\r\n\r\nbody\r\n.\r\n", "NOOP\r\n", NULL };
+    g->ops.points = GATE_HEADER | GATE_BODY | GATE_END;
+    g->answer = (struct gate_answer){
+        .action = GATE_PASS, .keeps_content = true, .content = &kept.base,
+        .envelope = &envelope, .above = SLICE("X-Above: 1\r\n"),
+    };
+    buffer_init(&w->body_seen, 1024);
+    w->wait_after = 3;
+    play(script, "220 250 250 250 354 250 250 ");
+    assert_true(slice_equal(buffer_slice(&w->body_seen), SLICE("body\r\n")));
+    assert_true(content_is("A: 1\r\n\r\nnew\r\n"));
+    assert_ptr_equal(strstr(w->prefix, "X-Above: 1\r\nReceived:"), w->prefix);
+    assert_non_null(strstr(w->prefix, "for <o@d.test>"));
+    kept = (struct kept){ .base.next = kept_next, .fails = true };
+    play(script, "220 250 250 250 354 451 250 ");
+    kept = (struct kept){ .base.next = kept_next };
+    w->write_fails = true;
+    play(script, "220 250 250 250 354 452 250 ");
+    assert_int_equal(w->commits, 1);
+    assert_int_equal(w->aborts, 2);
+    buffer_free(&w->body_seen);
+}
+
 static void a_gate_sees_and_changes_the_header(void **state)
 {
     (void)state;
@@ -493,6 +573,8 @@ int main(void)
         TEST(a_client_that_goes_aborts_its_message),
         TEST(a_gate_refuses_drops_discards_and_holds),
         TEST(a_gate_may_take_its_time_and_add_fields),
+        TEST(a_gate_refuses_data),
+        TEST(a_gate_keeps_the_content_and_gives_it_back),
         TEST(a_gate_sees_and_changes_the_header),
         TEST(a_gate_sees_the_body),
         TEST(a_parked_gate_is_told_when_the_client_goes),

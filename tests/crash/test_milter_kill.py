@@ -44,7 +44,7 @@ class Load:
 
 
 def check(message):
-    number = int(re.search(rb"\r\nX-Number: (\d+)\r\n", message.content)[1])
+    number = int(re.search(rb"(?m)^X-Number: (\d+)\r\n", message.content)[1])
     head, body = message.content.split(b"\r\n\r\n", 1)
     assert b"\r\nSubject: %d" % number in head
     assert body == new_body(number)

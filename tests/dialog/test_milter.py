@@ -1,6 +1,7 @@
 """Filters that speak the milter protocol: every command, every edit, every failure."""
 import os
 import re
+import socket
 import struct
 
 import pytest
@@ -49,8 +50,9 @@ class Chain:
 
 def own(content):
     """The message without the field that godwit puts in front."""
-    assert content.startswith(b"Received:"), content[:80]
-    return re.sub(rb"\AReceived:[^\r]*\r\n(?:[ \t][^\r]*\r\n)*", b"", content)
+    ours = re.search(rb"(?m)^Received:[^\r]*\r\n(?:[ \t][^\r]*\r\n)*", content)
+    assert b"mx.godwit.test" in ours[0], content[:80]
+    return content[:ours.start()] + content[ours.end():]
 
 
 def test_every_command_is_said_with_its_macros(tmp_path):
@@ -113,6 +115,50 @@ def test_headers_are_edited(tmp_path, path):
             b"X-New: n\r\n folded\r\n\r\nbody\r\n.dot\r\n")
         event = wait_for(lambda: chain.godwit.events("milter"), "the log")[0]
         assert event["action"] == "edited" and event["milter"] == m.socket
+
+
+def test_places_in_the_header(tmp_path):
+    """Our own Received field is the first of them (Sendmail's smfi_insheader)."""
+    script = at_end(header("i", "X-One", "1", 1), header("i", "X-Zero", "0", 0),
+                    header("i", "X-Three", "3", 3), header("i", "X-Last", "l", 1000))
+    with Milter(script) as m, Chain(tmp_path, filters(m)) as chain:
+        assert chain.send()[0] == 250
+        names = re.findall(rb"(?m)^([A-Za-z-]+):", chain.received().content.split(b"\r\n\r\n")[0])
+        assert names == [b"X-Zero", b"Received", b"X-One", b"X-Three", b"Subject", b"From",
+                         b"X-Old", b"X-Old", b"X-Last"]
+
+
+def test_a_filter_that_drips(tmp_path):
+    """Every octet by itself is the same answer."""
+    class Dripping(Milter):
+        def _step(self, connection, stream, session):
+            class Slowly:
+                @staticmethod
+                def sendall(data):
+                    for i in range(len(data)):
+                        connection.sendall(data[i:i + 1])
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return super()._step(Slowly, stream, session)
+
+    script = at_end(header("h", "X-New", "n"), header("m", "Subject", "s", 1), b"bnew\r", b"b\nbody",
+                    b"+<new@far.test>\0", b"p")
+    with Dripping(script, names=[(2, "i")]) as m, Chain(tmp_path, filters(m)) as chain:
+        assert chain.send()[0] == 250
+        content = own(chain.received().content)
+        assert content.startswith(b"Subject: s\r\n") and content.endswith(
+            b"X-New: n\r\n\r\nnew\r\nbody\r\n"), content
+
+
+def test_filters_come_and_go_with_a_reload(tmp_path):
+    with Milter(at_end(header("h", "X-New", "n"))) as m, Chain(tmp_path, "") as chain:
+        assert chain.send()[0] == 250
+        assert b"X-New" not in chain.received(1).content
+        for count, config in ((2, filters(m)), (3, "")):
+            with open(str(tmp_path / "data.yaml"), "w") as f:
+                f.write(config or "milters: []\n")
+            assert chain.godwit.tool("reload", "--data", chain.godwit.data).returncode == 0
+            assert chain.send()[0] == 250
+            assert (b"X-New" in chain.received(count).content) == (config != "")
 
 
 def test_values_as_they_are(tmp_path):

@@ -8,6 +8,7 @@ import dkim
 import pytest
 
 import godwit
+import milter
 import peers
 
 GTUBE = "*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
@@ -57,7 +58,7 @@ options {{
     pidfile = "{p.path('rspamd.pid')}";
     dns {{ nameserver = ["127.0.0.1:9"]; timeout = 0.1s; retransmits = 1; }}
     filters = "";
-    gtube_patterns = "all";
+    enable_test_patterns = true;
     hs_cache_dir = "{p.path('state')}";
     map_watch_interval = 1h;
 }}
@@ -177,3 +178,48 @@ def test_opendkim_that_is_killed_is_missed(tmp_path, key):
         assert godwit.wait_for(lambda: g.events("milter-failed"), "the log")[0]["milter"] == \
             "opendkim"
         assert os.path.exists(g.data)
+
+
+EDITS = {
+    "nothing": [],
+    "add": [milter.header("h", "X-Add", "added"), milter.header("h", "X-Fold", "one\n two")],
+    "insert": [milter.header("i", "X-A", "a", 0), milter.header("i", "X-B", "b", 1),
+               milter.header("i", "X-C", "c", 3), milter.header("i", "X-D", "d", 99)],
+    "change": [milter.header("m", "Subject", "changed", 1), milter.header("m", "to", "", 1),
+               milter.header("m", "X-New", "new", 1), milter.header("m", "X-None", "", 1)],
+    "second": [milter.header("h", "X-Twice", "1"), milter.header("h", "X-Twice", "2"),
+               milter.header("m", "X-Twice", "", 1)],
+    "body": [b"bnew body\r\n", b"b.\r\nmore\n"],
+    "sender": [b"e<other@near.test>\0"],
+    "recipient": [b"+<bert@far.test>\0", b"-<anna@far.test>\0"],
+}
+
+
+def fields(content, dropped=(b"Received", b"Return-Path", b"Delivered-To", b"X-Original-To")):
+    head, body = content.replace(b"\r\n", b"\n").split(b"\n\n", 1)
+    found = re.findall(rb"(?m)^[^ \t\n][^\n]*(?:\n[ \t][^\n]*)*", head)
+    return [f for f in found if f.split(b":")[0] not in dropped], body
+
+
+@pytest.mark.parametrize("edit", list(EDITS))
+def test_the_same_as_with_postfix(tmp_path, edit):
+    """The same filter before Postfix and before us: the same message."""
+    with milter.Milter(milter.at_end(*EDITS[edit])) as m, \
+            peers.postfix(str(tmp_path / "postfix"),
+                          f"smtpd_milters = inet:{m.socket}\n") as p, \
+            godwit.Sink() as sink, \
+            chain(tmp_path, sink, ("scripted", type("", (), {"address": m.socket}))) as g:
+        for port in (g.port, p.port):
+            with godwit.Client(port, channel="clear") as c:
+                assert c.message(mail("one\r\n..two\r\n"), sender="ann@near.test",
+                                 recipients=("anna@far.test",))[0] == 250
+        ours = received(sink)
+        user = "bert" if edit == "recipient" else "anna"
+        theirs = godwit.wait_for(lambda: p.mails("box", user), "Postfix to deliver")[0]
+        assert fields(ours) == fields(theirs)
+        first, second = [s for s in m.sessions if s.said("E")]
+        assert first.headers() == second.headers() and first.body() == second.body()
+        assert b"Return-Path: <%s>" % sink.messages[0].sender.encode() in theirs
+        assert list(sink.messages[0].recipients) == [f"{user}@far.test"]
+        for name in ("{mail_addr}", "{mail_host}"):
+            assert first.macros["M"][name] == second.macros["M"][name]
