@@ -10,7 +10,7 @@
 enum { LIST_LIMIT_MAX = 1000, HEADER_MAX = 64 * 1024 };
 
 /* JSON strings are UTF-8: what is not is escaped, as in logs. */
-static json_t *text_value(struct slice text)
+json_t *operator_text(struct slice text)
 {
     if (utf8_is_valid(text))
         return json_stringn(text.data == NULL ? "" : text.data, text.len);
@@ -43,12 +43,12 @@ static json_t *recipient_value(struct lister *l, const struct queue_recipient_in
     bool known = l->view != NULL && r->index < l->view->envelope.recipients_count;
     struct slice address = known ? l->view->envelope.recipients[r->index].address : nobody;
     return json_pack("{s:i,s:o,s:o,s:o,s:s,s:i,s:i,s:o,s:o,s:I,s:b}",
-                     "index", (int)r->index, "address", text_value(address),
-                     "domain", text_value(r->domain), "site", text_value(r->site),
+                     "index", (int)r->index, "address", operator_text(address),
+                     "domain", operator_text(r->domain), "site", operator_text(r->site),
                      "state", r->state == RECIPIENT_HELD ? "held" : "queued",
                      "attempts", (int)r->attempts, "code", (int)r->code,
-                     "status", text_value(buffer_slice(&status)),
-                     "reason", text_value(r->reason),
+                     "status", operator_text(buffer_slice(&status)),
+                     "reason", operator_text(r->reason),
                      "next", (json_int_t)r->next_due_wall_ms, "in_flight", (int)r->in_flight);
 }
 
@@ -73,7 +73,7 @@ static bool list_one(void *context, const struct queue_message_info *m,
                 json_pack("{s:s,s:I,s:I,s:o,s:I,s:o}", "id", mail_id_text(m->id, id),
                           "received", (json_int_t)m->received_wall_ms,
                           "size", (json_int_t)m->content_size,
-                          "sender", text_value(m->sender),
+                          "sender", operator_text(m->sender),
                           "recipients", (json_int_t)m->recipients_count,
                           "recipient", recipient_value(l, r)));
     return true;
@@ -116,7 +116,7 @@ static void say_header(struct engine *e, struct control_call *call, struct mail_
     const char *end = text.len == 0 ? NULL : memmem(text.data, text.len, "\r\n\r\n", 4);
     if (end != NULL)
         text.len = (size_t)(end - text.data) + 2;
-    control_say(call, json_pack("{s:o}", "header", text_value(text)));
+    control_say(call, json_pack("{s:o}", "header", operator_text(text)));
     buffer_free(&b);
     message_close(&view);
 }
@@ -186,7 +186,7 @@ static void status(struct engine *e, struct control_call *call)
         sessions += session_host_count(e->loops[i].host);
     control_done(call, NULL,
                  json_pack("{s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
-                           "hostname", text_value(e->start->hostname),
+                           "hostname", operator_text(e->start->hostname),
                            "pid", (json_int_t)getpid(),
                            "messages", (json_int_t)s.messages,
                            "recipients", (json_int_t)s.recipients,
@@ -202,7 +202,7 @@ static void status(struct engine *e, struct control_call *call)
 
 static json_t *take_text(struct buffer *b)
 {
-    json_t *value = text_value(buffer_slice(b));
+    json_t *value = operator_text(buffer_slice(b));
     buffer_free(b);
     return value;
 }
@@ -217,7 +217,7 @@ static json_t *certificate_value(const struct certificate *c, struct slice file)
                                                          &texts[3] });
     return json_pack("{s:o,s:o,s:o,s:o,s:o,s:I,s:I}", "names", take_text(&texts[0]),
                      "issuer", take_text(&texts[1]), "key", take_text(&texts[2]),
-                     "fingerprint", take_text(&texts[3]), "file", text_value(file),
+                     "fingerprint", take_text(&texts[3]), "file", operator_text(file),
                      "begins", (json_int_t)certificate_begins_wall_ms(c),
                      "expires", (json_int_t)certificate_expires_wall_ms(c));
 }
@@ -249,6 +249,8 @@ void operator_handle(void *context, struct control_call *call, const json_t *req
     }
     if (slice_equal(command, SLICE("queue-list")))
         queue_list(e, call, request);
+    else if (slice_equal(command, SLICE("trace")))
+        engine_trace_asked(e, call, request);
     else if (slice_equal(command, SLICE("queue-shape")))
         engine_shape_asked(e, call, request);
     else if (slice_equal(command, SLICE("queue-show")))
