@@ -157,18 +157,57 @@ static void append_other(struct buffer *b, const json_t *e)
     }
 }
 
-static void print_event(struct buffer *b, const json_t *e)
+static void append_event(struct buffer *b, const json_t *e)
 {
-    buffer_append(b, SLICE("  "));
-    show_time(b, number_of(e, "time"));
-    buffer_append(b, SLICE("  "));
     if (is(e, "accepted"))
         append_accepted(b, e);
     else if (json_is_string(json_object_get(e, "to")))
         append_attempt(b, e);
     else
         append_other(b, e);
+}
+
+static void print_event(struct buffer *b, const json_t *e)
+{
+    buffer_append(b, SLICE("  "));
+    show_time(b, number_of(e, "time"));
+    buffer_append(b, SLICE("  "));
+    append_event(b, e);
     print_line(b);
+}
+
+/* Of a session: what came of a command, of a log-in. */
+static void append_session(struct buffer *b, const json_t *e)
+{
+    buffer_append_format(b, "in %lld ", (long long)number_of(e, "session"));
+    show_text(b, text_of(e, "peer"));
+    buffer_append_byte(b, ' ');
+    show_text(b, text_of(e, "event"));
+    if (text_of(e, "account")[0] != '\0') {
+        buffer_append_byte(b, ' ');
+        show_text(b, text_of(e, "account"));
+    }
+    if (number_of(e, "code") != 0) {
+        buffer_append(b, SLICE(": "));
+        append_reply(b, e, "reply");
+    }
+}
+
+void history_print_event(const json_t *e)
+{
+    struct buffer b;
+    buffer_init(&b, LINE_MAX_BYTES);
+    show_time(&b, number_of(e, "time"));
+    buffer_append(&b, SLICE("  "));
+    if (text_of(e, "id")[0] == '\0' && !is(e, "site-failed")) {
+        append_session(&b, e);
+    } else {
+        show_text(&b, text_of(e, "id"));
+        buffer_append_string(&b, text_of(e, "id")[0] == '\0' ? "" : "  ");
+        append_event(&b, e);
+    }
+    print_line(&b);
+    buffer_free(&b);
 }
 
 static void print_head(struct buffer *b, const json_t *life)

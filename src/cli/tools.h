@@ -26,6 +26,7 @@ extern const struct cli_tool cli_mailq;
 extern const struct cli_tool cli_newaliases;
 extern const struct cli_tool cli_tls_policy;
 extern const struct cli_tool cli_version;
+extern const struct cli_tool cli_trace;
 extern const struct cli_tool cli_why;
 extern const struct cli_tool cli_events;
 extern const struct cli_tool cli_help;

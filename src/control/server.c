@@ -287,6 +287,23 @@ void control_say(struct control_call *c, json_t *object)
     json_decref(object);
 }
 
+void control_send(struct control_call *c, json_t *object)
+{
+    control_say(c, object);
+    if (!c->closed)
+        call_flush(c);
+}
+
+size_t control_queued(const struct control_call *c)
+{
+    return buffer_len(&c->out);
+}
+
+bool control_is_gone(const struct control_call *c)
+{
+    return c->closed;
+}
+
 void control_done(struct control_call *c, const char *error, json_t *extra)
 {
     json_t *last = extra == NULL ? json_object() : extra;

@@ -33,6 +33,12 @@ void control_server_close(struct control_server **server);
 /* Who asks; root is 0. */
 uint32_t control_uid(const struct control_call *call);
 
+/* For a call whose answers come over a long time: as control_say(), and at once; how much
+ * of them the client has not taken; whether it is gone, so that the call should be done. */
+void control_send(struct control_call *call, json_t *object);
+size_t control_queued(const struct control_call *call);
+bool control_is_gone(const struct control_call *call);
+
 /* Takes the object. The client may be gone: then it is dropped. */
 void control_say(struct control_call *call, json_t *object);
 

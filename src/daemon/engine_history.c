@@ -26,6 +26,7 @@ static void on_event(struct event_sink *sink, const struct mail_event *event)
     event_emit(&e->log_of_events.sink, &named);
     if (e->history != NULL)
         event_emit(history_sink(e->history), &named);
+    engine_trace_event(e->trace, &named);
 }
 
 void engine_events_init(struct engine *e)

@@ -221,6 +221,7 @@ static int open_delivery(struct engine *e, struct loop **loops)
                    .allow_private = c->dns.allow_private },
         .times = engine_times(c), .routes = e->routes,
         .keeper = &e->shown_keeper, .mtasts = e->mtasts, .heed = engine_heed(c),
+        .lines = engine_trace_lines(e),
         .tls_watcher = e->reports == NULL ? NULL : reports_tls_watcher(e->reports),
     };
     enum err error = delivery_open(&options, &e->delivery);
@@ -264,7 +265,8 @@ static int open_hosts(struct engine *e)
             .loop = e->loops[i].loop, .intake = seal_intake(e->loops[i].seal),
             .gates = e->loops[i].gates,
             .gates_count = sizeof e->loops[i].gates / sizeof *e->loops[i].gates,
-            .etrn = &e->etrn, .events = &e->events, .limiter = e->limiter, .thread = i + 1,
+            .etrn = &e->etrn, .events = &e->events, .lines = engine_trace_lines(e),
+            .limiter = e->limiter, .thread = i + 1,
             .tls = e->tls.server, .sasl = e->sasl, .throttle = e->throttle,
         };
         enum err error = session_host_open(&options, e->config, &e->loops[i].host);
@@ -364,8 +366,10 @@ int engine_open(struct engine *e, const struct secrets *secrets, int reader)
         code = open_http(e);
     if (code == 0)
         code = engine_reports_open(e);
-    if (code == 0)
+    if (code == 0) {
         engine_history_open(e);
+        engine_trace_open(e);
+    }
     if (code == 0)
         code = open_verify(e);
     struct loop **loops = code == 0 ? calloc(e->loops_count, sizeof(struct loop *)) : NULL;
@@ -387,6 +391,7 @@ int engine_open(struct engine *e, const struct secrets *secrets, int reader)
 
 void engine_close(struct engine *e)
 {
+    engine_trace_close(e);
     control_server_close(&e->control);
     pickup_close(&e->pickup);
     for (uint32_t i = 0; e->loops != NULL && i < e->loops_count; i++)
@@ -440,5 +445,6 @@ void engine_close(struct engine *e)
     sasl_close(&e->sasl);
     throttle_close(&e->throttle);
     limiter_close(&e->limiter);
+    engine_trace_free(e);
     mailbox_close(&e->main);
 }

@@ -102,6 +102,7 @@ struct engine {
     struct mailbox main;         /* tasks for the main thread */
     struct event_log log_of_events;
     struct event_sink events;    /* tells the log and the history */
+    struct engine_trace *trace;  /* or NULL: no memory */
     const char *acting;          /* who has something done; on the queue's thread */
     struct store *store_of_history; /* or NULL: there is none */
     struct history *history;     /* on the queue's thread; or NULL likewise */
@@ -241,6 +242,18 @@ void engine_history_open(struct engine *e);
 void engine_history_asked(struct engine *e, struct control_call *call, const json_t *request);
 /* operator.c: the recipients of a message that is still in the queue, as an array. */
 json_t *operator_recipients(struct engine *e, struct mail_id id);
+
+/* engine_trace.c: events and dialogues to who looks on. Closed before the control socket,
+ * freed when all threads are. */
+struct engine_trace;
+void engine_trace_open(struct engine *e);
+void engine_trace_event(struct engine_trace *trace, const struct mail_event *event);
+struct line_sink *engine_trace_lines(struct engine *e);
+void engine_trace_asked(struct engine *e, struct control_call *call, const json_t *request);
+void engine_trace_close(struct engine *e);
+void engine_trace_free(struct engine *e);
+/* operator.c: JSON strings are UTF-8: what is not is escaped, as in logs. */
+json_t *operator_text(struct slice text);
 
 /* operator_shape.c: the queue by destination and age. */
 void engine_shape_asked(struct engine *e, struct control_call *call, const json_t *request);

@@ -275,6 +275,8 @@ void operator_handle(void *context, struct control_call *call, const json_t *req
     }
     if (slice_equal(command, SLICE("queue-list")))
         queue_list(e, call, request);
+    else if (slice_equal(command, SLICE("trace")))
+        engine_trace_asked(e, call, request);
     else if (slice_equal(command, SLICE("queue-shape")))
         engine_shape_asked(e, call, request);
     else if (slice_equal(command, SLICE("queue-show")))

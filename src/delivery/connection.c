@@ -349,12 +349,32 @@ static void on_secured(struct connection *c)
     }
 }
 
+/* What we say ourselves goes out together with content, and is not told. */
+static void tell_lines(struct connection *c, struct slice bytes)
+{
+    struct line_sink *sink = c->thread->delivery->options.lines;
+    while (line_sink_wants(sink) && bytes.len > 0) {
+        struct slice text;
+        slice_split(&bytes, '\n', &text);
+        if (text.len > 0 && text.data[text.len - 1] == '\r')
+            text.len--;
+        if (slice_starts_with_nocase(text, SLICE("334 ")))
+            text = SLICE("334 <hidden>");
+        struct mail_line line = {
+            .at = loop_now(c->thread->loop), .peer = slice_make(c->remote, c->remote_len),
+            .is_outbound = true, .text = text,
+        };
+        sink->line(sink, &line);
+    }
+}
+
 static void on_input(struct connection *c)
 {
     size_t len;
     char *scratch = loop_scratch(c->thread->loop);
     switch (stream_read(c->stream, scratch, LOOP_SCRATCH_BYTES, &len)) {
     case STREAM_READ_SOME:
+        tell_lines(c, slice_make(scratch, len));
         smtp_client_input(c->client, slice_make(scratch, len));
         break;
     case STREAM_READ_NOTHING:

@@ -15,6 +15,7 @@
 #include "event/loop.h"
 #include "event/workers.h"
 #include "mail/attempt.h"
+#include "mail/event.h"
 #include "smtp/client/client.h"
 #include "transport/mtasts/mtasts.h"
 
@@ -78,6 +79,7 @@ struct delivery_options {
     struct delivery_tls_watcher *tls_watcher; /* of sites by MX; or NULL */
     struct mtasts *mtasts;            /* the policies of domains, or NULL */
     struct delivery_heed heed;
+    struct line_sink *lines;          /* of what servers reply; or NULL */
 };
 
 /* ERR_MEMORY; ERR_INVALID: a hostname that cannot be sent. */

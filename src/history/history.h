@@ -77,6 +77,10 @@ bool history_why(struct history *history, struct slice what, size_t limit,
 bool history_events(struct history *history, uint64_t after, size_t limit,
                     struct history_asked *asked);
 
+/* The event as `events` shows it, without a cursor; of any kind, on any thread; NULL without
+ * memory. */
+json_t *history_event_value(const struct mail_event *event);
+
 /* What happened, as it is named: "relayed"; static. */
 const char *history_event_name(enum mail_event_kind kind);
 

@@ -159,3 +159,18 @@ json_t *entry_value(struct entry_reader *r, struct slice entry, uint64_t number,
     }
     return o;
 }
+
+json_t *history_event_value(const struct mail_event *event)
+{
+    char bytes[ENTRY_MAX] __attribute__((uninitialized));
+    struct buffer entry = { .memory = bytes, .capacity = sizeof bytes, .max = sizeof bytes };
+    struct entry_reader r = { .failed = false };
+    entry_append(&entry, event);
+    if (entry.overflow)
+        return NULL;
+    json_t *value = entry_value(&r, buffer_slice(&entry), 0, event->id.value);
+    json_object_del(value, "cursor");
+    if (value != NULL && event->sender.len > 0 && utf8_is_valid(event->sender))
+        json_object_set_new(value, "from", text_value(event->sender));
+    return value;
+}

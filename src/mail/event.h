@@ -12,6 +12,8 @@
 #include "mail/id.h"
 #include "mail/outcome.h"
 
+#include <stdatomic.h>
+
 enum mail_event_kind {
     MAIL_SESSION_OPENED,
     MAIL_SESSION_CLOSED,
@@ -58,6 +60,27 @@ struct mail_event {
     int64_t delay_ms;                /* from receipt to this event */
     int64_t next_due_wall_ms;        /* MAIL_DEFERRED */
 };
+
+/* A line of a dialogue, without what is secret in it; borrowed until line() returns. */
+struct mail_line {
+    struct moment at;
+    uint64_t session_id;             /* 0: outbound */
+    struct slice peer;
+    bool is_outbound;
+    bool is_ours;                    /* we said it */
+    struct slice text;               /* without its end; raw bytes: escape before showing */
+};
+
+/* As an event_sink; who has a line to tell looks first whether it is wanted. */
+struct line_sink {
+    atomic_bool is_wanted;
+    void (*line)(struct line_sink *sink, const struct mail_line *line);
+};
+
+static inline bool line_sink_wants(struct line_sink *sink)
+{
+    return sink != NULL && atomic_load_explicit(&sink->is_wanted, memory_order_relaxed);
+}
 
 struct event_sink {
     void (*emit)(struct event_sink *sink, const struct mail_event *event);

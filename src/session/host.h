@@ -26,6 +26,7 @@ struct session_host_options {
     size_t gates_count;
     struct etrn *etrn;            /* NULL: nobody is offered it */
     struct event_sink *events;    /* or NULL */
+    struct line_sink *lines;      /* of dialogues; or NULL */
     struct limiter *limiter;      /* of connections, shared by all hosts */
     struct sasl *sasl;            /* NULL: nobody can log in */
     struct throttle *throttle;    /* of failed log-ins; NULL only without sasl */

@@ -3,14 +3,35 @@
 
 #include "log/log.h"
 
-static bool is_wanted(const struct session *s)
+static bool is_logged(const struct session *s)
 {
     return session_config(s)->log_sessions && log_wants(LOG_INFO);
+}
+
+static bool is_wanted(const struct session *s)
+{
+    return is_logged(s) || line_sink_wants(s->host->options.lines);
+}
+
+static void tell_line(struct session *s, const char *who, struct slice text)
+{
+    char bytes[NET_ADDRESS_TEXT_MAX];
+    struct buffer peer = { .memory = bytes, .capacity = sizeof bytes, .max = sizeof bytes };
+    net_address_append(&peer, &s->client);
+    struct mail_line line = {
+        .at = session_now(s), .session_id = s->id, .peer = buffer_slice(&peer),
+        .is_ours = who[0] == 's', .text = text,
+    };
+    s->host->options.lines->line(s->host->options.lines, &line);
 }
 
 static void note_line(struct session *s, const char *who, struct slice text)
 {
     struct log_line line;
+    if (line_sink_wants(s->host->options.lines))
+        tell_line(s, who, text);
+    if (!is_logged(s))
+        return;
     log_begin(&line, LOG_INFO, "transcript");
     log_number(&line, "session", (int64_t)s->id);
     log_number(&line, "ms", session_now(s).mono_ms - s->opened_mono_ms);

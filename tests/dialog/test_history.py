@@ -161,7 +161,7 @@ def lines_of(path):
     if not os.path.exists(path):
         return []
     with open(path) as f:
-        return [json.loads(line) for line in f if line.endswith("\n")]
+        return [json.loads(line) for line in f.read().split("\n")[:-1]]
 
 
 def test_the_file_has_every_event_and_may_be_moved_away(data, tmp_path):
