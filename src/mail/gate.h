@@ -25,6 +25,7 @@ enum gate_point {
     GATE_HEADER = 16, /* the header is there, nothing of it in the intake yet */
     GATE_END = 32,    /* the end of data, before the commit */
     GATE_DATA = 128,  /* the content is about to come; it has an id */
+    GATE_UNKNOWN = 256, /* a line that is no command: it is refused in any case */
     GATE_BODY = 64,   /* each piece of what follows the header, on its way to the intake */
 };
 
@@ -95,6 +96,7 @@ struct gate_question {
     const struct envelope *envelope;     /* from GATE_MAIL on; recipients so far */
     struct slice recipient;              /* GATE_RCPT: the one being asked about */
     struct slice header;                 /* GATE_HEADER: with its empty line, if it has one */
+    struct slice command;                /* GATE_UNKNOWN: for the call of ask() only */
     struct slice body;                   /* GATE_BODY: for the call of ask() only */
     uint64_t content_size;               /* GATE_END; at GATE_RCPT what the client said
                                             it would be (SIZE=), or 0 */

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FAILURES_MAX = 3, ARENA_SPARE = 1024 * 1024, ARGUMENTS_MAX = 8 };
+enum { FAILURES_MAX = 3, COMMAND_MAX = 64 * 1024, ARENA_SPARE = 1024 * 1024, ARGUMENTS_MAX = 8 };
 
 static const struct smtp_reply rejected = {
     .code = 550, .status = { 5, 7, 1 }, .text = SLICE_INIT("Rejected by a filter"),
@@ -159,7 +159,7 @@ enum step filter_verdict(struct link *l, struct gate_question *q, struct gate_an
 /* It has failed. A client is let in: its mail is what is refused. */
 static enum step without(struct link *l, struct gate_question *q, struct gate_answer *out)
 {
-    if (q->point == GATE_CONNECT || q->point == GATE_HELO)
+    if (q->point == GATE_CONNECT || q->point == GATE_HELO || q->point == GATE_UNKNOWN)
         return STEP_NEXT;
     switch (l->milter->on_failure) {
     case CONFIG_MILTER_ACCEPT:
@@ -254,7 +254,7 @@ static enum step say_rcpt(struct link *l, const struct gate_question *q)
 
 static bool is_of_message(enum gate_point point)
 {
-    return point != GATE_CONNECT && point != GATE_HELO;
+    return point != GATE_CONNECT && point != GATE_HELO && point != GATE_UNKNOWN;
 }
 
 /* One step with one filter. */
@@ -272,6 +272,8 @@ static enum step link_go(struct link *l, struct gate_question *q, struct gate_an
         return STEP_WAIT;
     if (l->said != 0 && q->point != GATE_END)
         return filter_verdict(l, q, out);
+    if (l->state == LINK_CLOSED && q->point == GATE_UNKNOWN)
+        return STEP_NEXT;
     if (l->state == LINK_CLOSED) {
         if (is_of_message(q->point) && q->point != GATE_MAIL)
             link_fail(l, "it was lost within a message");
@@ -290,6 +292,11 @@ static enum step link_go(struct link *l, struct gate_question *q, struct gate_an
     if (q->point == GATE_DATA && !l->has_data) {
         l->has_data = true;
         return link_say(l, MILTER_DATA, NULL, 0) ? STEP_WAIT : STEP_AGAIN;
+    }
+    if (q->point == GATE_UNKNOWN && !l->has_unknown) {
+        struct slice string = buffer_slice(&l->filter->command);
+        l->has_unknown = true;
+        return link_say(l, MILTER_UNKNOWN, &string, 1) ? STEP_WAIT : STEP_AGAIN;
     }
     return q->point == GATE_END && l->filter->has_letter ? content_go(l, q, out) : STEP_NEXT;
 }
@@ -437,6 +444,7 @@ static void filter_free(struct filter *f)
     }
     held_close(&f->body);
     arena_free(&f->arena);
+    buffer_free(&f->command);
     free(f->links);
     free(f);
 }
@@ -454,6 +462,7 @@ static struct filter *filter_make(struct milter_gate *g, const struct gate_quest
     }
     f->gate = g;
     f->client = *q->address;
+    buffer_init(&f->command, COMMAND_MAX);
     f->count = c->milters_count;
     arena_init(&f->arena, c->limits.header_bytes * 4 + ARENA_SPARE * (1 + f->count));
     for (size_t i = 0; i < f->count; i++) {
@@ -481,12 +490,18 @@ static void begin_point(struct filter *f, struct gate_question *q)
             l->has_helo = false;
         if (q->point == GATE_RCPT)
             l->has_rcpt = false;
+        if (q->point == GATE_UNKNOWN)
+            l->has_unknown = false;
         if (q->point != GATE_MAIL)
             continue;
         l->passes_message = false;
         l->failed = l->failures >= FAILURES_MAX;
     }
     f->client = *q->address;
+    if (q->point == GATE_UNKNOWN) {
+        buffer_clear(&f->command);
+        buffer_append(&f->command, q->command);
+    }
 }
 
 static bool is_looked_at(const struct filter *f, const struct gate_question *q)
@@ -611,7 +626,7 @@ static void milter_part(struct gate *gate, void **state)
 static const struct gate_ops milter_ops = {
     .name = "milter",
     .points = GATE_CONNECT | GATE_HELO | GATE_MAIL | GATE_RCPT | GATE_DATA | GATE_HEADER |
-              GATE_BODY | GATE_END,
+              GATE_BODY | GATE_END | GATE_UNKNOWN,
     .content_of = GATE_CONTENT_OF_FILTERED,
     .ask = milter_ask, .cancel = milter_cancel, .forget = milter_forget, .part = milter_part,
 };

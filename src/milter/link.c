@@ -125,6 +125,7 @@ static uint32_t unwanted(enum milter_command command)
         { MILTER_MAIL, MILTER_NO_MAIL },       { MILTER_RCPT, MILTER_NO_RCPT },
         { MILTER_DATA, MILTER_NO_DATA },       { MILTER_HEADER, MILTER_NO_HEADERS },
         { MILTER_EOH, MILTER_NO_EOH },         { MILTER_BODY, MILTER_NO_BODY },
+        { MILTER_UNKNOWN, MILTER_NO_UNKNOWN },
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i].command == command)
@@ -139,6 +140,7 @@ static uint32_t mute(enum milter_command command)
         { MILTER_MAIL, MILTER_MUTE_MAIL },       { MILTER_RCPT, MILTER_MUTE_RCPT },
         { MILTER_DATA, MILTER_MUTE_DATA },       { MILTER_HEADER, MILTER_MUTE_HEADER },
         { MILTER_EOH, MILTER_MUTE_EOH },         { MILTER_BODY, MILTER_MUTE_BODY },
+        { MILTER_UNKNOWN, MILTER_MUTE_UNKNOWN },
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i].command == command)
@@ -149,7 +151,8 @@ static uint32_t mute(enum milter_command command)
 static bool is_wanted(const struct link *l, enum milter_command command)
 {
     return (l->agreed.protocol & unwanted(command)) == 0 &&
-           (command != MILTER_DATA || l->agreed.version >= 4);
+           (command != MILTER_DATA || l->agreed.version >= 4) &&
+           (command != MILTER_UNKNOWN || l->agreed.version >= 3);
 }
 
 static bool send_command(struct link *l, enum milter_command command, struct buffer *out)
@@ -265,7 +268,8 @@ static bool is_answer(const struct link *l, const struct milter_reply *reply)
     case MILTER_REPLY_SHUTDOWN:
         return true;
     case MILTER_REPLY_DISCARD: /* a message, never a client */
-        return l->awaits != MILTER_CONNECT && l->awaits != MILTER_HELO;
+        return l->awaits != MILTER_CONNECT && l->awaits != MILTER_HELO &&
+               l->awaits != MILTER_UNKNOWN;
     case MILTER_REPLY_SKIP:
         return l->awaits == MILTER_BODY && (l->agreed.protocol & MILTER_CAN_SKIP) != 0;
     case MILTER_REPLY_OPTIONS:

@@ -59,6 +59,7 @@ struct link {
     bool has_mail;
     bool has_rcpt;                /* the one that is asked about */
     bool has_data;
+    bool has_unknown;
     bool passes_session;          /* it wants to see no more */
     bool passes_message;
     bool failed;                  /* in this transaction */
@@ -82,6 +83,7 @@ struct filter {
     struct link *links;
     size_t count;
     size_t at;                    /* the one being asked */
+    struct buffer command;        /* that is none, while it is asked about */
     bool hold;                    /* one that failed wants it held */
     /* the message */
     bool has_letter;

@@ -104,6 +104,8 @@ bool session_ask(struct session *s)
         return true;
     case SMTP_ASK_ETRN:
         return session_ask_etrn(s, q);
+    case SMTP_ASK_UNKNOWN:
+        return session_ask_gates(s, GATE_UNKNOWN, q->text);
     case SMTP_ASK_AUTH:
         return session_ask_auth(s, q);
     case SMTP_ASK_XCLIENT:

@@ -262,6 +262,7 @@ bool session_ask_gates(struct session *s, enum gate_point point, struct slice wh
         .id = s->writer == NULL ? (struct mail_id){ 0 } : s->writer->id,
         .envelope = smtp_server_envelope(s->engine),
         .recipient = point == GATE_RCPT ? what : slice_make(NULL, 0),
+        .command = point == GATE_UNKNOWN ? what : slice_make(NULL, 0),
         .body = point == GATE_BODY ? what : slice_make(NULL, 0),
         .header = point == GATE_HEADER ? buffer_slice(&s->header) : slice_make(NULL, 0),
         .content_size = content_size(s, point),

@@ -159,7 +159,8 @@ void session_flush(struct session *s);
 bool session_ask(struct session *s);
 
 /* gates.c: asks the gates at a point; true when `session_gates_answered` has been
- * called already. `what` is the recipient at GATE_RCPT, the piece at GATE_BODY. */
+ * called already. `what` is the recipient at GATE_RCPT, the piece at GATE_BODY,
+ * the line at GATE_UNKNOWN. */
 bool session_ask_gates(struct session *s, enum gate_point point, struct slice what);
 void session_gates_forget(struct session *s); /* the transaction is over */
 void session_gates_part(struct session *s);   /* the session is */

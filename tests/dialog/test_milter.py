@@ -83,6 +83,38 @@ def test_every_command_is_said_with_its_macros(tmp_path):
         assert accepted["id"] == session.macros["E"]["i"]
 
 
+def test_unknown_commands_are_said(tmp_path):
+    with Milter() as m, Chain(tmp_path, filters(m)) as chain, Client(chain.godwit.port) as c:
+        assert c.code("EHLO client.test") == 250
+        assert c.code("XYZZY nothing happens") == 500
+        assert c.code("MAIL FROM:<a@client.test>") == 250
+        m.script = at("U", b"y503 5.5.1 not now\0")
+        code, text = c.ask("PLUGH")
+        assert code == 503 and "not now" in text
+        m.script = at("U", b"4")
+        assert c.code("PLOVER") == 421 and c.is_closed()
+        assert m.sessions[0].said("U") == [b"XYZZY nothing happens\0", b"PLUGH\0", b"PLOVER\0"]
+
+
+@pytest.mark.parametrize("protocol", [0x100, 0x20000])
+def test_unknown_commands_that_are_not_wanted_or_not_answered(tmp_path, protocol):
+    script = at("U")
+    with Milter(script, protocol=protocol) as m, Chain(tmp_path, filters(m)) as chain, \
+            Client(chain.godwit.port) as c:
+        assert c.code("EHLO client.test") == 250
+        assert c.code("XYZZY") == 500
+        assert c.message(MAIL)[0] == 250
+        assert len(m.sessions[0].said("U")) == (0 if protocol == 0x100 else 1)
+
+
+def test_parameters_are_said(tmp_path):
+    with Milter() as m, Chain(tmp_path, filters(m)) as chain, Client(chain.godwit.port) as c:
+        assert c.code("EHLO client.test") == 250
+        assert c.code("MAIL FROM:<a@client.test> SIZE=1000 BODY=8BITMIME SMTPUTF8 RET=HDRS") == 250
+        assert m.sessions[0].said("M") == [
+            b"<a@client.test>\0SIZE=1000\0BODY=8BITMIME\0SMTPUTF8\0RET=HDRS\0"]
+
+
 def test_tls_is_told(tmp_path):
     with Milter() as m, Chain(tmp_path, filters(m)) as chain:
         with Client(chain.godwit.port, channel="starttls") as c:

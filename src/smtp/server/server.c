@@ -250,9 +250,10 @@ static void run_line(struct smtp_server *s, struct slice line)
         server_say_and_close(s, &reply);
         return;
     }
-    if (s->verb == NULL)
-        server_say_text(s, 500, 5, 5, 2, SLICE("Command not recognized"));
-    else if ((s->verb->phases & (unsigned)s->phase) == 0)
+    if (s->verb == NULL) {
+        s->question.text = line;
+        server_ask(s, SMTP_ASK_UNKNOWN);
+    } else if ((s->verb->phases & (unsigned)s->phase) == 0)
         say_out_of_order(s, s->verb);
     else if (s->options->requires_tls && !s->secured && !s->verb->in_clear)
         server_say_text(s, 530, 5, 7, 0, SLICE("Must issue a STARTTLS command first"));
@@ -417,7 +418,9 @@ void smtp_server_answer(struct smtp_server *s, const struct smtp_reply *reply)
         return;
     must(ask != SMTP_ASK_NOTHING);
     s->question.ask = SMTP_ASK_NOTHING;
-    if (ask == SMTP_ASK_END)
+    if (ask == SMTP_ASK_UNKNOWN && (reply == NULL || smtp_reply_is_positive(reply)))
+        server_say_text(s, 500, 5, 5, 2, SLICE("Command not recognized"));
+    else if (ask == SMTP_ASK_END)
         end_answered(s, reply == NULL ? &ok : reply);
     else if (reply == NULL || smtp_reply_is_positive(reply))
         s->verb->accepted(s, reply);

@@ -61,6 +61,8 @@ enum smtp_ask {
     SMTP_ASK_AUTH,    /* `text` is the mechanism, empty when its exchange goes on; then or
                          with an initial response also `response`. Answer with
                          smtp_server_challenge(), or as any question: 235, 535 ... */
+    SMTP_ASK_UNKNOWN, /* `text` is a line that is no command, for as long as the call of
+                         smtp_server_next() that asked; its answer is 500 or a refusal */
     SMTP_ASK_XCLIENT, /* `xclient`; the session starts anew after a positive answer */
 };
 
