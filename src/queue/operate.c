@@ -5,6 +5,36 @@
 
 enum { LOWEST_MAX = 1024 };
 
+/* What it waits for, where nothing is wrong with it or the way there. */
+static struct slice waits_for(struct queue_site *s, int64_t *out_until_mono_ms)
+{
+    struct slice none = { .len = 0 };
+    *out_until_mono_ms = 0;
+    switch (site_limit(s)) {
+    case QUEUE_LIMIT_SUSPENDED:
+        shape_limit(s->shape, out_until_mono_ms);
+        return s->shape->why == NULL ? SLICE("its site is suspended")
+                                     : reason_text(s->shape->why);
+    case QUEUE_LIMIT_RATE:
+        shape_limit(s->shape, out_until_mono_ms);
+        return SLICE("it waits for its turn: the rate of its site");
+    case QUEUE_LIMIT_PACE:
+        shape_limit(s->shape, out_until_mono_ms);
+        return SLICE("it waits for its turn: its site has asked for less");
+    case QUEUE_LIMIT_CONNECTIONS:
+        return SLICE("it waits for its turn: all connections of its site are busy");
+    case QUEUE_LIMIT_REFUSED:
+        return SLICE("it waits for its turn: its site takes no more connections");
+    case QUEUE_LIMIT_STOPPED:
+    case QUEUE_LIMIT_TROUBLE:
+    case QUEUE_LIMIT_PROBE:
+    case QUEUE_LIMIT_NO_MAIL:
+    case QUEUE_LIMIT_NONE:
+        break;
+    }
+    return none;
+}
+
 static void fill_info(const struct queue_recipient *r, struct queue_recipient_info *out)
 {
     const struct queue_domain *d = r->domain;
@@ -19,7 +49,8 @@ static void fill_info(const struct queue_recipient *r, struct queue_recipient_in
     if (d == NULL)
         return;
     out->domain = d->entry.key;
-    const struct queue_site *s = d->site;
+    struct queue_site *s = d->site;
+    int64_t until = 0;
     if (s != NULL)
         out->site = s->entry.key;
     if (r->place != PLACE_READY)
@@ -37,6 +68,12 @@ static void fill_info(const struct queue_recipient *r, struct queue_recipient_in
         if (timer_is_set(&s->retry))
             out->next_due_wall_ms =
                 moment_wall_of(loop_now(d->queue->loop), s->retry.due_mono_ms);
+    } else if (s != NULL) {
+        struct slice why = waits_for(s, &until);
+        if (why.len > 0)
+            out->reason = why;
+        if (until != 0)
+            out->next_due_wall_ms = moment_wall_of(loop_now(d->queue->loop), until);
     }
 }
 

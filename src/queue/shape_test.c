@@ -285,6 +285,32 @@ static void a_site_may_have_a_retry_plan_of_its_own(void **state)
     assert_in_range(w->stored[0].last[0].next_due_wall_ms - now, 11 * MINUTE_MS, 36 * MINUTE_MS);
 }
 
+static bool keep_reason(void *context, const struct queue_message_info *message,
+                        const struct queue_recipient_info *recipient)
+{
+    (void)message;
+    *(struct queue_recipient_info *)context = *recipient;
+    return false;
+}
+
+/* Nobody has to ask twice why a message waits. */
+static void what_is_ready_says_what_it_waits_for(void **state)
+{
+    (void)state;
+    struct queue_recipient_info info;
+    configure("sites: { default: { rate: 1/h } }");
+    send_many("x@a.one", 2);
+    run_for(SECOND_MS);
+    queue_each(w->queue, &everything, (struct mail_id){ 0 }, keep_reason, &info);
+    assert_slice_text(info.reason, "it waits for its turn: the rate of its site");
+    assert_in_range(info.next_due_wall_ms - loop_now(w->loop).wall_ms, 59 * MINUTE_MS - SECOND_MS,
+                    HOUR_MS);
+    queue_suspend(w->queue, SLICE("one"), 2 * HOUR_MS, SLICE("they asked us to"));
+    queue_each(w->queue, &everything, (struct mail_id){ 0 }, keep_reason, &info);
+    assert_slice_text(info.reason, "they asked us to");
+    assert_int_equal(info.next_due_wall_ms - loop_now(w->loop).wall_ms, 2 * HOUR_MS);
+}
+
 /* ---- an operator ---- */
 
 static void an_operator_suspends_and_resumes(void **state)
@@ -375,6 +401,7 @@ int main(void)
         TEST(a_reply_suspends),
         TEST(a_reply_may_mean_something_else),
         TEST(a_site_may_have_a_retry_plan_of_its_own),
+        TEST(what_is_ready_says_what_it_waits_for),
         TEST(an_operator_suspends_and_resumes),
         TEST(a_suspension_may_have_an_end),
         TEST(another_configuration_counts_at_once),
