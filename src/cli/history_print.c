@@ -225,6 +225,7 @@ static void print_head(struct buffer *b, const json_t *life)
         if (recipients > 1)
             buffer_append_format(b, " and %lld more", (long long)recipients - 1);
         buffer_append(b, SLICE(", "));
+        buffer_append_string(b, "size ");
         show_size(b, (uint64_t)number_of(first, "size"));
         if (text_of(first, "message_id")[0] != '\0') {
             buffer_append(b, SLICE(", Message-ID "));

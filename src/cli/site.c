@@ -125,14 +125,40 @@ static void append_rate(struct buffer *out, const json_t *site)
                              per == HOUR_MS ? "an" : "a", unit);
 }
 
-static void append_ceilings(struct buffer *out, const json_t *site)
+/* Messages an hour that the limits allow together, and the one that allows least; 0: there is
+ * none, or it is not known. */
+static long long ceiling_of(const json_t *site, const char **out_limit)
 {
     long long usual = number_of(site, "usual_ms");
-    long long most = number_of(site, "connections_max");
+    long long rate = number_of(site, "rate_count");
+    long long pace = number_of(site, "pace");
+    long long least = usual == 0 ? 0 : number_of(site, "connections_max") * HOUR_MS / usual;
+    *out_limit = "the connections";
+    if (rate != 0)
+        rate = rate * HOUR_MS / number_of(site, "rate_per_ms");
+    if (rate != 0 && (least == 0 || rate < least)) {
+        least = rate;
+        *out_limit = "the rate";
+    }
+    if (pace != 0 && (least == 0 || pace < least)) {
+        least = pace;
+        *out_limit = "the pace that its replies have asked for";
+    }
+    return least;
+}
+
+static void append_ceiling(struct buffer *out, const json_t *site)
+{
+    const char *limit;
+    long long ceiling = ceiling_of(site, &limit);
+    long long usual = number_of(site, "usual_ms");
+    if (ceiling == 0)
+        return;
+    buffer_append_format(out, "  ceiling       %lld message%s an hour, by %s", ceiling,
+                         ceiling == 1 ? "" : "s", limit);
     if (usual > 0)
-        buffer_append_format(out, "  so it takes   at most %lld messages a minute: %lld connection%s, "
-                                  "%lld ms a message\n",
-                             most * MINUTE_MS / usual, most, most == 1 ? "" : "s", usual);
+        buffer_append_format(out, " (one takes %lld ms)", usual);
+    buffer_append_byte(out, '\n');
 }
 
 static void append_binding(struct buffer *out, const json_t *site, int64_t now_wall_ms)
@@ -177,7 +203,7 @@ static bool print_words(void *context, const json_t *site)
         buffer_append_format(&text, "; by its replies %lld an hour", pace);
     buffer_append_format(&text, "\n  taken         %lld message%s in the last minute\n",
                          number_of(site, "taken"), number_of(site, "taken") == 1 ? "" : "s");
-    append_ceilings(&text, site);
+    append_ceiling(&text, site);
     append_binding(&text, site, ((struct site_table *)context)->now_wall_ms);
     print(&text);
     return true;

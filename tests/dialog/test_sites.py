@@ -41,6 +41,7 @@ def test_which_limit_binds_is_said_and_a_reload_lifts_it(data, sink):
         assert "held back by  the rate of the configuration, for another 5" in words
         assert "rate          1 messages a hour" not in words
         assert "rate          1 message an hour" in words
+        assert "ceiling       1 message an hour, by the rate" in words
         rows = site(g, "list").stdout.splitlines()
         assert rows[0].split()[:2] == ["READY", "CONNS"] and len(rows) == 3
         with open(g.data + ".yaml", "w") as f:
