@@ -112,6 +112,29 @@ def test_a_bounce_is_tied_to_its_original(data):
         assert report["events"][1]["to"] == "a@client.test"
 
 
+def test_many_at_once_are_all_kept(data):
+    count = 6000
+    with Godwit(data, "--hold") as g:
+        with Client(g.port, channel="clear") as c:
+            assert c.code("EHLO client.test") == 250
+            for n in range(0, count, 100):
+                c.send(b"".join(b"MAIL FROM:<>\r\nRCPT TO:<b%d@far.test>\r\nDATA\r\n" % m
+                                for m in range(n, n + 1)))
+                for m in range(n, n + 100):
+                    assert [c.reply()[0] for _ in range(3)] == [250, 250, 354]
+                    more = (b"MAIL FROM:<>\r\nRCPT TO:<b%d@far.test>\r\nDATA\r\n" % (m + 1)
+                            if m + 1 < n + 100 else b"")
+                    c.send(MAIL + b".\r\n" + more)
+                    assert c.reply()[0] == 250
+        assert [l["events"][0]["to"] for l in why(g, "b4321@far.test")] == [["b4321@far.test"]]
+        status = json.loads(g.tool("status", "--json", "--data", data).stdout)
+        assert status["events"] == count and status["events_lost"] == 0
+        after = seen = 0
+        while page := events(g, after):
+            seen, after = seen + len(page), page[-1]["cursor"]
+        assert seen == count and not g.events("fault") and not g.events("history")
+
+
 def test_who_is_not_known_is_told_how_long_it_would_be(data):
     with Godwit(data, "--hold") as g:
         for what in ("0000100000009", "nobody@far.test"):
