@@ -43,7 +43,11 @@ static bool run_ask(struct store_job *job, struct store *store)
     struct ask *a = container_of(job, struct ask, job);
     uint64_t until;
     size_t count;
-    return rows_write(a->history, store, &until, &count) && a->answer(a, store);
+    do {
+        if (!rows_write(a->history, store, &until, &count))
+            return false;
+    } while (count > 0);
+    return a->answer(a, store);
 }
 
 static void on_asked(struct store_job *job)

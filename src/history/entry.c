@@ -93,7 +93,8 @@ void entry_append(struct buffer *out, const struct mail_event *e)
     put_text(out, ENTRY_ACCOUNT, e->account);
     put_text(out, ENTRY_TLS, e->tls_version);
     put_text(out, ENTRY_CIPHER, e->tls_cipher);
-    put_text(out, ENTRY_TEXT, e->text);
+    if (e->kind != MAIL_ACCEPTED) /* there it is the verb */
+        put_text(out, ENTRY_TEXT, e->text);
     put_text(out, ENTRY_SITE, e->site);
     if (e->envelope != NULL) {
         put_envelope(out, e);

@@ -87,8 +87,10 @@ static void on_event(struct event_sink *sink, const struct mail_event *e)
 static bool run_write(struct store_job *job, struct store *store)
 {
     struct history *h = container_of(job, struct history, write);
-    size_t count;
-    return rows_write(h, store, &h->written_until, &count) &&
+    size_t count = 0;
+    bool good = rows_write(h, store, &h->written_until, &count);
+    h->written_some = count > 0;
+    return good &&
            rows_forget(h, store, moment_now().wall_ms, count * 2);
 }
 
@@ -105,7 +107,7 @@ static void on_written(struct store_job *job)
     }
     ring_drop(h->ring, h->written_until);
     history_show(h);
-    if (h->again)
+    if (h->again || h->written_some)
         write_now(h);
 }
 
@@ -184,7 +186,11 @@ static bool run_last(struct store_job *job, struct store *store)
 {
     struct history *h = container_of(job, struct history, write);
     size_t count;
-    return rows_write(h, store, &h->written_until, &count);
+    do {
+        if (!rows_write(h, store, &h->written_until, &count))
+            return false;
+    } while (count > 0);
+    return true;
 }
 
 /* What the job under way has written is passed over by the last one, and by the next start. */

@@ -115,7 +115,8 @@ struct history {
     bool is_writing;
     bool again;
     bool is_stopped;
-    uint64_t written_until;    /* by the job under way */
+    uint64_t written_until;    /* by the job under way, */
+    bool written_some;         /* and there may be more */
     struct store_job show;     /* to the file of events */
     bool is_showing;
     bool show_more;            /* set by the job */
@@ -130,7 +131,8 @@ struct history {
     struct buffer row;
 };
 
-/* rows.c, on the store's thread: a new number for each event of the ring; forgets some. */
+/* rows.c, on the store's thread: a new number for each event of the ring, of some of them
+ * where there are many: until there, *out_count of them; forgets some. */
 bool rows_write(struct history *h, struct store *store, uint64_t *out_until, size_t *out_count);
 bool rows_forget(struct history *h, struct store *store, int64_t now_wall_ms, size_t most);
 /* The events after `number` as JSON into the list, at most so many; *out_after is the last. */

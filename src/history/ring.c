@@ -204,6 +204,10 @@ bool ring_copy(struct ring *ring, struct buffer *out, uint64_t *out_until)
         return false;
     copy_out(ring, tail, room, (size_t)(head - tail));
     buffer_added(out, (size_t)(head - tail));
+    atomic_thread_fence(memory_order_acquire);
+    uint64_t now = atomic_load(&ring->head->tail);
+    if (now > tail) /* dropped meanwhile: there may be others in its place by now */
+        buffer_consume(out, (size_t)((now < head ? now : head) - tail));
     return true;
 }
 

@@ -26,7 +26,8 @@ static const char *const steps[] = {
 
 const struct store_module history_module = { "history", steps };
 
-enum { ROW_EVENTS_MAX = 64, ROW_BYTES_MAX = 256 * 1024, FORGET_MIN = 500 };
+enum { ROW_EVENTS_MAX = 64, ROW_BYTES_MAX = 256 * 1024, FORGET_MIN = 500,
+       JOB_EVENTS_MAX = 10000 };
 
 struct state {
     uint64_t serial;
@@ -178,13 +179,14 @@ static bool write_row(struct history *h, struct store *store, const struct ring_
     return insert(h, store, e, number, n);
 }
 
-/* Those of the block that are not in the tables yet; the caller frees them. */
-static bool gather(struct history *h, uint64_t serial, struct ring_entry **out, size_t *out_count)
+/* Those of the block that are not in the tables yet, at most as many as a job may take; the
+ * caller frees them. The rest of the block is left in *block. */
+static bool gather(struct slice *block, uint64_t serial, struct ring_entry **out,
+                   size_t *out_count)
 {
-    struct slice block = buffer_slice(&h->block);
     struct ring_entry e, *all = NULL;
     size_t count = 0, room = 0;
-    while (ring_take(&block, &e)) {
+    while (count < JOB_EVENTS_MAX && ring_take(block, &e)) {
         if (e.serial <= serial)
             continue;
         if (count == room) {
@@ -233,8 +235,10 @@ bool rows_write(struct history *h, struct store *store, uint64_t *out_until, siz
         state.serial = 0;
     if (state.next != h->next_number && !read_filter(h, store, state.next))
         return false;
-    if (!gather(h, state.serial, &all, &count))
+    struct slice rest = buffer_slice(&h->block);
+    if (!gather(&rest, state.serial, &all, &count))
         return false;
+    *out_until -= rest.len;
     bool good = count == 0 || write_all(h, store, &state, all, count);
     good = good && write_state(h, store, &state);
     h->next_number = good ? state.next : 0;

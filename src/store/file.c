@@ -140,6 +140,7 @@ static enum err open_once(struct store *store)
              (unsigned long long)(most / PAGE_BYTES));
     if (!store_exec(store, "PRAGMA journal_mode = WAL") ||
         !store_exec(store, "PRAGMA synchronous = NORMAL") ||
+        !store_exec(store, "PRAGMA temp_store = MEMORY") || /* no other place may be written */
         !store_exec(store, "PRAGMA foreign_keys = ON") ||
         !store_exec(store, pages))
         return store_error(sqlite3_errcode(store->db));

@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/must.h"
 
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -13,6 +14,7 @@
 #include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A home whose tasks the test runs itself. */
 struct fake_home {
@@ -335,6 +337,55 @@ static void a_full_disk_fails_jobs_alone(void **state)
     assert_int_equal(count_rows(s), 1);
 }
 
+/* SQLite's temporary files have names of their own. */
+static bool has_temporary_file(void)
+{
+    char path[300], name[300];
+    bool found = false;
+    DIR *d = opendir("/proc/self/fd");
+    struct dirent *entry;
+    while ((entry = readdir(d)) != NULL) {
+        snprintf(path, sizeof path, "/proc/self/fd/%s", entry->d_name);
+        ssize_t len = readlink(path, name, sizeof name - 1);
+        name[len > 0 ? len : 0] = '\0';
+        found |= strstr(name, "etilqs") != NULL;
+    }
+    closedir(d);
+    return found;
+}
+
+static bool run_fill(struct store_job *job, struct store *store)
+{
+    (void)job;
+    return store_step(store_statement(store,
+        "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 20000)"
+        " INSERT INTO numbers (n, text) SELECT n, hex(zeroblob(100)) FROM c"));
+}
+
+static bool run_change_all(struct store_job *job, struct store *store)
+{
+    struct number *x = container_of(job, struct number, job);
+    bool good = store_step(store_statement(store, "UPDATE numbers SET text = text || 'x'"));
+    x->found = has_temporary_file();
+    return good;
+}
+
+/* Were there one, the job would fail where nothing but the data folder may be written. */
+static void a_large_job_needs_no_temporary_file(void **state)
+{
+    struct scene *s = *state;
+    struct number fill = { .job = { .home = &s->home.home, .run = run_fill, .done = on_done } };
+    struct number change = { .job = { .home = &s->home.home, .run = run_change_all,
+                                      .done = on_done } };
+    assert_true(store_post(s->store, &fill.job));
+    wait_for(s, 1);
+    assert_true(store_post(s->store, &change.job));
+    wait_for(s, 1);
+    assert_int_equal(fill.job.result, ERR_OK);
+    assert_int_equal(change.job.result, ERR_OK);
+    assert_int_equal(change.found, false);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -347,6 +398,7 @@ int main(void)
         TEST(too_many_are_turned_away),
         TEST(a_close_runs_what_waits),
         TEST(a_full_disk_fails_jobs_alone),
+        TEST(a_large_job_needs_no_temporary_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,9 @@
 """Where a message is, and what became of it: `why`, `events`, and the file of events."""
 import json
 import os
+import socket
 import subprocess
+import threading
 
 from godwit import Client, Godwit, Sink, wait_for
 
@@ -89,6 +91,22 @@ def test_the_trouble_of_the_site_is_told(data):
         assert "refused" in words and "is tried next in" in words
 
 
+def test_the_trouble_of_the_site_is_remembered(data):
+    sink = Sink()
+    address = (sink.host, sink.port)
+    sink.listener.close()
+    config = "queue: { retry_first: 300ms, retry_max: 300ms }\n"
+    with Godwit(data, "--next-hop", sink.address, config=config) as g:
+        _, id = send(g)
+        wait_for(lambda: g.events("site-failed"), "the failure")
+        sink.listener = socket.create_server(address)
+        with sink:
+            life = ended(g, id)
+        assert names(life) == ["accepted", "relayed"]
+        assert life["site_failures"] and "refused" in life["site_failures"][0]["reply"]
+        assert "could not be reached" in g.tool("why", id, "--data", data).stdout
+
+
 def test_held_released_and_deleted_by_whom(data):
     with Sink() as sink, Godwit(data, "--hold", "--next-hop", sink.address) as g:
         _, id = send(g)
@@ -114,6 +132,29 @@ def test_a_bounce_is_tied_to_its_original(data):
         report = ended(g, life["events"][2]["text"])
         assert report["events"][0]["event"] == "report-of" and report["events"][0]["text"] == id
         assert report["events"][1]["to"] == "a@client.test"
+
+
+def test_many_at_once_are_all_kept(data):
+    count = 6000
+    with Godwit(data, "--hold") as g:
+        with Client(g.port, channel="clear") as c:
+            assert c.code("EHLO client.test") == 250
+            for n in range(0, count, 100):
+                c.send(b"".join(b"MAIL FROM:<>\r\nRCPT TO:<b%d@far.test>\r\nDATA\r\n" % m
+                                for m in range(n, n + 1)))
+                for m in range(n, n + 100):
+                    assert [c.reply()[0] for _ in range(3)] == [250, 250, 354]
+                    more = (b"MAIL FROM:<>\r\nRCPT TO:<b%d@far.test>\r\nDATA\r\n" % (m + 1)
+                            if m + 1 < n + 100 else b"")
+                    c.send(MAIL + b".\r\n" + more)
+                    assert c.reply()[0] == 250
+        assert [l["events"][0]["to"] for l in why(g, "b4321@far.test")] == [["b4321@far.test"]]
+        status = json.loads(g.tool("status", "--json", "--data", data).stdout)
+        assert status["events"] == count and status["events_lost"] == 0
+        after = seen = 0
+        while page := events(g, after):
+            seen, after = seen + len(page), page[-1]["cursor"]
+        assert seen == count and not g.events("fault") and not g.events("history")
 
 
 def test_who_is_not_known_is_told_how_long_it_would_be(data):
@@ -178,22 +219,42 @@ def test_the_file_has_every_event_and_may_be_moved_away(data, tmp_path):
         assert cursors == [1, 2, 3, 4]
 
 
+def send_until_it_is_gone(port, told):
+    try:
+        with Client(port) as c:
+            while True:
+                code, text = c.message(MAIL)
+                if code == 250:
+                    told.append(text.split()[-1])
+    except (OSError, EOFError, AssertionError):
+        pass    # killed in the middle of it
+
+
 def test_kill_9_loses_no_event_of_what_was_acknowledged(data, tmp_path):
-    """Not one of those that were told 250 is missing: neither in the history nor in the file."""
+    """Killed while mail comes in and goes out: of what was told 250 neither the acceptance nor
+    the end is missing, in the history and in the file."""
     path = str(tmp_path / "events.jsonl")
     config = f"events: {{ file: {path} }}\n"
-    ids = []
-    with Sink() as sink:
-        with Godwit(data, "--next-hop", sink.address, config=config) as g:
-            for _ in range(4):
-                ids += [send(g)[1] for _ in range(25)]
-                g.kill()
-                g.start()
-            wait_for(lambda: not g.queue(), "an empty queue")
-            after = events(g)
-            numbers = [e["cursor"] for e in after]
-            assert numbers == sorted(set(numbers))
-            for name in ("accepted", "relayed"):
-                assert {e["id"] for e in after if e["event"] == name} >= set(ids)
-            wait_for(lambda: {e["cursor"] for e in lines_of(path)} >= set(numbers),
-                     "all of it in the file")
+    told = []
+    with Sink() as sink, Godwit(data, "--next-hop", sink.address, config=config) as g:
+        for _ in range(4):
+            before = len(told)
+            senders = [threading.Thread(target=send_until_it_is_gone, args=(g.port, told))
+                       for _ in range(4)]
+            for sender in senders:
+                sender.start()
+            wait_for(lambda: len(told) > before + 100, "some mail")
+            g.kill()
+            for sender in senders:
+                sender.join()
+            g.start()
+        wait_for(lambda: not g.queue(), "an empty queue")
+        after, numbers = [], []
+        while page := events(g, numbers[-1] if numbers else 0):
+            after += page
+            numbers += [e["cursor"] for e in page]
+        assert numbers == sorted(set(numbers))
+        for name in ("accepted", "relayed"):
+            assert {e["id"] for e in after if e["event"] == name} >= set(told), name
+        wait_for(lambda: {e["cursor"] for e in lines_of(path)} >= set(numbers),
+                 "all of it in the file")
