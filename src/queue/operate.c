@@ -5,8 +5,7 @@
 
 enum { LOWEST_MAX = 1024 };
 
-/* What it waits for, where nothing is wrong with it or the way there. */
-static struct slice waits_for(struct queue_site *s, int64_t *out_until_mono_ms)
+struct slice site_waits_for(struct queue_site *s, int64_t *out_until_mono_ms)
 {
     struct slice none = { .len = 0 };
     *out_until_mono_ms = 0;
@@ -69,7 +68,7 @@ static void fill_info(const struct queue_recipient *r, struct queue_recipient_in
             out->next_due_wall_ms =
                 moment_wall_of(loop_now(d->queue->loop), s->retry.due_mono_ms);
     } else if (s != NULL) {
-        struct slice why = waits_for(s, &until);
+        struct slice why = site_waits_for(s, &until);
         if (why.len > 0)
             out->reason = why;
         if (until != 0)

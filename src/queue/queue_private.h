@@ -84,6 +84,7 @@ struct queue_domain {
     uint8_t listed_as;           /* the urgency under which it stands with its site */
     uint32_t recipients;         /* that refer to it, in any place */
     uint32_t ready_count;
+    bool has_expired;            /* mail that a limit holds back over its lifetime: watch.c */
     bool resolving;
     bool lookup_waits;
     int64_t resolved_until_ms;   /* monotonic */
@@ -396,6 +397,10 @@ void settle_unreported(struct queue *q, struct queue_message *m,
 /* The event of it, and what the recipient remembers; then what it changes. */
 void settle_tell(struct queue *q, struct queue_message *m, const struct settlement *s);
 void settle_apply(struct queue *q, const struct settlement *s);
+
+/* operate.c: what ready mail of the site waits for where nothing is wrong with it or the way
+ * there, and when that ends (monotonic; 0: not known); empty: nothing of that kind. */
+struct slice site_waits_for(struct queue_site *s, int64_t *out_until_mono_ms);
 
 /* operate.c: what the operator asked for while an attempt was under way, now that it
  * has ended without an end for the recipient. The message stays: see message_release(). */

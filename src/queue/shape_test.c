@@ -337,6 +337,30 @@ static void an_operator_suspends_and_resumes(void **state)
     assert_int_equal(queue_suspend(w->queue, SLICE("nobody"), 0, SLICE("x")), 0);
 }
 
+/* Nobody tries it: it comes back all the same, and the rest does not. */
+static void mail_expires_behind_a_suspension(void **state)
+{
+    (void)state;
+    configure("queue: { lifetime: 1h }\nsites: { default: { connections: 1 } }");
+    send_one("x@a.one");
+    run_for(SECOND_MS);
+    queue_suspend(w->queue, SLICE("one"), 0, SLICE("they asked us to"));
+    send_many("x@a.one", 3);
+    run_for(30 * MINUTE_MS);
+    send_one("y@a.one");
+    run_for(35 * MINUTE_MS);
+    for (size_t i = 1; i < 4; i++) {
+        assert_int_equal(w->stored[i].last[0].state, RECIPIENT_FAILED);
+        assert_int_equal(w->stored[i].last[0].status.class, 5);
+    }
+    assert_true(report_says("they asked us to"));
+    assert_int_equal(info_of("one").ready, 1);
+    assert_int_equal(queue_stats(w->queue).alarms, 0);
+    queue_resume(w->queue, SLICE("one"));
+    run_for(SECOND_MS);
+    assert_int_equal(w->stored[4].last[0].state, RECIPIENT_RELAYED);
+}
+
 static void a_suspension_may_have_an_end(void **state)
 {
     (void)state;
@@ -403,6 +427,7 @@ int main(void)
         TEST(a_site_may_have_a_retry_plan_of_its_own),
         TEST(what_is_ready_says_what_it_waits_for),
         TEST(an_operator_suspends_and_resumes),
+        TEST(mail_expires_behind_a_suspension),
         TEST(a_suspension_may_have_an_end),
         TEST(another_configuration_counts_at_once),
         TEST(many_sites_of_a_name_get_their_turns),
