@@ -100,9 +100,19 @@ static bool may_open(const struct queue_site *s)
            pool_site_may_open(s);
 }
 
+/* Other sites of the shape want a connection. */
+static bool others_wait(const struct queue_site *s)
+{
+    const struct list_node *first = list_first(&s->shape->turns);
+    return first != NULL &&
+           (first != &s->turn_node || list_next(&s->shape->turns, first) != NULL);
+}
+
+/* A second job behind the first is for who has the connections to himself. */
 bool pool_has_room(const struct queue_site *s)
 {
-    return !list_is_empty(&s->idle) || !list_is_empty(&s->one_job) || may_open(s);
+    return !list_is_empty(&s->idle) || may_open(s) ||
+           (!list_is_empty(&s->one_job) && !others_wait(s));
 }
 
 void pool_shrink(struct queue_site *s)
@@ -176,5 +186,5 @@ void on_connection_lost(struct attempt_watcher *watcher,
     struct queue_site *s = record->site;
     table_remove(&q->idle, &record->entry);
     forget(record);
-    shape_serve(s->shape);
+    site_dispatch(s);
 }

@@ -227,6 +227,8 @@ static void suspend(struct queue_site *s, int64_t for_ms, bool by_operator,
     set_why(h, o);
     if (is_new)
         tell(s, MAIL_SITE_SUSPENDED, o);
+    if (!list_is_empty(&h->turns) && until != 0)
+        timer_set_at(&h->timer, until); /* it may be sooner than before */
 }
 
 void shape_suspend(struct queue_site *s, int64_t for_ms, struct slice reason)

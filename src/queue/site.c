@@ -386,7 +386,8 @@ void shape_serve(struct queue_shape *h)
     h->is_serving = false;
     if (!list_is_empty(&h->turns) && shape_limit(h, &until_ms) != QUEUE_LIMIT_NONE &&
         until_ms != 0)
-        timer_set_at(&h->timer, until_ms);
+        timer_set_at(&h->timer, h->pace != 0 && h->pace_grows_ms < until_ms ? h->pace_grows_ms
+                                                                          : until_ms);
 }
 
 void site_dispatch(struct queue_site *s)
