@@ -220,9 +220,9 @@ static bool behave(struct world *world, struct attempt_run *run, struct attempt_
 
 static void send_batch(const struct batch *b)
 {
-    char address[80];
+    char address[64];
     const char *to = address;
-    snprintf(address, sizeof address, "x@mx.%s", b->to->name);
+    snprintf(address, sizeof address, "x@mx.%.50s", b->to->name);
     for (uint32_t i = 0; i < b->count; i++) {
         struct mail_id id = arrive("a@me.test", &to, 1, DSN_NOTIFY_FAILURE);
         sim.of[id.value] = b->to;
