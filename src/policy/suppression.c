@@ -227,13 +227,31 @@ void suppression_close(struct suppression **place)
 
 struct noting {
     struct store_job job;
+    struct suppression *list;
     struct suppression_entry entry;
     char bytes[];
 };
 
+/* Memory follows the rows, in their order: what was changed while the list was being read, or
+ * twice at once, ends alike in both. */
+static void follow(struct suppression *list, bool removes, const struct suppression_entry *e)
+{
+    pthread_mutex_lock(&list->mutex);
+    struct listed *l = find(list, e->address);
+    if (!removes)
+        put(list, e);
+    else if (l != NULL)
+        take_out(list, l);
+    pthread_mutex_unlock(&list->mutex);
+}
+
 static bool note_run(struct store_job *job, struct store *store)
 {
-    return write_row(store, &container_of(job, struct noting, job)->entry);
+    struct noting *n = container_of(job, struct noting, job);
+    bool good = write_row(store, &n->entry);
+    if (good)
+        follow(n->list, false, &n->entry);
+    return good;
 }
 
 static void note_forget(struct store_job *job)
@@ -257,7 +275,8 @@ static void keep(struct suppression *list, const struct suppression_entry *e)
     if (n == NULL)
         return;
     char *at = n->bytes;
-    *n = (struct noting){ .job = { .run = note_run, .forget = note_forget }, .entry = *e };
+    *n = (struct noting){ .job = { .run = note_run, .forget = note_forget }, .list = list,
+                           .entry = *e };
     n->entry.address = copy(&at, e->address);
     n->entry.why = copy(&at, e->why);
     n->entry.text = copy(&at, text);
@@ -288,6 +307,8 @@ static bool change_run(struct store_job *job, struct store *store)
         if (!(c->removes ? delete_row(store, c->entries[i].address)
                          : write_row(store, &c->entries[i])))
             return false;
+    for (size_t i = 0; i < c->count; i++)
+        follow(c->list, c->removes, &c->entries[i]);
     return true;
 }
 

@@ -205,6 +205,29 @@ static void the_list_outlives_a_start(void **state)
     assert_true(has("c@x.test", NOW));
 }
 
+/* It is not there yet when it is taken out, and is not there afterwards. */
+static void what_is_taken_out_while_the_list_is_read_stays_out(void **state)
+{
+    (void)state;
+    enum { MANY = 20000 };
+    static char addresses[MANY][24];
+    static struct suppression_entry entries[MANY];
+    for (int i = 0; i < MANY; i++) {
+        snprintf(addresses[i], sizeof addresses[i], "u%05d@x.test", i);
+        entries[i] = entry(addresses[i], "manual", 0);
+    }
+    assert_int_equal(change(false, entries, MANY), MANY);
+    close_list();
+    open_list();
+    change(true, &entries[MANY - 1], 1);
+    assert_false(has(addresses[MANY - 1], NOW));
+    assert_true(has(addresses[0], NOW));
+    assert_int_equal(read_page(addresses[MANY - 1], true, 10)->count, 0);
+    assert_true(suppression_note(w.list, &entries[MANY - 1])); /* and in again */
+    assert_int_equal(read_page(addresses[MANY - 1], true, 10)->count, 1);
+    assert_true(has(addresses[MANY - 1], NOW));
+}
+
 static void pages_follow_one_another(void **state)
 {
     (void)state;
@@ -318,6 +341,7 @@ int main(void)
         TEST(what_is_noted_ends),
         TEST(what_lasts_longer_stays),
         TEST(the_list_outlives_a_start),
+        TEST(what_is_taken_out_while_the_list_is_read_stays_out),
         TEST(pages_follow_one_another),
         TEST(without_a_store_it_lasts_while_we_do),
         TEST(the_gate_is_for_ours),
