@@ -14,11 +14,12 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define RING_MAGIC UINT64_C(0x31676e6972777467) /* "gtwring1" */
 
-enum { HEAD_BYTES = 4096, RING_BYTES = 8 * 1024 * 1024, ENTRY_HEAD = 24 };
+enum { HEAD_BYTES = 4096, RING_BYTES = 8 * 1024 * 1024, FREE_MIN = 64 * 1024 * 1024, ENTRY_HEAD = 24 };
 
 struct ring_head {
     uint64_t magic;
@@ -126,6 +127,21 @@ static void judge(struct ring *ring)
     h->magic = RING_MAGIC;
 }
 
+/* A small disk is for mail: the ring takes no more than a part of what is free, or nothing. */
+static enum err make_room(int fd)
+{
+    struct statvfs disk;
+    enum err error = ERR_OK;
+    if (ftruncate(fd, 0) != 0 || fstatvfs(fd, &disk) != 0)
+        return err_from_errno(errno);
+    if ((uint64_t)disk.f_bavail * disk.f_frsize < (uint64_t)FREE_MIN)
+        return ERR_FULL;
+    error = fill(fd);
+    if (error != ERR_OK && ftruncate(fd, 0) != 0)
+        return err_from_errno(errno);
+    return error;
+}
+
 enum err ring_open(const char *path, struct ring **out)
 {
     struct stat status;
@@ -134,9 +150,8 @@ enum err ring_open(const char *path, struct ring **out)
         return ERR_MEMORY;
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     enum err error = fd < 0 || fstat(fd, &status) != 0 ? err_from_errno(errno) : ERR_OK;
-    if (error == ERR_OK && status.st_size != HEAD_BYTES + RING_BYTES) {
-        error = ftruncate(fd, 0) == 0 ? fill(fd) : err_from_errno(errno);
-    }
+    if (error == ERR_OK && status.st_size != HEAD_BYTES + RING_BYTES)
+        error = make_room(fd);
     if (error == ERR_OK)
         error = map(fd, ring);
     if (fd >= 0)

@@ -22,8 +22,11 @@ def trace(g, tmp_path, *arguments, probe=noop):
     """A running trace and its lines so far; it has shown a probe when this begins."""
     path = str(tmp_path / "trace.out")
     with open(path, "w") as out:
-        process = subprocess.Popen([g.command[0], "trace", "--data", g.data, "--json",
-                                    *arguments], stdout=out, stderr=subprocess.PIPE, text=True)
+        # What runs in the background of a shell has it ignored, and so have its children.
+        process = subprocess.Popen(
+            [g.command[0], "trace", "--data", g.data, "--json", *arguments], stdout=out,
+            stderr=subprocess.PIPE, text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
     def lines():
         with open(path) as f:
