@@ -74,6 +74,15 @@ static bool is_full(struct store *store, struct reports *reports)
     return reports->rows >= reports->rows_max;
 }
 
+/* What names a report: ?1 to ?4. */
+static void bind_report(sqlite3_stmt *s, const struct noted *n)
+{
+    sqlite3_bind_int(s, 1, (int)n->kind);
+    sqlite3_bind_int64(s, 2, n->day);
+    bind_slice(s, 3, n->domain);
+    bind_slice(s, 4, n->policy);
+}
+
 /* 0: there is none; -1: the store failed. */
 static int64_t known_report(struct store *store, const struct noted *n)
 {
@@ -82,10 +91,7 @@ static int64_t known_report(struct store *store, const struct noted *n)
         " AND part = 0");
     if (s == NULL)
         return -1;
-    sqlite3_bind_int(s, 1, (int)n->kind);
-    sqlite3_bind_int64(s, 2, n->day);
-    bind_slice(s, 3, n->domain);
-    bind_slice(s, 4, n->policy);
+    bind_report(s, n);
     int code = sqlite3_step(s);
     return code == SQLITE_ROW ? sqlite3_column_int64(s, 0) : code == SQLITE_DONE ? 0 : -1;
 }
@@ -100,10 +106,7 @@ static int64_t find_report(struct store *store, const struct noted *n, bool *out
         " RETURNING id, rows < ?7");
     if (s == NULL)
         return -1;
-    sqlite3_bind_int(s, 1, (int)n->kind);
-    sqlite3_bind_int64(s, 2, n->day);
-    bind_slice(s, 3, n->domain);
-    bind_slice(s, 4, n->policy);
+    bind_report(s, n);
     bind_slice(s, 5, n->organizational);
     bind_slice(s, 6, n->rua);
     sqlite3_bind_int(s, 7, REPORT_ROWS_MAX);
