@@ -45,7 +45,7 @@ static unsigned what_has(const struct config *config, bool has_binding, bool is_
 {
     return (has_binding ? HAS_BINDING : 0u) | (is_certified ? HAS_CERTIFICATE : 0u) |
            (config->logins_have_passwords ? HAS_PASSWORDS : 0u) |
-           (config->login.introspect.len > 0 ? HAS_TOKENS : 0u) |
+           (config->login.introspect.len > 0 || config->accepts_any_login ? HAS_TOKENS : 0u) |
            (config->logins_have_scram_sha256 ? HAS_SHA_256 : 0u) |
            (config->logins_have_scram_sha1 ? HAS_SHA_1 : 0u);
 }
@@ -296,6 +296,11 @@ static enum sasl_result ask_dovecot(struct sasl_exchange *x, struct slice name,
 enum sasl_result sasl_check_password(struct sasl_exchange *x, struct slice name,
                                      struct slice password)
 {
+    if (x->config->accepts_any_login) {
+        buffer_clear(&x->account);
+        buffer_append(&x->account, slice_part(name, 0, LOGIN_NAME_MAX));
+        return SASL_GRANTED;
+    }
     if (x->config->login.dovecot.len > 0 && password.len <= PASSWORD_MAX &&
         name.len <= LOGIN_NAME_MAX) {
         buffer_clear(&x->account);

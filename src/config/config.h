@@ -507,6 +507,7 @@ struct config {
     struct config_tarpit tarpit;
     struct config_srs srs;
     struct config_suppression suppression;
+    bool accepts_any_login;         /* whoever it is; a sandbox */
     bool has_logins;                /* somebody has a secret, or may show a certificate */
     bool logins_have_passwords;
     bool logins_have_scram_sha256;  /* ... and everybody who has one these keys in it */
@@ -531,6 +532,7 @@ struct config_flags {
     struct slice log_form;
     struct slice log_level;
     bool hold;
+    bool sandbox;                   /* takes what comes: any log-in, any line end */
     bool capture;                   /* without route or next hop: keep it in a Maildir */
 };
 

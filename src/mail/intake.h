@@ -31,6 +31,7 @@ struct intake_begin {
     void *context;
     uint64_t size_hint;             /* SIZE= of the client, 0 when not said; never
                                        allocated by */
+    uint64_t session_id;            /* 0: from no session */
     bool is_ours;                   /* from who has logged in, from a trusted client, or
                                        of our own making: may bear our signature */
     bool is_report;                 /* of what became of another message: may use what

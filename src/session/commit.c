@@ -44,6 +44,7 @@ bool session_begin_intake(struct session *s)
         .home = loop_home(s->host->options.loop),
         .resume = on_resume,
         .context = s,
+        .session_id = s->id,
         .size_hint = smtp_server_question(s->engine)->declared_size,
         .is_ours = s->trusted || buffer_len(&s->account) > 0,
     };
@@ -227,6 +228,8 @@ static void accepted(struct session *s, struct mail_id id)
     buffer_clear(text);
     buffer_append(text, SLICE("Ok: queued as "));
     mail_id_append(text, id);
+    if (s->host->options.words != NULL)
+        s->host->options.words->append(s->host->options.words, buffer_slice(&s->account), id, text);
     struct smtp_reply ok = smtp_reply_make(250, 2, 0, 0, buffer_slice(text));
     session_emit(s, MAIL_ACCEPTED, id, &ok);
     smtp_server_answer(s->engine, &ok);

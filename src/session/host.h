@@ -19,6 +19,12 @@
 
 struct session_host;
 
+/* What else is said to who handed in a message; appended to the reply's text, in one line. */
+struct session_words {
+    void (*append)(struct session_words *words, struct slice account, struct mail_id id,
+                   struct buffer *out);
+};
+
 struct session_host_options {
     struct loop *loop;
     struct intake *intake;
@@ -31,6 +37,7 @@ struct session_host_options {
     struct sasl *sasl;            /* NULL: nobody can log in */
     struct throttle *throttle;    /* of failed log-ins; NULL only without sasl */
     struct tls_server *tls;       /* held; NULL: no listener offers TLS */
+    struct session_words *words;  /* or NULL */
     uint32_t thread;              /* a number for the ids of sessions */
 };
 
