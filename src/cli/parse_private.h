@@ -8,6 +8,10 @@
 json_t *parse_bounce(struct slice message);
 json_t *parse_arf(struct slice message);
 json_t *parse_headers(struct slice message);
+/* parse_codes.c: of a message. */
+json_t *parse_codes(struct slice message);
+json_t *parse_links(struct slice message);
+
 json_t *parse_message(struct slice message);
 
 /* A message, an archive, or the report itself. */

@@ -178,7 +178,7 @@ static void test_no_room(void **state)
     (void)state;
     struct arena arena;
     struct content_tree tree;
-    arena_init(&arena, 4096);
+    arena_init(&arena, 64);
     assert_false(content_tree_read(SLICE("A: b\n\n"), &arena, &tree));
     arena_free(&arena);
 }

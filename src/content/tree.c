@@ -2,6 +2,7 @@
 #include "content/tree.h"
 
 #include "base/ascii.h"
+#include "base/buffer.h"
 #include "base/utf8.h"
 
 #include <gmime/gmime.h>
@@ -11,6 +12,7 @@ struct waiting {
     GMimeObject *object; /* NULL: none */
     size_t parent;
     unsigned depth;
+    unsigned number;     /* among its siblings, from 1 */
 };
 
 struct walk {
@@ -18,6 +20,8 @@ struct walk {
     struct content_tree *tree;
     struct waiting *stack;
     size_t stack_len;
+    size_t stack_room;
+    size_t parts_room;
     content_leaf_fn *leaf; /* NULL: nobody wants them */
     void *context;
     bool is_enough;        /* of leaves */
@@ -112,6 +116,17 @@ static void hand_over(struct walk *walk, GMimeDataWrapper *content, struct conte
     g_object_unref(memory);
 }
 
+/* The parser keeps to the message given, so that a content is a stretch of it. */
+static void find_place(GMimeDataWrapper *content, struct content_part *part)
+{
+    GMimeStream *stream = g_mime_data_wrapper_get_stream(content);
+    if (stream == NULL || !GMIME_IS_STREAM_MEM(stream) || stream->bound_start < 0 ||
+        stream->bound_end < stream->bound_start)
+        return;
+    part->offset = (uint64_t)stream->bound_start;
+    part->length = (uint64_t)(stream->bound_end - stream->bound_start);
+}
+
 static void count(GMimeDataWrapper *content, struct content_part *part)
 {
     GMimeStream *counter = g_mime_stream_null_new();
@@ -128,17 +143,68 @@ static void read_leaf(struct walk *walk, GMimePart *leaf, struct content_part *p
     part->filename = keep(walk, g_mime_part_get_filename(leaf));
     if (content == NULL)
         return;
+    find_place(content, part);
     if (walk->leaf != NULL)
         hand_over(walk, content, part);
     else
         count(content, part);
 }
 
-static void push(struct walk *walk, GMimeObject *object, size_t parent, unsigned depth)
+/* Room for one more than `len`; what was there is copied, for arenas give nothing back. */
+static bool make_room(struct walk *walk, void **items, size_t size, size_t len, size_t *room)
 {
-    bool fits = walk->stack_len < CONTENT_PARTS_MAX && depth <= CONTENT_DEPTH_MAX;
-    if (object != NULL && fits)
-        walk->stack[walk->stack_len++] = (struct waiting){ object, parent, depth };
+    if (len < *room)
+        return true;
+    size_t wanted = *room == 0 ? 16 : 2 * *room;
+    void *larger = arena_alloc_many(walk->arena, wanted, size);
+    if (larger == NULL) {
+        walk->is_full = true;
+        return false;
+    }
+    if (len > 0)
+        memcpy(larger, *items, len * size);
+    *items = larger;
+    *room = wanted;
+    return true;
+}
+
+static void push(struct walk *walk, const struct waiting *next)
+{
+    void *stack = walk->stack;
+    if (next->object == NULL || walk->stack_len >= CONTENT_PARTS_MAX ||
+        next->depth > CONTENT_DEPTH_MAX ||
+        !make_room(walk, &stack, sizeof *walk->stack, walk->stack_len, &walk->stack_room))
+        return;
+    walk->stack = stack;
+    walk->stack[walk->stack_len++] = *next;
+}
+
+/* Children of the body have numbers of their own; below, those of the parents go before. A
+ * multipart's ".0" is no part of its children's. */
+static struct slice make_id(struct walk *walk, const struct waiting *next, bool is_multipart)
+{
+    struct buffer id;
+    struct slice kept = { .len = 0 };
+    buffer_init(&id, 12 * (CONTENT_DEPTH_MAX + 1));
+    if (next->parent == CONTENT_NO_PARENT) {
+        buffer_append(&id, SLICE("0"));
+    } else {
+        const struct content_part *parent = &walk->tree->parts[next->parent];
+        struct slice before = parent->id;
+        if (parent->parent != CONTENT_NO_PARENT) {
+            if (slice_ends_with_nocase(before, SLICE(".0")))
+                before.len -= 2;
+            buffer_append(&id, before);
+            buffer_append_byte(&id, '.');
+        }
+        buffer_append_number(&id, next->number);
+        if (is_multipart)
+            buffer_append(&id, SLICE(".0"));
+    }
+    if (!arena_copy(walk->arena, buffer_slice(&id), &kept))
+        walk->is_full = true;
+    buffer_free(&id);
+    return kept;
 }
 
 static void read_message(struct walk *walk, GMimeMessage *message, size_t index)
@@ -152,16 +218,33 @@ static void read_message(struct walk *walk, GMimeMessage *message, size_t index)
     }
     *header = read_header(walk, message);
     part->header = header;
-    push(walk, g_mime_message_get_mime_part(message), index, part->depth + 1);
+    push(walk, &(struct waiting){ g_mime_message_get_mime_part(message), index,
+                                  part->depth + 1, 1 });
+}
+
+static void read_multipart(struct walk *walk, GMimeMultipart *multipart, size_t index)
+{
+    struct content_part *part = &walk->tree->parts[index];
+    int count = g_mime_multipart_get_count(multipart);
+    part->has_parts = true;
+    for (; count > 0; count--)
+        push(walk, &(struct waiting){ g_mime_multipart_get_part(multipart, count - 1), index,
+                                      part->depth + 1, (unsigned)count });
 }
 
 static void read_part(struct walk *walk, const struct waiting *next)
 {
+    void *parts = walk->tree->parts;
+    if (!make_room(walk, &parts, sizeof *walk->tree->parts, walk->tree->count,
+                   &walk->parts_room))
+        return;
+    walk->tree->parts = parts;
     size_t index = walk->tree->count++;
     struct content_part *part = &walk->tree->parts[index];
     GMimeObject *object = next->object;
     *part = (struct content_part){
         .parent = next->parent, .depth = next->depth,
+        .id = make_id(walk, next, GMIME_IS_MULTIPART(object)),
         .encoding = keep_lower(walk, g_mime_object_get_header(object,
                                                               "Content-Transfer-Encoding")),
         .disposition = keep_lower(walk, g_mime_object_get_disposition(object)),
@@ -169,11 +252,7 @@ static void read_part(struct walk *walk, const struct waiting *next)
     };
     read_type(walk, object, part);
     if (GMIME_IS_MULTIPART(object)) {
-        int count = g_mime_multipart_get_count(GMIME_MULTIPART(object));
-        part->has_parts = true;
-        while (count-- > 0)
-            push(walk, g_mime_multipart_get_part(GMIME_MULTIPART(object), count), index,
-                 next->depth + 1);
+        read_multipart(walk, GMIME_MULTIPART(object), index);
     } else if (GMIME_IS_MESSAGE_PART(object)) {
         GMimeMessage *message = g_mime_message_part_get_message(GMIME_MESSAGE_PART(object));
         if (message != NULL)
@@ -186,7 +265,8 @@ static void read_part(struct walk *walk, const struct waiting *next)
 static void walk_message(struct walk *walk, GMimeMessage *message)
 {
     walk->tree->header = read_header(walk, message);
-    push(walk, g_mime_message_get_mime_part(message), CONTENT_NO_PARENT, 0);
+    push(walk, &(struct waiting){ g_mime_message_get_mime_part(message), CONTENT_NO_PARENT, 0,
+                                  1 });
     while (walk->stack_len > 0 && walk->tree->count < CONTENT_PARTS_MAX && !walk->is_full &&
            !walk->is_enough) {
         struct waiting next = walk->stack[--walk->stack_len];
@@ -212,29 +292,28 @@ static bool parse(struct slice message, struct walk *walk)
 }
 
 /* What nobody takes apart; nothing at all is text (RFC 2045 5.2). */
-static void make_opaque(struct content_tree *tree, struct slice message)
+static bool make_opaque(struct walk *walk, struct slice message)
 {
+    struct content_tree *tree = walk->tree;
+    tree->parts = arena_alloc(walk->arena, sizeof *tree->parts);
+    if (tree->parts == NULL)
+        return false;
     tree->parts[0] = (struct content_part){
         .parent = CONTENT_NO_PARENT, .type = tree->verdict == CONTENT_FITS ? SLICE("text/plain")
                                               : SLICE("application/octet-stream"),
-        .size = message.len,
+        .id = SLICE("0"), .length = message.len, .size = message.len,
     };
     tree->count = 1;
+    return true;
 }
 
 static bool read_tree(struct slice message, struct walk *walk)
 {
     struct content_tree *tree = walk->tree;
     *tree = (struct content_tree){ .verdict = content_guard(message) };
-    tree->parts = arena_alloc_many(walk->arena, CONTENT_PARTS_MAX, sizeof *tree->parts);
-    walk->stack = arena_alloc_many(walk->arena, CONTENT_PARTS_MAX, sizeof *walk->stack);
-    if (tree->parts == NULL || walk->stack == NULL)
-        return false;
     if (message.len > 0 && tree->verdict == CONTENT_FITS && !parse(message, walk))
         return false;
-    if (tree->count == 0)
-        make_opaque(tree, message);
-    return true;
+    return tree->count > 0 || make_opaque(walk, message);
 }
 
 bool content_tree_read(struct slice message, struct arena *arena,

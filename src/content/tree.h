@@ -1,5 +1,5 @@
-/* tree.h: a message as the tree of its parts, for people: what each is, how large, and what
- * it calls itself, with encoded words and charsets made UTF-8.
+/* tree.h: a message as the tree of its parts, for people: what each is, how large, where its
+ * octets lie, and what it calls itself, with encoded words and charsets made UTF-8.
  *
  * RFC 2045 to 2047, RFC 2231; HOSTILE 103, 105 and 109. GMime reads it, after the guard has
  * seen that it may; what is beyond the limits is one opaque part. Nothing is fetched,
@@ -31,6 +31,10 @@ struct content_header {
 /* Texts likewise. */
 struct content_part {
     size_t parent;             /* its index, or CONTENT_NO_PARENT */
+    struct slice id;           /* "2", "1.2"; "0" of the body, and "1.0" of a multipart that
+                                  is not the body, as Mailpit numbers them */
+    uint64_t offset;           /* of its encoded octets in the message ... */
+    uint64_t length;           /* ... and how many; of parts without parts */
     unsigned depth;
     struct slice type;         /* "text/plain", small letters */
     struct slice charset;
