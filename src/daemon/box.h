@@ -1,0 +1,29 @@
+/* box.h: the sandbox: mail is taken in, kept apart, shown, and never sent on.
+ *
+ * Two processes under a small one that starts them again: one speaks SMTP and appends to the
+ * capture log; the other reads that log, takes apart what strangers wrote, and answers HTTP. A
+ * fault in the second stops no mail.
+ */
+#ifndef GODWIT_DAEMON_BOX_H
+#define GODWIT_DAEMON_BOX_H
+
+#include "config/config.h"
+
+struct box_serve {
+    struct config_flags flags;   /* listen, hostname; `data` is where all is kept: empty: in a
+                                    folder that goes with the process */
+    struct slice http;           /* address; default 127.0.0.1:8025 */
+    struct slice domain;         /* of inboxes; default sandbox.test */
+    struct slice label;          /* shown on the page */
+    struct slice web_root;       /* "/mail" before all paths, or empty */
+    struct slice users;          /* "user:password", for people and programs; or empty */
+    uint64_t messages_max;       /* 0: no limit */
+    uint64_t bytes_max;
+    int64_t age_max_ms;
+    bool is_quiet;
+};
+
+/* Runs until a signal ends it; an exit code. */
+int box_serve(const struct box_serve *options);
+
+#endif

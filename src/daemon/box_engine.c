@@ -1,0 +1,160 @@
+/* box_engine.c: the process of a sandbox that speaks SMTP: one loop, the capture log behind it. */
+#include "daemon/box_private.h"
+#include "daemon/engine_private.h"
+
+#include "capture/capture.h"
+#include "log/log.h"
+#include "sandbox/account.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { WORKERS = 2, WORK_WAITING_MAX = 10000, ENTRIES_MAX = 100000, GATES = 1,
+       POLL_MS = 10, GRACE_MS = 1000 };
+
+struct box_engine {
+    struct box_shared *shared;
+    struct loop *loop;
+    struct workers *workers;
+    struct limiter *limiter;
+    struct sasl *sasl;
+    struct throttle *throttle;
+    struct tls_tickets *tickets;
+    struct engine_tls tls;
+    struct capture *capture;
+    struct gate *gates[GATES];
+    struct session_host *host;
+    struct session_words words;
+    struct watch signals;
+    struct timer poll;
+};
+
+static int open_parts(struct box_engine *e)
+{
+    const uint8_t secret[SASL_SECRET_BYTES] = { 0 }; /* nobody is invented here */
+    enum err error = loop_open(&e->loop);
+    if (error == ERR_OK)
+        error = workers_open(WORKERS, WORK_WAITING_MAX, &e->workers);
+    if (error == ERR_OK)
+        error = limiter_open(ENTRIES_MAX, &e->limiter);
+    if (error == ERR_OK)
+        error = sasl_open(e->workers, secret, &e->sasl);
+    if (error == ERR_OK)
+        error = throttle_open(ENTRIES_MAX, &e->throttle);
+    if (error == ERR_OK)
+        error = tls_tickets_open(&e->tickets);
+    struct capture_options options = {
+        .loop = e->loop, .workers = e->workers, .fd = e->shared->log, .told = e->shared->told,
+        .is_durable = e->shared->is_kept, .bytes_max = e->shared->options->bytes_max,
+    };
+    if (error == ERR_OK)
+        error = capture_open(&options, &e->capture);
+    if (error != ERR_OK)
+        fprintf(stderr, "godwit: cannot start: %s\n", err_text(error));
+    return error == ERR_OK ? 0 : EX_OSERR;
+}
+
+/* nodemailer looks for it, and makes a link of it. */
+static void append_words(struct session_words *words, struct slice account, struct mail_id id,
+                         struct buffer *out)
+{
+    struct box_engine *e = container_of(words, struct box_engine, words);
+    struct slice secret = slice_make(e->shared->secret, sizeof e->shared->secret);
+    if (!account_is_made(secret, account))
+        return;
+    buffer_append(out, SLICE(" [STATUS=new MSGID="));
+    mail_id_append(out, id);
+    buffer_append_byte(out, ']');
+}
+
+static int open_host(struct box_engine *e)
+{
+    const struct secrets none = { .count = 0 };
+    char why[400];
+    if (!engine_tls_make(e->shared->config, &none, e->tickets, &e->tls, why, sizeof why)) {
+        fprintf(stderr, "godwit: %s\n", why);
+        return EX_OSERR;
+    }
+    e->words.append = append_words;
+    e->gates[0] = capture_gate(e->capture);
+    struct session_host_options options = {
+        .loop = e->loop, .intake = capture_intake(e->capture), .gates = e->gates,
+        .gates_count = GATES, .events = capture_events(e->capture),
+        .lines = capture_lines(e->capture), .limiter = e->limiter, .sasl = e->sasl,
+        .throttle = e->throttle, .tls = e->tls.server, .words = &e->words, .thread = 1,
+    };
+    const struct sockets *sockets = &e->shared->sockets;
+    enum err error = session_host_open(&options, e->shared->config, &e->host);
+    for (size_t i = 0; error == ERR_OK && i < sockets->listeners; i++)
+        for (uint32_t t = 0; error == ERR_OK && t < sockets->threads; t++)
+            error = session_host_listen(e->host, sockets_fd(sockets, i, t), i);
+    return error == ERR_OK ? 0 : EX_OSERR;
+}
+
+static void on_poll(struct timer *timer)
+{
+    struct box_engine *e = container_of(timer, struct box_engine, poll);
+    if (session_host_count(e->host) == 0)
+        loop_stop(e->loop);
+    else
+        timer_set(timer, POLL_MS);
+}
+
+static void on_signal(struct watch *watch)
+{
+    struct box_engine *e = container_of(watch, struct box_engine, signals);
+    struct signalfd_siginfo info;
+    if (read(watch->fd, &info, sizeof info) != (ssize_t)sizeof info ||
+        (info.ssi_signo != SIGTERM && info.ssi_signo != SIGINT))
+        return;
+    session_host_drain(e->host, GRACE_MS);
+    timer_init(&e->poll, e->loop, on_poll);
+    timer_set(&e->poll, 1);
+}
+
+static int watch_signals(struct box_engine *e)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    watch_init(&e->signals, e->loop, fd, on_signal, NULL);
+    return fd >= 0 && watch_read(&e->signals, true) == ERR_OK ? 0 : EX_OSERR;
+}
+
+static void close_parts(struct box_engine *e)
+{
+    watch_close(&e->signals);
+    timer_clear(&e->poll);
+    session_host_close(&e->host);
+    workers_close(&e->workers);
+    capture_close(&e->capture);
+    engine_tls_free(&e->tls);
+    tls_tickets_close(&e->tickets);
+    sasl_close(&e->sasl);
+    throttle_close(&e->throttle);
+    limiter_close(&e->limiter);
+    loop_close(&e->loop);
+}
+
+int box_engine_run(struct box_shared *shared)
+{
+    struct box_engine e = { .shared = shared };
+    int code = log_open(STDERR_FILENO, LOG_FORM_HUMAN, LOG_WARNING) == ERR_OK ? 0 : EX_OSERR;
+    if (code == 0)
+        code = open_parts(&e);
+    if (code == 0)
+        code = open_host(&e);
+    if (code == 0)
+        code = watch_signals(&e);
+    if (code == 0) {
+        loop_run(e.loop);
+        close_parts(&e);
+    }
+    log_close();
+    return code;
+}

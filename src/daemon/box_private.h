@@ -1,0 +1,29 @@
+/* box_private.h: what the sandbox's processes have in common. */
+#ifndef GODWIT_DAEMON_BOX_PRIVATE_H
+#define GODWIT_DAEMON_BOX_PRIVATE_H
+
+#include "daemon/box.h"
+#include "daemon/daemon_private.h"
+
+struct box_shared {
+    const struct box_serve *options;
+    const struct config *config;
+    struct sockets sockets;      /* of SMTP */
+    int http;                    /* a listening socket */
+    int log;                     /* the capture log */
+    int told;                    /* an eventfd: there is more in it */
+    int channel[2];              /* a socket between the two: what the first is to do */
+    uint8_t secret[32];          /* of accounts that are made up */
+    char *folder;
+    bool is_kept;                /* the folder outlives us */
+};
+
+/* From fork to exit. */
+int box_engine_run(struct box_shared *shared);
+int box_content_run(struct box_shared *shared);
+
+/* box_folder.c: where everything is kept, locked; and a folder of ours given up. An exit code. */
+int box_folder_open(struct box_shared *shared);
+void box_folder_close(struct box_shared *shared);
+
+#endif

@@ -1,0 +1,510 @@
+"""The sandbox's own API over real sockets: what was sent is there to the octet, apart from other
+people's, found again, waited for, and gone when it should be."""
+import json
+import os
+import signal
+import socket
+import threading
+import time
+import urllib.parse
+
+import pytest
+
+import box
+import godwit
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with box.Sandbox() as s:
+        yield s
+
+
+@pytest.fixture
+def key():
+    return "key-" + os.urandom(8).hex()
+
+
+def inbox(sandbox, key=None, **wish):
+    return sandbox.own("POST", "/inboxes", wish, key=key)
+
+
+def raw(sandbox, identifier, key=None):
+    return sandbox.get(f"{box.OWN}/messages/{identifier}/raw", key=key).body
+
+
+def dialogue(sandbox, octets):
+    """Says it all at once, reads to the end."""
+    with socket.create_connection(("127.0.0.1", sandbox.smtp), timeout=20) as s:
+        s.sendall(octets)
+        said = b""
+        while piece := s.recv(65536):
+            said += piece
+    return said
+
+
+# ---- what was sent ----
+
+@pytest.mark.parametrize("octets", [
+    b"Subject: a\r\n\r\nplain\r\n", b"Subject: bare\n\nline\nends\n", b"Subject: cr\r\n\r\na\rb\r\n",
+    b"no header at all", b"Subject: 8 bit \xe4\xff\r\n\r\n\x80\x00\x01\r\n",
+    b"Subject: long\r\n\r\n" + b"x" * 5000 + b"\r\n",
+    b"Subject: dots\r\n\r\n..\r\n.x\r\n", b""], ids=["plain", "lf", "cr", "none", "binary", "long",
+                                                    "dots", "empty"])
+def test_octets_are_kept(sandbox, key, octets):
+    """BDAT hands over octets as they are: line ends of any kind, NUL, nothing."""
+    i = inbox(sandbox, key)
+    said = dialogue(sandbox, b"EHLO x\r\nMAIL FROM:<a@a.test> BODY=BINARYMIME\r\nRCPT TO:<%s>\r\n"
+                    b"BDAT %d LAST\r\n%sQUIT\r\n" % (i["address"].encode(), len(octets), octets))
+    assert b"queued as" in said, said
+    found = sandbox.wait(key, inbox=i["id"])
+    message = found["messages"][0]
+    assert raw(sandbox, message["id"], key) == octets
+    assert message["size"] == len(octets)
+    assert message["flags"]["bareLf"] == octets.replace(b"\r\n", b"").count(b"\n")
+    assert message["flags"]["nul"] == octets.count(b"\0")
+
+
+def test_bare_line_ends_never_end_the_data(sandbox, key):
+    i = inbox(sandbox, key)
+    body = b"Subject: x\r\n\r\none\n.\ntwo\r.\rthree\n.\r\nfour\r\n"
+    said = dialogue(sandbox, b"EHLO x\r\nMAIL FROM:<a@a.test>\r\nRCPT TO:<%s>\r\nDATA\r\n%s.\r\n"
+                    b"QUIT\r\n" % (i["address"].encode(), body))
+    assert said.count(b"queued as") == 1
+    message = sandbox.wait(key, inbox=i["id"])["messages"][0]
+    assert raw(sandbox, message["id"], key) == body
+    assert message["flags"]["bareLf"] == 3 and message["flags"]["bareCr"] == 2
+
+
+def test_envelope_and_transcript_stand_apart(sandbox, key):
+    i = inbox(sandbox, key)
+    m = box.mail("s", "t", to="shown@else.test")
+    identifier = sandbox.deliver(m, sender="bounce@a.test", to=(i["address"],),
+                                 login=("someone", "secret-word"))
+    message = sandbox.wait(key, inbox=i["id"])["messages"][0]
+    assert message["id"] == identifier
+    assert message["envelope"]["from"] == "bounce@a.test"
+    assert message["envelope"]["to"] == [i["address"]]
+    assert message["envelope"]["account"] == "someone"
+    assert message["to"][0]["address"] == "shown@else.test"
+    assert message["bcc"][0]["address"] == i["address"]
+    assert b"Received" not in raw(sandbox, identifier, key)
+
+    def closed():
+        session = sandbox.own("GET", f"/sessions/{message['session']}")
+        return session if session["closed"] else None
+    session = godwit.wait_for(closed, "the end of the session")
+    lines = [line["text"] for line in session["lines"]]
+    assert lines[0].startswith("220 ")
+    assert any("queued as " + identifier in line for line in lines)
+    assert not any("secret" in line for line in lines), lines
+    assert session["messages"] == [identifier] and not session["aborted"]
+
+
+def test_refused_and_broken_off_sessions_are_kept(sandbox):
+    dialogue(sandbox, b"EHLO x\r\nMAIL FROM:<not an address\r\nRCPT TO:<>\r\nQUIT\r\n")
+    with socket.create_connection(("127.0.0.1", sandbox.smtp), timeout=20) as s:
+        s.sendall(b"EHLO broken\r\nMAIL FROM:<a@a.test>\r\nRCPT TO:<b@b.test>\r\nDATA\r\nSubject: x")
+        while b"354" not in s.recv(65536):
+            pass
+
+    def both():
+        found = sandbox.own("GET", "/sessions?refused=1")["sessions"]
+        return any(s["refusals"] for s in found) and any(s["aborted"] and s["helo"] == "broken"
+                                                         for s in found)
+    godwit.wait_for(both, "the sessions in the list")
+
+
+def test_large_message(sandbox, key):
+    i = inbox(sandbox, key)
+    octets = os.urandom(3 * 1024 * 1024)
+    m = box.mail("large", files=[("big.bin", "application/x-big", octets)])
+    sandbox.deliver(m, to=(i["address"],))
+    message = sandbox.wait(key, inbox=i["id"])["messages"][0]
+    file = message["files"][0]
+    assert (file["name"], file["size"], file["type"]) == ("big.bin", len(octets), "application/x-big")
+    part = sandbox.get(f"{box.OWN}/messages/{message['id']}/parts/{file['part']}", key=key)
+    assert part.body == octets
+    assert 'filename="big.bin"' in part.headers["Content-Disposition"]
+
+
+# ---- whose it is ----
+
+def test_workspaces_never_see_each_other(sandbox, key):
+    other = key + "-other"
+    i = inbox(sandbox, key)
+    identifier = sandbox.deliver(box.mail("mine"), to=(i["address"],))
+    sandbox.wait(key, inbox=i["id"])
+    for method, path in [("GET", f"/messages/{identifier}"), ("GET", f"/messages/{identifier}/raw"),
+                         ("DELETE", f"/messages/{identifier}"), ("GET", f"/inboxes/{i['id']}"),
+                         ("GET", f"/inboxes/{i['address']}"), ("DELETE", f"/inboxes/{i['id']}"),
+                         ("DELETE", f"/inboxes/{i['id']}/messages"),
+                         ("PATCH", f"/messages/{identifier}")]:
+        for stranger in (other, None):
+            answer = sandbox.ask(method, box.OWN + path, {"read": True} if method == "PATCH" else None,
+                                 key=stranger)
+            assert answer.status == 404, (method, path, stranger, answer.text)
+    assert sandbox.own("GET", "/messages", key=other)["count"] == 0
+    assert sandbox.own("GET", "/inboxes", key=other)["inboxes"] == []
+    sandbox.own("POST", "/reset", key=other)
+    sandbox.ask("DELETE", "/api/v1/messages")
+    assert sandbox.own("GET", "/messages", key=key)["count"] == 1
+    common = [m["id"] for m in sandbox.own("GET", "/messages?limit=1000")["messages"]]
+    assert identifier not in common
+
+
+def test_one_message_in_two_inboxes_is_two(sandbox, key):
+    a, b = inbox(sandbox, key), inbox(sandbox, key + "-b")
+    sandbox.deliver(box.mail("both"), to=(a["address"], b["address"]))
+    first = sandbox.wait(key, inbox=a["id"])["messages"][0]
+    second = sandbox.wait(key + "-b", inbox=b["id"])["messages"][0]
+    assert first["id"] != second["id"]
+    sandbox.own("DELETE", f"/messages/{first['id']}", key=key)
+    assert raw(sandbox, second["id"], key + "-b")
+
+
+@pytest.mark.parametrize("to", ["{local}+tag@{domain}", "any.one@{run}.runs.test",
+                                "x@deep.{run}.below.test", "{LOCAL}@{domain}"])
+def test_addresses_that_are_an_inboxes(sandbox, key, to):
+    run = "r" + os.urandom(4).hex()
+    i = inbox(sandbox, key, patterns=[f"*@{run}.runs.test", f"*@*.{run}.below.test"])
+    local, domain = i["address"].split("@")
+    address = to.format(local=local, LOCAL=local.upper(), domain=domain, run=run)
+    sandbox.deliver(box.mail("pattern"), to=(address,))
+    assert sandbox.wait(key, inbox=i["id"])["found"]
+
+
+def test_mail_of_who_logs_in_as_an_inbox(sandbox, key):
+    i = inbox(sandbox, key)
+    sandbox.deliver(box.mail("by log-in"), to=("anybody@far.test",), login=(i["address"], "x"))
+    assert sandbox.wait(key, inbox=i["id"])["found"]
+
+
+def test_an_address_is_one_inboxes(sandbox, key):
+    i = inbox(sandbox, key, address="taken-" + os.urandom(4).hex())
+    answer = sandbox.ask("POST", box.OWN + "/inboxes", {"address": i["address"]}, key=key + "2")
+    assert answer.status == 400 and "another" in answer.json["message"]
+    for bad in ("a b@x.test", "a@b@c.test", "@x.test", "x" * 300):
+        assert sandbox.ask("POST", box.OWN + "/inboxes", {"address": bad}, key=key).status == 400
+    for bad in ("x@y.test", "*@", "*@*", "*@a*b.test"):
+        assert sandbox.ask("POST", box.OWN + "/inboxes", {"patterns": [bad]}, key=key).status == 400
+
+
+def test_quota_and_lifetime(sandbox, key):
+    i = inbox(sandbox, key, quota=2, ttl="1s")
+    ids = [sandbox.deliver(box.mail(f"n{n}"), to=(i["address"],)) for n in range(4)]
+
+    def newest():
+        answer = sandbox.get(f"{box.OWN}/messages?inbox={i['id']}", key=key)
+        return [m["id"] for m in answer.json["messages"]] == ids[:1:-1] or answer.json["count"] == 0
+    godwit.wait_for(newest, "the two newest")
+
+    def gone():
+        return sandbox.get(f"{box.OWN}/inboxes/{i['id']}", key=key).status == 404
+    godwit.wait_for(gone, "the end of the inbox")
+    assert sandbox.own("GET", "/messages", key=key)["count"] == 0
+
+
+# ---- waiting ----
+
+def test_wait_before_and_after(sandbox, key):
+    i = inbox(sandbox, key)
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(sandbox.wait(key, inbox=i["id"])))
+    thread.start()
+    sandbox.deliver(box.mail("Code", "Your verification code is 482913."), to=(i["address"],))
+    thread.join(timeout=20)
+    assert answers[0]["code"] == "482913"
+    again = sandbox.wait(key, inbox=i["id"])  # it is there already
+    assert again["messages"][0]["id"] == answers[0]["messages"][0]["id"]
+    nothing = sandbox.get(f"{box.OWN}/wait?inbox={i['id']}&since={again['cursor']}&timeout=50ms", key=key)
+    assert nothing.status == 408 and nothing.json["found"] is False
+
+
+def test_wait_matches_and_counts(sandbox, key):
+    i = inbox(sandbox, key)
+    for n in range(3):
+        sandbox.deliver(box.mail(f"Order {n}", sender=f"Shop {n} <s{n}@shop.test>"), to=(i["address"],))
+    assert sandbox.wait(key, inbox=i["id"], subject="order 1")["message"]["subject"] == "Order 1"
+    assert sandbox.wait(key, inbox=i["id"], count=3)["count"] == 3
+    body = {"inbox": i["id"], "match": {"from": {"matches": "^s[12]@shop"}, "subject": {"contains": "2"}},
+            "timeout": "10s"}
+    assert sandbox.own("POST", "/wait", body, key=key)["message"]["subject"] == "Order 2"
+    assert sandbox.own("POST", "/wait", {"match": {"header": {"From": "shop 0"}}}, key=key)["found"]
+    for bad in ({"match": {"colour": "x"}}, {"match": {"from": {"matches": "("}}}, {"timeout": "soon"},
+                {"count": 0}, {"match": {"from": {"like": "x"}}}):
+        assert sandbox.ask("POST", box.OWN + "/wait", bad, key=key).status == 400, bad
+    assert sandbox.get(f"{box.OWN}/wait?inbox=none", key=key).status == 404
+
+
+def test_a_burst_is_told_once(sandbox, key):
+    """Messages that were taken up in one turn were counted twice."""
+    i = inbox(sandbox, key)
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(sandbox.wait(key, inbox=i["id"], count=20)))
+    thread.start()
+    one = b"MAIL FROM:<a@a.test>\r\nRCPT TO:<%s>\r\nBDAT 14 LAST\r\nSubject: x\r\n\r\n" % i["address"].encode()
+    assert dialogue(sandbox, b"EHLO x\r\n" + one * 20 + b"QUIT\r\n").count(b"queued as") == 20
+    thread.join(timeout=20)
+    ids = [m["id"] for m in answers[0]["messages"]]
+    assert len(ids) == len(set(ids)) == 20
+
+
+def test_negative_wait(sandbox, key):
+    i = inbox(sandbox, key)
+    quiet = sandbox.get(f"{box.OWN}/wait?inbox={i['id']}&none=100ms", key=key)
+    assert quiet.status == 200 and quiet.json["found"] is False
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(
+        sandbox.get(f"{box.OWN}/wait?inbox={i['id']}&none=30s", key=key)))
+    thread.start()
+    sandbox.deliver(box.mail("unwanted"), to=(i["address"],))
+    thread.join(timeout=20)
+    assert answers[0].status == 409
+    assert answers[0].json["messages"][0]["subject"] == "unwanted"
+
+
+def test_many_waiters(sandbox, key):
+    boxes = [inbox(sandbox, key) for _ in range(50)]
+    answers = {}
+
+    def ask(i):
+        answers[i["id"]] = sandbox.wait(key, inbox=i["id"], timeout="30s")
+    threads = [threading.Thread(target=ask, args=(i,)) for i in boxes]
+    for t in threads:
+        t.start()
+    for i in boxes:
+        sandbox.deliver(box.mail("for " + i["id"]), to=(i["address"],))
+    for t in threads:
+        t.join(timeout=60)
+    assert all(answers[i["id"]]["message"]["subject"] == "for " + i["id"] for i in boxes)
+
+
+# ---- found again ----
+
+SEARCHES = [
+    ("welcome", {"a"}), ("WELCOME", {"a"}), ("elcom", {"a"}), ('"your order"', {"b"}),
+    ("your order", {"b", "c"}), ("from:ann", {"a"}), ("to:bob@", {"a", "b"}), ("subject:order", {"b", "c"}),
+    ("-subject:order", {"a"}), ("!from:ann", {"b", "c"}), ("has:attachment", {"c"}), ("-has:attachments", {"a", "b"}),
+    ("is:read", set()), ("is:unread", {"a", "b", "c"}), ("larger:1k", {"c"}), ("smaller:1k", {"a", "b"}),
+    ("larger:0.001M", {"c"}), ("after:2000-01-01", {"a", "b", "c"}), ("before:2000-01-01", set()),
+    ("cc:carl", {"b"}), ("reply-to:desk", {"b"}), ("addressed:desk", {"b"}), ("or", {"b", "c"}),
+    ("12:30", {"c"}), ("nothing-like-it", set()), ("100%", {"a"}), ("ünï", {"b"}),
+    ('subject:"order 2"', {"c"}), ("message-id:abc123", {"b"}), ("is:tagged", set()), ("", {"a", "b", "c"}),
+]
+
+
+@pytest.fixture(scope="module")
+def library(sandbox):
+    key = "library"
+    i = inbox(sandbox, key)
+    to = (i["address"],)
+    names = {}
+    names[sandbox.deliver(box.mail("Welcome", "be 100% at home", sender="Ann <ann@a.test>", to="bob@b.test"), to=to)] = "a"
+    names[sandbox.deliver(box.mail("Order 1", "this is your order, ünïcode", sender="shop@s.test", to="bob@b.test",
+                                   Cc="Carl <carl@c.test>", Reply_To="desk@s.test", Message_ID="<abc123@s.test>"), to=to)] = "b"
+    names[sandbox.deliver(box.mail("Order 2", "your next order at 12:30", sender="shop@s.test", to="eve@e.test",
+                                   files=[("f.bin", "application/x-f", b"x" * 2000)]), to=to)] = "c"
+    sandbox.wait(key, inbox=i["id"], count=3)
+    return key, names
+
+
+@pytest.mark.parametrize("search, wanted", SEARCHES)
+def test_search(sandbox, library, search, wanted):
+    key, names = library
+    found = sandbox.own("GET", "/messages?" + urllib.parse.urlencode({"search": search}), key=key)
+    assert {names[m["id"]] for m in found["messages"]} == wanted
+    assert found["count"] == len(wanted)
+
+
+@pytest.mark.parametrize("search", ["larger:much", "before:soon", "x" * 5000, "a " * 80])
+def test_searches_that_cannot_be_read(sandbox, library, search):
+    answer = sandbox.get(f"{box.OWN}/messages?" + urllib.parse.urlencode({"search": search}), key=library[0])
+    assert answer.status in (200, 400)
+    if answer.status == 400:
+        assert answer.json["message"]
+
+
+def test_tags_and_marks(sandbox, library, key):
+    i = inbox(sandbox, key)
+    identifier = sandbox.deliver(box.mail("tagged"), to=(i["address"],))
+    sandbox.wait(key, inbox=i["id"])
+    changed = sandbox.own("PATCH", f"/messages/{identifier}", {"read": True, "tags": ["red", "two words"]}, key=key)
+    assert changed["read"] and changed["tags"] == ["red", "two words"]
+    found = sandbox.own("GET", "/messages?search=" + urllib.parse.quote('tag:"two words"'), key=key)
+    assert [m["id"] for m in found["messages"]] == [identifier]
+
+
+def test_reset(sandbox, key):
+    i = inbox(sandbox, key)
+    for n in range(20):
+        sandbox.deliver(box.mail(f"n{n}"), to=(i["address"],))
+    sandbox.wait(key, inbox=i["id"], count=20)
+    sandbox.own("POST", "/reset", key=key)
+    assert sandbox.own("GET", "/messages", key=key)["count"] == 0
+    assert sandbox.own("GET", f"/inboxes/{i['id']}", key=key)["id"] == i["id"]
+    sandbox.deliver(box.mail("after"), to=(i["address"],))
+    assert sandbox.wait(key, inbox=i["id"])["message"]["subject"] == "after"
+
+
+def test_events_go_on_where_they_ended(sandbox, key):
+    i = inbox(sandbox, key)
+    first = sandbox.deliver(box.mail("one"), to=(i["address"],))
+    cursor = sandbox.wait(key, inbox=i["id"])["message"]["seq"]
+    second = sandbox.deliver(box.mail("two"), to=(i["address"],))
+    sandbox.wait(key, inbox=i["id"], count=2)
+    with socket.create_connection(("127.0.0.1", sandbox.http), timeout=20) as s:
+        s.sendall(f"GET {box.OWN}/events HTTP/1.1\r\nHost: localhost\r\nx-api-key: {key}\r\n"
+                  f"Last-Event-ID: {cursor}\r\n\r\n".encode())
+        said = b""
+        while second.encode() not in said:
+            said += s.recv(65536)
+        third = sandbox.deliver(box.mail("three"), to=(i["address"],))
+        while third.encode() not in said:
+            piece = s.recv(65536)
+            assert piece
+            said += piece
+    assert first.encode() not in said
+    assert b"event: message" in said
+
+
+def test_select_and_text(sandbox, key):
+    i = inbox(sandbox, key)
+    html = "<table><tr class='row a'><td>one</td><td id=x>two <b>bold</b></td></tr><tr><td>three</td></tr></table>"
+    identifier = sandbox.deliver(box.mail("html", html=html), to=(i["address"],))
+    sandbox.wait(key, inbox=i["id"])
+
+    def select(selector):
+        query = urllib.parse.urlencode({"selector": selector})
+        return sandbox.get(f"{box.OWN}/messages/{identifier}/select?{query}", key=key)
+    assert [m["text"] for m in select("td").json["matches"]] == ["one", "two bold", "three"]
+    assert select("tr.row > td:nth-child(2)").json["matches"][0]["html"].startswith("<td id=x>two")
+    assert select("#x b, tr:not(.row) td").json["count"] == 2
+    assert select("td[id^=x] ~ td").json["count"] == 0
+    assert select("table tr + tr td").json["matches"][0]["text"] == "three"
+    for bad in ("td[", ">", "a,,b", ":hover", "td:nth-child()", "(" * 100):
+        assert select(bad).status == 400, bad
+
+
+# ---- what goes on ----
+
+def test_kept_through_a_kill(tmp_path):
+    data = str(tmp_path / "kept")
+    sandbox = box.Sandbox(data=data)
+    i = inbox(sandbox, "k")
+    ids = [sandbox.deliver(box.mail(f"n{n}", files=[("x", "a/b", os.urandom(300000))] if n == 3 else ()),
+                           to=(i["address"],)) for n in range(8)]
+    for pid in [*godwit.descendants(sandbox.process.pid), sandbox.process.pid]:
+        os.kill(pid, signal.SIGKILL)
+    sandbox.process.wait()
+    with box.Sandbox(data=data) as again:
+        found = again.wait("k", inbox=i["id"], count=8)
+        assert sorted(m["id"] for m in found["messages"]) == sorted(ids)
+        assert len(again.get(f"{box.OWN}/messages/{ids[3]}/raw", key="k").body) > 300000
+        new = again.deliver(box.mail("new"), to=(i["address"],))
+        assert new not in ids
+        assert again.wait("k", inbox=i["id"], count=9)["found"]
+
+
+def test_mail_goes_on_while_content_is_gone(sandbox):
+    with box.Sandbox() as s:
+        i = inbox(s, "k")
+        content = max(godwit.descendants(s.process.pid), key=lambda p: "x")
+        for pid in godwit.descendants(s.process.pid):
+            with open(f"/proc/{pid}/net/tcp") as _, open(f"/proc/{pid}/maps") as maps:
+                if "sandbox.db" in " ".join(os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")):
+                    content = pid
+        os.kill(content, signal.SIGKILL)
+        identifier = s.deliver(box.mail("meanwhile"), to=(i["address"],))
+
+        def there():
+            try:
+                return s.get(f"{box.OWN}/messages/{identifier}", key="k").status == 200
+            except OSError:
+                return False
+        godwit.wait_for(there, "the message, once the process is back")
+
+
+def test_nothing_is_left_behind():
+    sandbox = box.Sandbox()
+    sandbox.deliver(box.mail())
+    folders = [f for f in ("/dev/shm", os.environ.get("TMPDIR", "/tmp"))]
+
+    def own():
+        found = []
+        for folder in folders:
+            for name in os.listdir(folder):
+                if name.startswith("godwit-sandbox-"):
+                    found.append(os.path.join(folder, name))
+        return found
+    before = own()
+    assert before
+    assert sandbox.stop() == 0
+    mine = [f for f in before if not os.path.exists(f)]
+    assert mine
+
+
+def test_oldest_go_first():
+    with box.Sandbox("--max-messages", "5") as s:
+        ids = [s.deliver(box.mail(f"n{n}")) for n in range(9)]
+
+        def five():
+            found = [m["id"] for m in s.own("GET", "/messages")["messages"]]
+            return len(found) <= 5 and ids[-1] in found and ids[0] not in found
+        godwit.wait_for(five, "the oldest to go")
+
+
+def test_no_room_is_said():
+    with box.Sandbox("--max-bytes", "16M") as s:
+        octets = os.urandom(4 * 1024 * 1024)
+        m = box.mail("large", files=[("x", "a/b", octets)]).as_bytes(policy=box.SMTP)
+        for _ in range(12):
+            said = dialogue(s, b"EHLO x\r\nMAIL FROM:<a@a.test>\r\nRCPT TO:<b@b.test>\r\nBDAT %d LAST\r\n"
+                            % len(m) + m + b"QUIT\r\n")
+            assert b"queued as" in said or b"452 4.3.1" in said, said[-300:]
+        assert s.own("GET", "/messages")["count"] < 12
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--http", "nowhere"], "address such as"), (["--max-bytes", "lots"], "a number such as 500M"),
+    (["--web-root", "mail"], "a path such as"), (["--max-age", "soon"], "a number such as 12h"),
+    (["--smtp", "nowhere"], "")])
+def test_wrong_flags(arguments, words):
+    import subprocess
+    done = subprocess.run([godwit.PROGRAM, "sandbox", *arguments], capture_output=True, text=True, timeout=20)
+    assert done.returncode != 0 and words in done.stderr and done.stderr.startswith("godwit: ")
+
+
+def test_two_cannot_share_a_folder(tmp_path):
+    import subprocess
+    with box.Sandbox(data=str(tmp_path / "d")):
+        done = subprocess.run([godwit.PROGRAM, "sandbox", "--smtp", "127.0.0.1:0", "--http", "127.0.0.1:0",
+                               "--data", str(tmp_path / "d")], capture_output=True, text=True, timeout=20)
+        assert done.returncode != 0 and "another sandbox uses" in done.stderr
+
+
+def test_users_and_root():
+    with box.Sandbox("--auth", "ann:pass", "--web-root", "/mail/") as s:
+        assert s.get("/mail/api/v1/info").status == 401
+        assert s.get("/mail/livez").status == 200
+        import base64
+        good = {"Authorization": "Basic " + base64.b64encode(b"ann:pass").decode()}
+        wrong = {"Authorization": "Basic " + base64.b64encode(b"ann:pasS").decode()}
+        assert s.get("/mail/api/v1/info", headers=good).status == 200
+        assert s.get("/mail/api/v1/info", headers=wrong).status == 401
+        assert s.get("/api/v1/info", headers=good).status == 404
+        assert b'src="/mail/app.js"' in s.get("/mail/", headers=good).body
+        assert json.loads(s.get("/mail/api/v1/info", headers=good).body)["Messages"] == 0
+
+
+def test_starttls():
+    import smtplib
+    import ssl
+    with box.Sandbox() as s:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with smtplib.SMTP("127.0.0.1", s.smtp, timeout=20) as client:
+            client.starttls(context=context)
+            client.sendmail("a@a.test", ["b@b.test"], box.mail("tls").as_bytes())
+        message = s.wait()["messages"][0]
+        assert message["envelope"]["tls"].startswith("TLSv1.")
