@@ -9,7 +9,8 @@
 enum { ARENA_MAX = 64 * 1024 * 1024, CREDENTIALS_MAX = 1024 };
 
 static const struct api_route *const tables[] = { own_routes, own_message_routes,
-                                                  mailpit_routes, mailslurp_inbox_routes,
+                                                  fault_routes, mailpit_routes,
+                                                  mailslurp_inbox_routes,
                                                   mailslurp_email_routes,
                                                   mailslurp_wait_routes, mailhog_routes,
                                                   inbucket_routes, maildev_routes,
@@ -21,13 +22,17 @@ enum err api_open(const struct api_options *options, struct api **out)
     if (a == NULL)
         return ERR_MEMORY;
     a->options = *options;
-    list_init(&a->waiters);
+    enum err error = faults_begin(a);
+    if (error != ERR_OK)
+        api_close(&a);
     *out = a;
-    return ERR_OK;
+    return error;
 }
 
 void api_close(struct api **api)
 {
+    if (*api != NULL)
+        faults_end(*api);
     free(*api);
     *api = NULL;
 }
@@ -158,6 +163,7 @@ void api_request_free(struct api *api, struct api_request *r)
     (void)api;
     wait_end(r);
     send_end(r);
+    force_end(r);
     arena_free(&r->arena);
     buffer_free(&r->answer);
 }

@@ -49,6 +49,7 @@ enum api_stream_kind {
 
 struct api_waiter;
 struct api_sending;
+struct api_forced;
 
 /* Zeroed by its maker; api_request_free() at its end, in any case. */
 struct api_request {
@@ -74,6 +75,7 @@ struct api_request {
     struct slice arguments[4]; /* what stands for "*" in the path, decoded */
     struct api_waiter *waiter;
     struct api_sending *sending;
+    struct api_forced *forced;
     int stream_dialect;
 };
 

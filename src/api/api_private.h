@@ -6,12 +6,17 @@
 #include "base/list.h"
 #include "content/message.h"
 #include "event/timer.h"
+#include "event/watch.h"
 
 #include <jansson.h>
 
 struct api {
     struct api_options options;
-    struct list waiters;
+    struct box_watcher rules_watcher; /* fault.c, all of these */
+    struct watch channel;
+    struct buffer heard;
+    struct list forced;       /* requests that wait until a fault is in force */
+    int64_t revision;
 };
 
 struct api_route {
@@ -22,6 +27,7 @@ struct api_route {
 
 extern const struct api_route own_routes[];      /* own.c */
 extern const struct api_route mailpit_routes[];  /* mailpit.c */
+extern const struct api_route fault_routes[];    /* fault.c */
 extern const struct api_route mailslurp_inbox_routes[];
 extern const struct api_route mailslurp_email_routes[];
 extern const struct api_route mailslurp_wait_routes[];
@@ -129,6 +135,11 @@ bool send_mail(struct api *api, struct api_request *r, json_t *mail, send_done_f
 bool send_octets(struct api *api, struct api_request *r, struct slice octets, const char *sender,
                  json_t *recipients, send_done_fn *done);
 void send_end(struct api_request *r);
+
+/* ---- fault.c ---- */
+enum err faults_begin(struct api *api);
+void faults_end(struct api *api);
+void force_end(struct api_request *r);
 
 /* ---- own_message.c ---- */
 json_t *own_codes(const struct opened *opened);

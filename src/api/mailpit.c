@@ -371,7 +371,7 @@ static bool webui(struct api *api, struct api_request *r)
         "{s:o, s:{s:b, s:s, s:s, s:s, s:s, s:s, s:b}, s:b, s:b, s:b, s:b}",
         "Label", json_slice(api->options.label), "MessageRelay", "Enabled", 0, "SMTPServer", "",
         "ReturnPath", "", "AllowedRecipients", "", "BlockedRecipients", "", "OverrideFrom", "",
-        "PreserveMessageIDs", 0, "SpamAssassin", 0, "ChaosEnabled", 0, "DuplicatesIgnored", 0,
+        "PreserveMessageIDs", 0, "SpamAssassin", 0, "ChaosEnabled", 1, "DuplicatesIgnored", 0,
         "HideDeleteAllButton", 0));
 }
 

@@ -43,6 +43,7 @@ static void send(struct api_stream *s, const char *name, int64_t cursor, json_t 
 static const char *const own_names[] = {
     [BOX_NEW] = "message", [BOX_UPDATED] = "updated", [BOX_DELETED] = "deleted",
     [BOX_EMPTIED] = "emptied", [BOX_REFUSED] = "refused", [BOX_FAULT] = "fault",
+    [BOX_RULES] = "rules",
 };
 
 static void tell_own(struct api_stream *s, enum box_event event, json_t *what)
@@ -85,6 +86,7 @@ static json_t *mailpit_frame(enum box_event event, json_t *what)
                          "warning", "Type", "smtp", "IP", "", "Message",
                          json_object_get(what, "line"));
     case BOX_FAULT:
+    case BOX_RULES:
         break;
     }
     return NULL;
@@ -95,7 +97,7 @@ static void tell_mailpit(struct api_stream *s, enum box_event event, json_t *wha
     json_t *frame = mailpit_frame(event, what);
     if (frame != NULL)
         send(s, "message", 0, frame);
-    if (event != BOX_REFUSED && event != BOX_FAULT)
+    if (event != BOX_REFUSED && event != BOX_FAULT && event != BOX_RULES)
         send(s, "message", 0, mailpit_stats(s));
 }
 

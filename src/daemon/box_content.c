@@ -7,7 +7,9 @@
 #include "event/watch.h"
 #include "content/decode.h"
 #include "log/log.h"
+#include "net/listener.h"
 #include "sandbox/box.h"
+#include "sandbox/simulator.h"
 #include "web/web.h"
 
 #include <signal.h>
@@ -24,6 +26,7 @@ struct box_content {
     struct box *box;
     struct api *api;
     struct web *web;
+    struct simulator *simulator;
     struct watch told;
     struct watch signals;
     struct timer feed;
@@ -86,6 +89,19 @@ static int open_box(struct box_content *c)
     return error == ERR_OK ? 0 : EX_CANTCREAT;
 }
 
+static int open_simulator(struct box_content *c)
+{
+    const struct box_shared *s = c->shared;
+    struct simulator_options options = {
+        .loop = c->loop, .box = c->box, .hostname = s->config->hostname,
+        .domain = s->options->domain.len > 0 ? s->options->domain : SLICE("sandbox.test"),
+    };
+    enum err error = listener_address(sockets_fd(&s->sockets, 0, 0), &options.smtp);
+    if (error == ERR_OK)
+        error = simulator_open(&options, &c->simulator);
+    return error == ERR_OK ? 0 : EX_OSERR;
+}
+
 static int open_web(struct box_content *c)
 {
     const struct box_shared *s = c->shared;
@@ -110,6 +126,7 @@ static void close_all(struct box_content *c)
     timer_clear(&c->feed);
     watch_close(&c->told);
     watch_close(&c->signals);
+    simulator_close(&c->simulator);
     web_close(&c->web);
     api_close(&c->api);
     box_close(&c->box);
@@ -126,6 +143,8 @@ int box_content_run(struct box_shared *shared)
         code = open_box(&c);
     if (code == 0)
         code = open_web(&c);
+    if (code == 0)
+        code = open_simulator(&c);
     if (code == 0)
         code = watch_all(&c);
     if (code == 0)

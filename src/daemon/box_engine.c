@@ -5,15 +5,17 @@
 #include "capture/capture.h"
 #include "log/log.h"
 #include "sandbox/account.h"
+#include "sandbox/fault.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { WORKERS = 2, WORK_WAITING_MAX = 10000, ENTRIES_MAX = 100000, GATES = 1,
-       POLL_MS = 10, GRACE_MS = 1000 };
+enum { WORKERS = 2, WORK_WAITING_MAX = 10000, ENTRIES_MAX = 100000, GATES = 2,
+       POLL_MS = 10, GRACE_MS = 1000, RULES_MAX = 4 * 1024 * 1024 };
 
 struct box_engine {
     struct box_shared *shared;
@@ -28,6 +30,10 @@ struct box_engine {
     struct gate *gates[GATES];
     struct session_host *host;
     struct session_words words;
+    struct session_judge judge;
+    struct faults *faults;
+    struct watch channel;        /* rules come in, a line each */
+    struct buffer rules;
     struct watch signals;
     struct timer poll;
 };
@@ -52,6 +58,10 @@ static int open_parts(struct box_engine *e)
     };
     if (error == ERR_OK)
         error = capture_open(&options, &e->capture);
+    struct slice domain = e->shared->options->domain;
+    if (error == ERR_OK)
+        error = faults_open(e->capture, domain.len > 0 ? domain : SLICE("sandbox.test"),
+                            &e->faults);
     if (error != ERR_OK)
         fprintf(stderr, "godwit: cannot start: %s\n", err_text(error));
     return error == ERR_OK ? 0 : EX_OSERR;
@@ -70,6 +80,54 @@ static void append_words(struct session_words *words, struct slice account, stru
     buffer_append_byte(out, ']');
 }
 
+static const struct smtp_reply *on_login(struct session_judge *judge, uint64_t session,
+                                         const struct net_address *client, struct slice account)
+{
+    struct box_engine *e = container_of(judge, struct box_engine, judge);
+    return faults_login(e->faults, session, client, account);
+}
+
+/* {"revision", "rules"}; the revision is told back when they are in force. The other process is
+ * believed nothing: what cannot be read changes nothing. */
+static void take_rules(struct box_engine *e, struct slice line)
+{
+    json_t *said = json_loadb(line.data, line.len, 0, NULL);
+    json_t *rules = json_object_get(said, "rules");
+    char answer[32];
+    if (json_is_array(rules) && faults_set(e->faults, rules) == NULL) {
+        int len = snprintf(answer, sizeof answer, "%lld\n",
+                           (long long)json_integer_value(json_object_get(said, "revision")));
+        if (send(e->channel.fd, answer, (size_t)len, MSG_NOSIGNAL) < 0)
+            log_note(LOG_WARNING, "faults", "what is in force could not be told");
+    }
+    json_decref(said);
+}
+
+static void on_channel(struct watch *watch)
+{
+    struct box_engine *e = container_of(watch, struct box_engine, channel);
+    char *room = buffer_reserve(&e->rules, 64 * 1024);
+    ssize_t got = room == NULL ? -1 : recv(watch->fd, room, 64 * 1024, 0);
+    if (room == NULL)
+        buffer_free(&e->rules); /* longer than any that is sent: forgotten */
+    if (got <= 0)
+        return;
+    buffer_added(&e->rules, (size_t)got);
+    for (size_t end; (end = slice_find(buffer_slice(&e->rules), '\n')) != SLICE_NOT_FOUND;) {
+        take_rules(e, slice_part(buffer_slice(&e->rules), 0, end));
+        buffer_consume(&e->rules, end + 1);
+    }
+}
+
+/* Asks for those that are in force. */
+static int open_channel(struct box_engine *e)
+{
+    buffer_init(&e->rules, RULES_MAX);
+    watch_init(&e->channel, e->loop, e->shared->channel[0], on_channel, NULL);
+    return watch_read(&e->channel, true) == ERR_OK &&
+           send(e->channel.fd, "?\n", 2, MSG_NOSIGNAL) == 2 ? 0 : EX_OSERR;
+}
+
 static int open_host(struct box_engine *e)
 {
     const struct secrets none = { .count = 0 };
@@ -79,12 +137,15 @@ static int open_host(struct box_engine *e)
         return EX_OSERR;
     }
     e->words.append = append_words;
-    e->gates[0] = capture_gate(e->capture);
+    e->judge.judge = on_login;
+    e->gates[0] = faults_gate(e->faults);
+    e->gates[1] = capture_gate(e->capture);
     struct session_host_options options = {
         .loop = e->loop, .intake = capture_intake(e->capture), .gates = e->gates,
         .gates_count = GATES, .events = capture_events(e->capture),
         .lines = capture_lines(e->capture), .limiter = e->limiter, .sasl = e->sasl,
-        .throttle = e->throttle, .tls = e->tls.server, .words = &e->words, .thread = 1,
+        .throttle = e->throttle, .tls = e->tls.server, .words = &e->words, .judge = &e->judge,
+        .thread = 1,
     };
     const struct sockets *sockets = &e->shared->sockets;
     enum err error = session_host_open(&options, e->shared->config, &e->host);
@@ -129,9 +190,12 @@ static int watch_signals(struct box_engine *e)
 static void close_parts(struct box_engine *e)
 {
     watch_close(&e->signals);
+    watch_close(&e->channel);
+    buffer_free(&e->rules);
     timer_clear(&e->poll);
     session_host_close(&e->host);
     workers_close(&e->workers);
+    faults_close(&e->faults);
     capture_close(&e->capture);
     engine_tls_free(&e->tls);
     tls_tickets_close(&e->tickets);
@@ -149,6 +213,8 @@ int box_engine_run(struct box_shared *shared)
         code = open_parts(&e);
     if (code == 0)
         code = open_host(&e);
+    if (code == 0)
+        code = open_channel(&e);
     if (code == 0)
         code = watch_signals(&e);
     if (code == 0) {

@@ -138,6 +138,18 @@ void box_bodies(json_t *message, struct slice raw, struct buffer *text, struct b
 json_t *box_session(struct box *box, int64_t id);
 json_t *box_sessions(struct box *box, bool refused_only, uint32_t start, uint32_t limit);
 
+/* ---- scripted faults (fault.h) ---- */
+
+/* A rule without its id, with "inbox" where it is for that one's mail alone, is kept; as it is
+ * shown, with id and hits. NULL, and why not. Rules of a key's workspace are for mail to its own
+ * inboxes. */
+json_t *box_fault_add(struct box *box, int64_t workspace, json_t *rule, const char **out_why);
+json_t *box_faults(struct box *box, int64_t workspace);
+json_t *box_fault(struct box *box, int64_t workspace, struct slice id);
+bool box_fault_delete(struct box *box, int64_t workspace, struct slice id); /* empty: all */
+/* Those of everybody, for the process that speaks SMTP. */
+json_t *box_fault_rules(struct box *box);
+
 /* ---- what happens ---- */
 
 enum box_event {
@@ -147,6 +159,7 @@ enum box_event {
     BOX_EMPTIED,  /* the workspace, or much of it */
     BOX_REFUSED,  /* a session was told 4xx or 5xx: {session, client, line} */
     BOX_FAULT,    /* a scripted fault was met: {session, fault} */
+    BOX_RULES,    /* the faults that are scripted have changed */
 };
 
 struct box_watcher {

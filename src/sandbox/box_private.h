@@ -7,6 +7,7 @@
 #include "sandbox/box.h"
 
 #include <sqlite3.h>
+#include <string.h>
 
 enum { STATEMENTS_MAX = 160, BOX_ID_MAX = 64, BOX_RAW_MAX = 256 * 1024 * 1024 };
 
@@ -70,6 +71,9 @@ bool inbox_for(struct box *box, struct slice address, struct slice account,
                struct inbox_ref *out);
 int64_t inbox_find(struct box *box, int64_t workspace, struct slice id);
 void inbox_expire(struct box *box, int64_t now_ms);
+
+/* fault_store.c: inboxes come and go, and with them those whom rules are for. */
+void faults_may_have_changed(struct box *box);
 
 /* watch.c */
 void box_tell(struct box *box, enum box_event event, int64_t workspace, json_t *what);

@@ -41,6 +41,10 @@ static const char schema[] =
     "CREATE TABLE line (session INTEGER NOT NULL, number INTEGER NOT NULL, at INTEGER NOT "
     "NULL, is_ours INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (session, number)) "
     "WITHOUT ROWID;"
+    "CREATE TABLE fault (id INTEGER PRIMARY KEY AUTOINCREMENT, workspace INTEGER NOT NULL, inbox "
+    "INTEGER NOT NULL, rule TEXT NOT NULL, hits INTEGER NOT NULL);"
+    "CREATE TABLE met (session INTEGER NOT NULL, fault TEXT NOT NULL, at INTEGER NOT NULL);"
+    "CREATE INDEX met_session ON met (session);"
     "CREATE VIRTUAL TABLE fts USING fts5(subject, text, sender, receiver, cc, bcc, reply_to, "
     "message_id, tokenize = 'trigram', columnsize = 0);";
 

@@ -219,6 +219,7 @@ json_t *box_inbox_create(struct box *box, int64_t workspace, const struct box_in
     if (*out_why != NULL)
         db_exec(box, "ROLLBACK TO inbox");
     db_exec(box, "RELEASE inbox");
+    faults_may_have_changed(box);
     return *out_why == NULL ? box_inbox(box, workspace, buffer_slice(&uid)) : NULL;
 }
 
@@ -288,6 +289,7 @@ static bool drop(struct box *box, int64_t inbox)
     sqlite3_bind_int64(row, 1, inbox);
     bool good = db_run(patterns) && db_run(row);
     db_exec(box, "RELEASE gone");
+    faults_may_have_changed(box);
     return good;
 }
 

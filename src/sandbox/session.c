@@ -139,6 +139,21 @@ static bool take_closed(struct box *box, const struct capture_session *closed)
     return good;
 }
 
+static bool take_fault(struct box *box, const struct capture_session *met)
+{
+    sqlite3_stmt *hit = db_statement(box, "UPDATE fault SET hits = hits + 1 WHERE id = ?1");
+    sqlite3_stmt *row = db_statement(box, "INSERT INTO met VALUES (?1, ?2, ?3)");
+    uint64_t id = 0;
+    if (hit == NULL || row == NULL)
+        return false;
+    slice_to_number(met->fault, INT64_MAX, &id);
+    sqlite3_bind_int64(hit, 1, (int64_t)id);
+    sqlite3_bind_int64(row, 1, (int64_t)met->place);
+    db_bind(row, 2, met->fault);
+    sqlite3_bind_int64(row, 3, met->wall_ms);
+    return db_run(hit) && db_run(row);
+}
+
 bool session_take(struct box *box, const struct capture_item *item)
 {
     json_t *what;
@@ -150,6 +165,8 @@ bool session_take(struct box *box, const struct capture_item *item)
     case CAPTURE_CLOSED:
         return take_closed(box, &item->session);
     case CAPTURE_FAULT:
+        if (!take_fault(box, &item->session))
+            return false;
         what = json_pack("{s:I, s:o}", "session", (json_int_t)item->session.place, "fault",
                          foreign(item->session.fault));
         box_tell(box, BOX_FAULT, 0, what);
@@ -203,6 +220,16 @@ static void add_lines(struct box *box, int64_t id, json_t *out)
     json_object_set_new(out, "lines", list);
 }
 
+static void add_faults(struct box *box, int64_t id, json_t *out)
+{
+    json_t *list = json_array();
+    sqlite3_stmt *s = db_statement(box, "SELECT fault FROM met WHERE session = ?1 ORDER BY at");
+    sqlite3_bind_int64(s, 1, id);
+    while (db_row(s))
+        json_array_append_new(list, foreign(db_text(s, 0)));
+    json_object_set_new(out, "faults", list);
+}
+
 json_t *box_session(struct box *box, int64_t id)
 {
     json_t *made = NULL;
@@ -214,6 +241,7 @@ json_t *box_session(struct box *box, int64_t id)
     if (made != NULL) {
         add_messages(box, id, made);
         add_lines(box, id, made);
+        add_faults(box, id, made);
     }
     return made;
 }

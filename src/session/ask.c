@@ -132,6 +132,7 @@ static void close_with(struct session *s, const struct gate_answer *answer)
 void session_gates_answered(struct session *s, const struct gate_answer *answer)
 {
     if (answer != NULL && answer->action == GATE_DROP) {
+        session_flush(s); /* to what came before it */
         session_lost(s);
         return;
     }

@@ -86,6 +86,12 @@ static void tell(struct session *s, enum mail_event_kind kind, struct slice acco
     event_emit(s->host->options.events, &event);
 }
 
+static const struct smtp_reply *judged(struct session *s, struct slice account)
+{
+    struct session_judge *judge = s->host->options.judge;
+    return judge == NULL ? NULL : judge->judge(judge, s->id, &s->client, account);
+}
+
 /* Says it, now that it may be said. */
 static void answer(struct session *s)
 {
@@ -99,7 +105,8 @@ static void answer(struct session *s)
     }
     switch (result) {
     case SASL_GRANTED:
-        if (!session_take_account(s, account))
+        reply = judged(s, account);
+        if (reply == NULL && !session_take_account(s, account))
             reply = &fault;
         break;
     case SASL_REFUSED:

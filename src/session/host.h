@@ -25,6 +25,13 @@ struct session_words {
                    struct buffer *out);
 };
 
+/* Says no to a log-in that is good; NULL: it has nothing against it. The reply until the next
+ * call. */
+struct session_judge {
+    const struct smtp_reply *(*judge)(struct session_judge *judge, uint64_t session,
+                                      const struct net_address *client, struct slice account);
+};
+
 struct session_host_options {
     struct loop *loop;
     struct intake *intake;
@@ -38,6 +45,7 @@ struct session_host_options {
     struct throttle *throttle;    /* of failed log-ins; NULL only without sasl */
     struct tls_server *tls;       /* held; NULL: no listener offers TLS */
     struct session_words *words;  /* or NULL */
+    struct session_judge *judge;  /* or NULL */
     uint32_t thread;              /* a number for the ids of sessions */
 };
 

@@ -103,8 +103,10 @@ static void pump(struct session *s, struct slice *input)
         if (!more)
             break;
     }
-    if (s->over)
+    if (s->over) {
+        buffer_clear(&s->host->out); /* what it did not come to say is nobody else's */
         return;
+    }
     session_flush(s);
     if (s->wait == WAIT_INPUT && !input_used_up(s))
         return;

@@ -57,6 +57,14 @@ async function flows(page) {
   await until(page, (was) => document.querySelector("#count").textContent !== was, total);
   await page.goto(url + "/#/refused");
   await page.waitForSelector("table.grid, .empty");
+  await page.goto(url + "/#/faults");
+  await page.waitForSelector("form input[placeholder^='451']");
+  await page.fill("form input[placeholder^='451']", "550 5.1.1 No");
+  await page.getByRole("button", { name: "Add" }).click();
+  await page.waitForSelector("table.grid button.danger");
+  if (out) await page.screenshot({ path: `${out}/faults.png` });
+  await page.locator("table.grid button.danger").click();
+  await until(page, () => document.querySelectorAll("table.grid button.danger").length === 0);
   await page.setViewportSize({ width: 360, height: 640 });
   await page.goto(url + "/#/");
   await page.waitForSelector(".row");

@@ -1,5 +1,6 @@
 // Which view it is, the keys, and what happens meanwhile.
 import { ask, element, get, own, toast } from "./base.js";
+import { FaultList } from "./faults.js";
 import { MessageList } from "./list.js";
 import { MessageView } from "./message.js";
 import { SessionList, SessionView } from "./sessions.js";
@@ -29,6 +30,7 @@ function drawRail() {
     link("#/", "Messages", state.unread, at === "#/" && !state.inbox),
     link("#/sessions", "Sessions", "", at === "#/sessions"),
     link("#/refused", "Refused & broken off", "", at === "#/refused"),
+    link("#/faults", "Faults", "", at === "#/faults"),
     element("h2", {}, "Inboxes"),
     ...state.inboxes.map((i) => link(`#/inbox/${encodeURIComponent(i.id)}`, i.name || i.address, i.unread, at === `#/inbox/${encodeURIComponent(i.id)}`)),
     element("button", { onclick: makeInbox }, "New inbox"));
@@ -62,6 +64,7 @@ function route() {
   const id = decodeURIComponent(argument);
   if (name === "message") current = new MessageView(view, id);
   else if (name === "sessions" || name === "refused") current = new SessionList(view, name === "refused");
+  else if (name === "faults") current = new FaultList(view);
   else if (name === "session") current = new SessionView(view, id);
   else {
     const inbox = name === "inbox" ? id : "";
@@ -92,7 +95,7 @@ function listen() {
     toast(`${m.from ? m.from.name || m.from.address : ""}: ${m.subject || "(no subject)"}`);
     soon();
   });
-  for (const name of ["updated", "deleted", "emptied", "refused"]) events.addEventListener(name, soon);
+  for (const name of ["updated", "deleted", "emptied", "refused", "fault", "rules"]) events.addEventListener(name, soon);
   events.addEventListener("open", soon);
 }
 
