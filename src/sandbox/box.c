@@ -65,13 +65,28 @@ static int64_t excess(struct box *box)
     return total > max ? (int64_t)(total - max) : 0;
 }
 
+/* What was reset, some at a time. */
+static bool remove_gone(struct box *box)
+{
+    sqlite3_stmt *s = db_statement(box, "SELECT space FROM gone LIMIT 1");
+    int64_t space = db_number(s, 0);
+    if (space == 0)
+        return false;
+    s = db_statement(box, "SELECT seq FROM message WHERE space = ?1 LIMIT 200");
+    sqlite3_bind_int64(s, 1, space);
+    if (remove_some(box, s))
+        return true;
+    s = db_statement(box, "DELETE FROM gone WHERE space = ?1");
+    sqlite3_bind_int64(s, 1, space);
+    return db_run(s);
+}
+
 /* True: there is more to do. */
 static bool tidy(struct box *box)
 {
     int64_t now = loop_now(box->options.loop).wall_ms;
     inbox_expire(box, now);
-    if (remove_some(box, db_statement(box, "SELECT seq FROM message WHERE space NOT IN (SELECT "
-                                           "space FROM workspace) LIMIT 200")))
+    if (remove_gone(box))
         return true;
     if (box->options.age_max_ms > 0) {
         sqlite3_stmt *old = db_statement(box, "SELECT seq FROM message WHERE received < ?1 "
@@ -154,7 +169,8 @@ int64_t box_workspace(struct box *box, struct slice key)
         db_bind(find, 1, buffer_slice(&digest));
         id = db_number(find, 0);
         sqlite3_stmt *add = id != 0 ? NULL : db_statement(box,
-            "INSERT INTO workspace SELECT NULL, ?1, max(space) + 1 FROM workspace");
+            "INSERT INTO workspace SELECT NULL, ?1, max(max(space), (SELECT coalesce(max(space), 0) FROM "
+            "gone)) + 1 FROM workspace");
         db_bind(add, 1, buffer_slice(&digest));
         if (add != NULL && db_run(add))
             id = sqlite3_last_insert_rowid(box->db);
@@ -168,11 +184,17 @@ bool box_reset(struct box *box, int64_t workspace)
 {
     sqlite3_stmt *s = db_statement(box,
         "UPDATE workspace SET space = (SELECT max(a, b) + 1 FROM (SELECT (SELECT max(space) FROM "
-        "workspace) AS a, (SELECT coalesce(max(space), 0) FROM message) AS b)) WHERE id = ?1");
+        "workspace) AS a, (SELECT coalesce(max(space), 0) FROM gone) AS b)) WHERE id = ?1");
+    sqlite3_stmt *gone = db_statement(box, "INSERT OR IGNORE INTO gone SELECT space FROM workspace "
+                                           "WHERE id = ?1");
     uint64_t total, unread;
     box_count(box, workspace, &total, &unread);
+    sqlite3_bind_int64(gone, 1, workspace);
     sqlite3_bind_int64(s, 1, workspace);
-    if (!db_run(s))
+    db_exec(box, "SAVEPOINT reset");
+    bool good = db_run(gone) && db_run(s);
+    db_exec(box, "RELEASE reset");
+    if (!good)
         return false;
     box->numbers.deleted += total;
     box_tell(box, BOX_EMPTIED, workspace, NULL);

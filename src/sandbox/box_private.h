@@ -54,7 +54,8 @@ void detail_free(struct detail *detail);
 
 /* message.c: a row of a statement that selects MESSAGE_COLUMNS, as a summary. */
 #define MESSAGE_COLUMNS                                                                   \
-    "m.seq, m.id, m.workspace, m.session, m.received, m.size, m.is_read, m.summary, "      \
+    "m.seq, m.id, m.workspace, m.session, m.received, m.size, m.is_read, "                 \
+    "(SELECT summary FROM shown WHERE shown.seq = m.seq), "                                \
     "(SELECT json_group_array(name) FROM (SELECT name FROM tag WHERE tag.seq = m.seq "     \
     "ORDER BY name)), (SELECT uid FROM inbox WHERE inbox.id = m.inbox)"
 json_t *message_summary(sqlite3_stmt *row);

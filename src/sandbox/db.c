@@ -1,6 +1,7 @@
 /* db.c: the tables and their statements.
  *
- * `fts` holds what can be searched for, cut into runs of three characters, so that any part of
+ * What is looked through row by row (`message`) is narrow; what is shown of a message stands in
+ * `shown`. `fts` holds what can be searched for, cut into runs of three characters, so that any part of
  * a word is found by an index. `body` says how many messages have the same octets.
  */
 #include "sandbox/box_private.h"
@@ -27,9 +28,11 @@ static const char schema[] =
     "CREATE TABLE message (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, "
     "workspace INTEGER NOT NULL, space INTEGER NOT NULL, inbox INTEGER NOT NULL, session "
     "INTEGER NOT NULL, received INTEGER NOT NULL, size INTEGER NOT NULL, is_read INTEGER NOT "
-    "NULL, attachments INTEGER NOT NULL, inlines INTEGER NOT NULL, body INTEGER NOT NULL, "
-    "summary TEXT NOT NULL, whole TEXT NOT NULL);"
+    "NULL, attachments INTEGER NOT NULL, inlines INTEGER NOT NULL, body INTEGER NOT NULL);"
+    "CREATE TABLE shown (seq INTEGER PRIMARY KEY, summary TEXT NOT NULL, whole TEXT NOT NULL);"
+    "CREATE TABLE gone (space INTEGER PRIMARY KEY);"
     "CREATE INDEX message_space ON message (space, seq, is_read);"
+    "CREATE INDEX message_read ON message (seq) WHERE is_read;"
     "CREATE INDEX message_session ON message (session);"
     "CREATE INDEX message_inbox ON message (inbox, seq, is_read) WHERE inbox <> 0;"
     "CREATE TABLE tag (seq INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (seq, name)) "

@@ -109,35 +109,43 @@ static void append_id(struct buffer *out, struct mail_id id, size_t number)
         buffer_append_format(out, "-%zu", number + 1);
 }
 
+static bool add_shown(struct box *box, int64_t seq, const struct detail *d)
+{
+    sqlite3_stmt *s = db_statement(box, "INSERT INTO shown VALUES (?1, ?2, ?3)");
+    char *summary = json_dumps(d->summary, JSON_COMPACT);
+    char *whole = json_dumps(d->whole, JSON_COMPACT);
+    bool good = s != NULL && summary != NULL && whole != NULL;
+    if (good) {
+        sqlite3_bind_int64(s, 1, seq);
+        db_bind(s, 2, slice_from_string(summary));
+        db_bind(s, 3, slice_from_string(whole));
+        good = db_run(s);
+    }
+    free(summary);
+    free(whole);
+    return good;
+}
+
 static int64_t add_row(struct box *box, const struct capture_item *item, const struct detail *d,
                        const struct inbox_ref *ref, struct slice id)
 {
     const struct capture_message *m = &item->message;
     sqlite3_stmt *s = db_statement(box,
-        "INSERT INTO message SELECT NULL, ?1, ?2, space, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9, ?10, ?11 "
-        "FROM workspace WHERE id = ?2");
-    char *summary = json_dumps(d->summary, JSON_COMPACT);
-    char *whole = json_dumps(d->whole, JSON_COMPACT);
-    bool good = s != NULL && summary != NULL && whole != NULL;
-    if (good) {
-        db_bind(s, 1, id);
-        sqlite3_bind_int64(s, 2, ref->workspace);
-        sqlite3_bind_int64(s, 3, ref->id);
-        sqlite3_bind_int64(s, 4, (int64_t)m->session);
-        sqlite3_bind_int64(s, 5, m->received_wall_ms);
-        sqlite3_bind_int64(s, 6, (int64_t)m->size);
-        sqlite3_bind_int64(s, 7, json_integer_value(json_object_get(d->summary,
-                                                                    "attachments")));
-        sqlite3_bind_int64(s, 8, (int64_t)count_inlines(d));
-        sqlite3_bind_int64(s, 9, (int64_t)item->place);
-        db_bind(s, 10, slice_from_string(summary));
-        db_bind(s, 11, slice_from_string(whole));
-        good = db_run(s);
-    }
-    int64_t seq = good ? sqlite3_last_insert_rowid(box->db) : 0;
-    free(summary);
-    free(whole);
-    return good && index_it(box, seq, d) ? seq : 0;
+        "INSERT INTO message SELECT NULL, ?1, ?2, space, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9 FROM "
+        "workspace WHERE id = ?2");
+    if (s == NULL)
+        return 0;
+    db_bind(s, 1, id);
+    sqlite3_bind_int64(s, 2, ref->workspace);
+    sqlite3_bind_int64(s, 3, ref->id);
+    sqlite3_bind_int64(s, 4, (int64_t)m->session);
+    sqlite3_bind_int64(s, 5, m->received_wall_ms);
+    sqlite3_bind_int64(s, 6, (int64_t)m->size);
+    sqlite3_bind_int64(s, 7, json_integer_value(json_object_get(d->summary, "attachments")));
+    sqlite3_bind_int64(s, 8, (int64_t)count_inlines(d));
+    sqlite3_bind_int64(s, 9, (int64_t)item->place);
+    int64_t seq = db_run(s) ? sqlite3_last_insert_rowid(box->db) : 0;
+    return seq != 0 && add_shown(box, seq, d) && index_it(box, seq, d) ? seq : 0;
 }
 
 /* The oldest of an inbox that has more than it may. */

@@ -47,7 +47,7 @@ static const char *selection_make(struct box *box, const struct box_query *q,
     struct buffer *w = &out->where;
     bool is_searched = buffer_len(&out->search.match) > 0;
     buffer_append_string(w, is_searched
-        ? " FROM fts JOIN message m ON m.seq = fts.rowid WHERE fts MATCH ?" : " FROM message m WHERE 1");
+        ? " FROM fts CROSS JOIN message m ON m.seq = fts.rowid WHERE fts MATCH ?" : " FROM message m WHERE 1");
     buffer_append_string(w, q->workspace == 0
         ? " AND m.space IN (SELECT space FROM workspace)"
         : " AND m.space = (SELECT space FROM workspace WHERE id = ?)");
@@ -111,9 +111,34 @@ static sqlite3_stmt *prepare(struct box *box, const char *columns, const struct 
     return s;
 }
 
+/* Words alone, where all that there is is of one space: the index counts them without a look at
+ * any message, while none was read. */
+static bool count_by_index(struct box *box, const struct box_query *q,
+                           const struct selection *sel, struct box_found *out)
+{
+    bool is_plain = buffer_len(&sel->search.match) > 0 && sel->inbox == 0 && q->since <= 0 &&
+                    q->before_ms <= 0 && q->after_ms <= 0 && !q->unread_only &&
+                    buffer_len(&sel->search.sql) == 0;
+    if (!is_plain)
+        return false;
+    sqlite3_stmt *s = db_statement(box, "SELECT min(space) = max(space) AND (?1 = 0 OR max(space) = "
+                                        "(SELECT space FROM workspace WHERE id = ?1)) FROM message");
+    sqlite3_bind_int64(s, 1, q->workspace);
+    bool is_one_space = db_number(s, 0) != 0;
+    bool any_read = db_number(db_statement(box, "SELECT 1 FROM message WHERE is_read LIMIT 1"), 0);
+    if (!is_one_space || any_read)
+        return false;
+    s = db_statement(box, "SELECT count(*) FROM fts WHERE fts MATCH ?1");
+    db_bind(s, 1, buffer_slice(&sel->search.match));
+    out->count = out->unread = (uint64_t)db_number(s, 0);
+    return true;
+}
+
 static void count_them(struct box *box, const struct box_query *q, const struct selection *sel,
                        struct box_found *out)
 {
+    if (count_by_index(box, q, sel, out))
+        return;
     sqlite3_stmt *s = prepare(box, "SELECT count(*), count(*) - sum(m.is_read)", sel, "");
     if (s == NULL)
         return;
@@ -125,12 +150,21 @@ static void count_them(struct box *box, const struct box_query *q, const struct 
     sqlite3_finalize(s);
 }
 
+/* The index gives rows in the order of its own. */
+static const char *order_of(const struct box_query *q, bool is_searched)
+{
+    if (is_searched)
+        return q->oldest_first ? " ORDER BY fts.rowid LIMIT ? OFFSET ?"
+                               : " ORDER BY fts.rowid DESC LIMIT ? OFFSET ?";
+    return q->oldest_first ? " ORDER BY m.seq LIMIT ? OFFSET ?"
+                           : " ORDER BY m.seq DESC LIMIT ? OFFSET ?";
+}
+
 static void list_them(struct box *box, const struct box_query *q, const struct selection *sel,
                       json_t *out)
 {
     sqlite3_stmt *s = prepare(box, "SELECT " MESSAGE_COLUMNS, sel,
-                              q->oldest_first ? " ORDER BY m.seq LIMIT ? OFFSET ?"
-                                              : " ORDER BY m.seq DESC LIMIT ? OFFSET ?");
+                              order_of(q, buffer_len(&sel->search.match) > 0));
     if (s == NULL)
         return;
     int at = bind(sel, q, s);
@@ -202,8 +236,8 @@ json_t *box_message(struct box *box, int64_t workspace, struct slice id)
     json_t *made = NULL;
     if (!find(box, workspace, id, &row))
         return NULL;
-    sqlite3_stmt *s = db_statement(box, "SELECT " MESSAGE_COLUMNS ", m.whole FROM message m WHERE "
-                                        "seq = ?1");
+    sqlite3_stmt *s = db_statement(box, "SELECT " MESSAGE_COLUMNS ", (SELECT whole FROM shown WHERE "
+                                        "shown.seq = m.seq) FROM message m WHERE seq = ?1");
     sqlite3_bind_int64(s, 1, row.seq);
     if (db_row(s)) {
         struct slice text = db_text(s, 10);
@@ -293,6 +327,7 @@ bool message_remove(struct box *box, int64_t seq)
     int64_t place = db_number(s, -1);
     bool good = run_for(box, "DELETE FROM fts WHERE rowid = ?1", seq) &&
                 run_for(box, "DELETE FROM tag WHERE seq = ?1", seq) &&
+                run_for(box, "DELETE FROM shown WHERE seq = ?1", seq) &&
                 run_for(box, "DELETE FROM message WHERE seq = ?1", seq) &&
                 run_for(box, "UPDATE body SET uses = uses - 1 WHERE place = ?1", place);
     if (good)

@@ -9,7 +9,7 @@ import pytest
 
 import box
 import godwit
-from test_core import dialogue, inbox
+from test_sandbox_core import dialogue, inbox
 
 
 @pytest.fixture(scope="module")

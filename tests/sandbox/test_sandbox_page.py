@@ -10,7 +10,7 @@ import pytest
 
 import box
 import godwit
-from test_clients import peers
+from test_sandbox_clients import peers
 
 XSS = [
     "<script>window.executed=1;ran('script')</script>", "<img src=x onerror=\"ran('onerror')\">",
