@@ -121,8 +121,8 @@ static bool count_by_index(struct box *box, const struct box_query *q,
                     buffer_len(&sel->search.sql) == 0;
     if (!is_plain)
         return false;
-    sqlite3_stmt *s = db_statement(box, "SELECT min(space) = max(space) AND (?1 = 0 OR max(space) = "
-                                        "(SELECT space FROM workspace WHERE id = ?1)) FROM message");
+    sqlite3_stmt *s = db_statement(box, "SELECT (SELECT min(space) FROM message) = (SELECT max(space) FROM message) AND (?1 = 0 OR (SELECT max(space) FROM message) = "
+                                        "(SELECT space FROM workspace WHERE id = ?1))");
     sqlite3_bind_int64(s, 1, q->workspace);
     bool is_one_space = db_number(s, 0) != 0;
     bool any_read = db_number(db_statement(box, "SELECT 1 FROM message WHERE is_read LIMIT 1"), 0);

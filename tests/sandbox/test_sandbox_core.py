@@ -297,7 +297,7 @@ SEARCHES = [
 @pytest.fixture(scope="module")
 def library(sandbox):
     key = "library"
-    i = inbox(sandbox, key)
+    i = inbox(sandbox, key, address="him")  # one that no search is for
     to = (i["address"],)
     names = {}
     names[sandbox.deliver(box.mail("Welcome", "be 100% at home", sender="Ann <ann@a.test>", to="bob@b.test"), to=to)] = "a"
