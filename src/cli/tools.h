@@ -25,6 +25,8 @@ extern const struct cli_tool cli_suppression;
 extern const struct cli_tool cli_mailq;
 extern const struct cli_tool cli_newaliases;
 extern const struct cli_tool cli_tls_policy;
+extern const struct cli_tool cli_inbox;
+extern const struct cli_tool cli_wait;
 extern const struct cli_tool cli_version;
 extern const struct cli_tool cli_trace;
 extern const struct cli_tool cli_why;

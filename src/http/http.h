@@ -46,6 +46,7 @@ struct http_request {
     const struct slice *fields;          /* "Name: value", without line ends */
     size_t fields_count;
     struct slice body;                   /* with one it is a POST; a NULL pointer: a GET */
+    const char *method;                  /* "DELETE"; static; NULL: as above */
     size_t answer_max;                   /* bytes of the body */
     uint32_t timeout_ms;                 /* for all of it, at least 1 */
     bool is_of_operator;                 /* the URL is the configuration's: it may lead to

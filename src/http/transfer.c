@@ -214,6 +214,8 @@ static bool set_content(struct http_transfer *t)
         curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->error) != CURLE_OK ||
         curl_easy_setopt(e, CURLOPT_PRIVATE, t->request) != CURLE_OK)
         return false;
+    if (r->method != NULL && curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, r->method) != CURLE_OK)
+        return false;
     return r->body.data == NULL ||
            (curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len) ==
                 CURLE_OK &&
