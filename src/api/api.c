@@ -9,7 +9,8 @@
 enum { ARENA_MAX = 64 * 1024 * 1024, CREDENTIALS_MAX = 1024 };
 
 static const struct api_route *const tables[] = { own_routes, own_message_routes,
-                                                  fault_routes, mailpit_routes,
+                                                  assert_routes, fault_routes,
+                                                  mailpit_routes,
                                                   mailslurp_inbox_routes,
                                                   mailslurp_email_routes,
                                                   mailslurp_wait_routes, mailhog_routes,

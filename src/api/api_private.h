@@ -27,6 +27,7 @@ struct api_route {
 
 extern const struct api_route own_routes[];      /* own.c */
 extern const struct api_route mailpit_routes[];  /* mailpit.c */
+extern const struct api_route assert_routes[];   /* assert.c */
 extern const struct api_route fault_routes[];    /* fault.c */
 extern const struct api_route mailslurp_inbox_routes[];
 extern const struct api_route mailslurp_email_routes[];
@@ -94,6 +95,8 @@ bool message_part(const struct opened *opened, struct slice id, struct buffer *o
  * "matches": ..} each. NULL, or why `wanted` cannot be read. */
 const char *match_check(json_t *wanted);
 bool match_message(json_t *wanted, json_t *message);
+/* One text against one wish of it. */
+bool match_text(json_t *wish, struct slice text);
 /* A regular expression over text, with limits; NULL or why it is none. */
 const char *match_regex(struct slice pattern, struct slice text, bool *out_matches);
 /* Its first group, or all of the match; {NULL, 0}: none. Borrows from the text. */

@@ -73,8 +73,7 @@ const char *match_groups(struct slice pattern, struct slice text, json_t *out)
     return why;
 }
 
-/* One text against one wish. */
-static bool fits(json_t *wish, struct slice text)
+bool match_text(json_t *wish, struct slice text)
 {
     json_t *equals = json_object_get(wish, "equals");
     json_t *contains = json_is_string(wish) ? wish : json_object_get(wish, "contains");
@@ -98,9 +97,9 @@ static bool address_fits(json_t *wish, json_t *address)
     buffer_append_string(&whole, " <");
     buffer_append_string(&whole, json_text(address, "address"));
     buffer_append_byte(&whole, '>');
-    bool good = fits(wish, slice_from_string(json_text(address, "address"))) ||
-                fits(wish, slice_from_string(json_text(address, "name"))) ||
-                fits(wish, buffer_slice(&whole));
+    bool good = match_text(wish, slice_from_string(json_text(address, "address"))) ||
+                match_text(wish, slice_from_string(json_text(address, "name"))) ||
+                match_text(wish, buffer_slice(&whole));
     buffer_free(&whole);
     return good;
 }
@@ -125,7 +124,7 @@ static bool headers_fit(json_t *wanted, json_t *headers)
         json_array_foreach(headers, i, header)
             found = found ||
                 (strcasecmp(json_string_value(json_array_get(header, 0)), name) == 0 &&
-                 fits(wish, slice_from_string(json_string_value(json_array_get(header, 2)))));
+                 match_text(wish, slice_from_string(json_string_value(json_array_get(header, 2)))));
         if (!found)
             return false;
     }
@@ -147,7 +146,7 @@ static bool member_fits(const char *name, json_t *wish, json_t *m)
     if (strcmp(name, "attachments") == 0)
         return (json_integer_value(json_object_get(m, "attachments")) > 0) ==
                json_is_true(wish);
-    return fits(wish, slice_from_string(json_text(m, name)));
+    return match_text(wish, slice_from_string(json_text(m, name)));
 }
 
 bool match_message(json_t *wanted, json_t *message)

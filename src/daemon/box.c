@@ -33,6 +33,17 @@ struct box_parent {
     bool ending;
 };
 
+int box_harden(const struct box_shared *shared)
+{
+    struct sandbox_places places;
+    struct sandbox_result result;
+    if (sandbox_places_make(shared->config, slice_make(NULL, 0), &places) != ERR_OK)
+        return EX_OSERR;
+    sandbox_enter(SANDBOX_ENGINE, &places, &result);
+    sandbox_places_free(&places);
+    return 0;
+}
+
 static bool start(struct box_parent *p, struct child *c)
 {
     pid_t parent = getpid();

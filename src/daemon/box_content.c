@@ -136,9 +136,11 @@ static void close_all(struct box_content *c)
 int box_content_run(struct box_shared *shared)
 {
     struct box_content c = { .shared = shared };
-    int code = log_open(STDERR_FILENO, LOG_FORM_HUMAN, LOG_WARNING) == ERR_OK &&
-               loop_open(&c.loop) == ERR_OK ? 0 : EX_OSERR;
-    content_start();
+    content_start(); /* reads files of the machine */
+    int code = box_harden(shared);
+    if (code == 0 && (log_open(STDERR_FILENO, LOG_FORM_HUMAN, LOG_WARNING) != ERR_OK ||
+                      loop_open(&c.loop) != ERR_OK))
+        code = EX_OSERR;
     if (code == 0)
         code = open_box(&c);
     if (code == 0)

@@ -208,7 +208,9 @@ static void close_parts(struct box_engine *e)
 int box_engine_run(struct box_shared *shared)
 {
     struct box_engine e = { .shared = shared };
-    int code = log_open(STDERR_FILENO, LOG_FORM_HUMAN, LOG_WARNING) == ERR_OK ? 0 : EX_OSERR;
+    int code = box_harden(shared);
+    if (code == 0 && log_open(STDERR_FILENO, LOG_FORM_HUMAN, LOG_WARNING) != ERR_OK)
+        code = EX_OSERR;
     if (code == 0)
         code = open_parts(&e);
     if (code == 0)

@@ -22,6 +22,10 @@ struct box_shared {
 int box_engine_run(struct box_shared *shared);
 int box_content_run(struct box_shared *shared);
 
+/* box.c: gives up, for good, what a process of the sandbox does not need: system calls and
+ * files (sandbox.h). Before it has a second thread. An exit code. */
+int box_harden(const struct box_shared *shared);
+
 /* box_folder.c: where everything is kept, locked; and a folder of ours given up. An exit code. */
 int box_folder_open(struct box_shared *shared);
 void box_folder_close(struct box_shared *shared);

@@ -8,7 +8,8 @@ machine, ratios taken side by side do not. The generator is Postfix's smtp-sourc
 receiver that discards its smtp-sink; both, and Postfix itself, are unpacked under
 build/peers. CPU is user + system of all processes of a server, children included.
 
-Rows: accept relay large signing latency idle threads handshakes login. Relay is measured twice: with clients that
+Rows: accept relay large signing latency idle threads handshakes login capture search wake
+sandbox. Relay is measured twice: with clients that
 send many messages over a connection, and with a connection a message, where the kernel's
 work for connections outweighs everybody's own.
 """
@@ -28,6 +29,7 @@ PROGRAM = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else None
 if PROGRAM:
     os.environ["GODWIT"] = PROGRAM
 
+import capture  # noqa: E402
 import godwit  # noqa: E402
 import peers  # noqa: E402
 import secure  # noqa: E402
@@ -386,7 +388,11 @@ def row_threads():
 ROWS = {"accept": row_accept, "relay": row_relay, "large": row_large, "signing": row_signing,
         "latency": row_latency, "idle": row_idle, "threads": row_threads,
         "handshakes": lambda: secure.row_handshakes(table),
-        "login": lambda: secure.row_login(table)}
+        "login": lambda: secure.row_login(table),
+        "capture": lambda: capture.row_capture(table, verdict, source),
+        "search": lambda: capture.row_search(table, verdict),
+        "wake": lambda: capture.row_wake(table, verdict),
+        "sandbox": lambda: capture.row_sandbox(table, verdict)}
 
 
 def main():

@@ -386,6 +386,64 @@ def test_select_and_text(sandbox, key):
         assert select(bad).status == 400, bad
 
 
+GOOD = {"count": 1, "subject": "Welcome", "from": "app@", "to": {"contains": "@sandbox.test"},
+        "text": {"matches": "Hi \\w+"}, "html": {"lacks": "<script"}, "headers": {"X-Kind": "welcome", "X-Debug": None},
+        "code": "482913", "leaks": False, "select": [{"selector": "a.button", "text": "Verify", "count": 1}],
+        "links": {"contains": ["/verify?"], "hosts": ["app.test"]}, "attachments": ["terms.pdf"]}
+
+
+def expect(sandbox, key, i, **changes):
+    body = {**GOOD, "inbox": i["id"], **changes}
+    return sandbox.ask("POST", box.OWN + "/assert", body, key=key)
+
+
+@pytest.fixture(scope="module")
+def welcome(sandbox):
+    i = inbox(sandbox, "welcome")
+    sandbox.deliver(box.mail("Welcome to it", "Hi Ann, your verification code is 482913.", sender="App <app@app.test>",
+                             to=i["address"], X_Kind="welcome", files=[("terms.pdf", "application/pdf", b"%PDF")],
+                             html="<p>Hi Ann, your verification code is 482913.</p>"
+                                  "<a class='button' href='https://app.test/verify?t=1'>Verify</a>"), to=(i["address"],))
+    sandbox.wait("welcome", inbox=i["id"])
+    return i
+
+
+def test_expectations_that_hold(sandbox, welcome):
+    answer = expect(sandbox, "welcome", welcome)
+    assert answer.status == 200 and answer.json["pass"] and answer.json["message"] == "", answer.text
+
+
+@pytest.mark.parametrize("changes", [
+    {"count": 2, "timeout": "50ms"}, {"subject": "Goodbye"}, {"from": "other@"}, {"text": {"equals": "Hi"}},
+    {"html": {"lacks": "code"}}, {"headers": {"X-Kind": "else"}}, {"headers": {"X-Kind": None}}, {"headers": {"X-None": "x"}},
+    {"code": "111111"}, {"code": False}, {"select": [{"selector": "a.button", "count": 2}]}, {"select": [{"selector": "h9"}]},
+    {"select": [{"selector": "a", "text": "Cancel"}]}, {"select": [{"selector": "a["}]}, {"links": {"contains": ["/reset"]}},
+    {"links": {"hosts": ["else.test"]}}, {"attachments": ["none.pdf"]}], ids=str)
+def test_expectations_that_do_not(sandbox, welcome, changes):
+    answer = expect(sandbox, "welcome", welcome, **changes)
+    failed = [c for c in answer.json["checks"] if not c["pass"]]
+    assert answer.status == 422 and not answer.json["pass"]
+    assert len(failed) == 1 and answer.json["message"].startswith(failed[0]["check"] + ": wanted ")
+
+
+def test_left_over_variables(sandbox, key):
+    i = inbox(sandbox, key)
+    sandbox.deliver(box.mail("Hello {{name}}", "Dear undefined,"), to=(i["address"],))
+    answer = sandbox.ask("POST", box.OWN + "/assert", {"inbox": i["id"], "leaks": False}, key=key)
+    assert answer.status == 422 and "{{name}}" in answer.json["message"] and "undefined" in answer.json["message"]
+    for bad in ({"colour": 1}, {"count": -1}, {"match": {"x": 1}}, {"timeout": "soon"}):
+        assert sandbox.ask("POST", box.OWN + "/assert", bad, key=key).status == 400
+
+
+def test_processes_have_given_up_what_they_do_not_need(sandbox):
+    own = godwit.descendants(sandbox.process.pid)
+    assert len(own) == 2
+    for pid in own:
+        with open(f"/proc/{pid}/status") as f:
+            status = dict(line.split(":", 1) for line in f)
+        assert status["Seccomp"].strip() == "2" and status["NoNewPrivs"].strip() == "1"
+
+
 # ---- what goes on ----
 
 def test_kept_through_a_kill(tmp_path):
