@@ -106,13 +106,5 @@ json_t *json_time(int64_t wall_ms)
 
 json_t *json_slice(struct slice text)
 {
-    json_t *made = json_stringn(text.data == NULL ? "" : text.data, text.len);
-    struct buffer escaped;
-    if (made != NULL)
-        return made;
-    buffer_init(&escaped, 4 * text.len + 1);
-    buffer_append_escaped(&escaped, text);
-    made = json_stringn(escaped.memory, buffer_len(&escaped));
-    buffer_free(&escaped);
-    return made;
+    return box_text(text);
 }

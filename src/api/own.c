@@ -17,15 +17,18 @@ static bool no_such(struct api_request *r, const char *what)
     return answer_error(r, 404, what);
 }
 
-/* Times as people read them. */
+/* A time as people read it. */
+static void show_time(json_t *object, const char *member)
+{
+    json_t *value = json_object_get(object, member);
+    if (json_is_integer(value))
+        json_object_set_new(object, member, json_time(json_integer_value(value)));
+}
+
 static json_t *shown_inbox(json_t *inbox)
 {
-    static const char *const times[] = { "created", "expires" };
-    for (size_t i = 0; i < 2; i++) {
-        json_t *value = json_object_get(inbox, times[i]);
-        if (json_is_integer(value))
-            json_object_set_new(inbox, times[i], json_time(json_integer_value(value)));
-    }
+    show_time(inbox, "created");
+    show_time(inbox, "expires");
     json_object_del(inbox, "workspace");
     return inbox;
 }
@@ -256,12 +259,8 @@ static bool wait_for(struct api *api, struct api_request *r)
 
 static json_t *shown_session(json_t *session)
 {
-    static const char *const times[] = { "opened", "closed" };
-    for (size_t i = 0; i < 2; i++) {
-        json_t *value = json_object_get(session, times[i]);
-        if (json_is_integer(value))
-            json_object_set_new(session, times[i], json_time(json_integer_value(value)));
-    }
+    show_time(session, "opened");
+    show_time(session, "closed");
     return session;
 }
 

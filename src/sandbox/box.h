@@ -172,6 +172,9 @@ struct box_watcher {
 void box_watch(struct box *box, struct box_watcher *watcher);
 void box_unwatch(struct box *box, struct box_watcher *watcher);
 
+/* A text of a stranger, for JSON: what is no UTF-8 is escaped. NULL: no memory. */
+json_t *box_text(struct slice text);
+
 /* Since the start. */
 struct box_numbers {
     uint64_t accepted;

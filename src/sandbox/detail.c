@@ -14,20 +14,6 @@ static json_t *text(struct slice s)
     return made != NULL ? made : json_string("");
 }
 
-/* Of the envelope: octets of a stranger. */
-static json_t *foreign(struct slice s)
-{
-    json_t *made = json_stringn(s.data == NULL ? "" : s.data, s.len);
-    struct buffer escaped;
-    if (made != NULL)
-        return made;
-    buffer_init(&escaped, 4 * s.len + 1);
-    buffer_append_escaped(&escaped, s);
-    made = text(buffer_slice(&escaped));
-    buffer_free(&escaped);
-    return made;
-}
-
 static json_t *address(struct slice name, struct slice addr)
 {
     return json_pack("{s:o, s:o}", "name", text(name), "address", text(addr));
@@ -63,7 +49,7 @@ static json_t *blind(const struct content_message *m, const struct envelope *e)
         if (!has_address(&m->to, addr) && !has_address(&m->cc, addr) &&
             !has_address(&m->bcc, addr))
             json_array_append_new(list, json_pack("{s:s, s:o}", "name", "", "address",
-                                                  foreign(addr)));
+                                                  box_text(addr)));
     }
     return list;
 }
@@ -129,12 +115,12 @@ static json_t *envelope_json(const struct capture_message *c)
     const struct capture_facts *f = &c->facts;
     json_t *to = json_array();
     for (size_t i = 0; i < e->recipients_count; i++)
-        json_array_append_new(to, foreign(e->recipients[i].address));
+        json_array_append_new(to, box_text(e->recipients[i].address));
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:s}",
-        "from", foreign(e->sender), "to", to, "helo", foreign(f->helo),
-        "client", foreign(f->client), "account", foreign(f->account),
-        "mechanism", foreign(f->mechanism), "tls", foreign(f->tls_version),
-        "cipher", foreign(f->tls_cipher), "envid", foreign(e->envid),
+        "from", box_text(e->sender), "to", to, "helo", box_text(f->helo),
+        "client", box_text(f->client), "account", box_text(f->account),
+        "mechanism", box_text(f->mechanism), "tls", box_text(f->tls_version),
+        "cipher", box_text(f->tls_cipher), "envid", box_text(e->envid),
         "smtputf8", e->smtputf8,
         "body", e->body == MAIL_BODY_BINARYMIME ? "BINARYMIME"
               : e->body == MAIL_BODY_8BITMIME   ? "8BITMIME" : "7BIT");
@@ -177,7 +163,7 @@ static json_t *summary_json(const struct content_message *m, const struct captur
         "snippet", text(m->snippet), "from", first_address(&m->from),
         "to", addresses(&m->to), "cc", addresses(&m->cc), "bcc", blind(m, &c->envelope),
         "replyTo", addresses(&m->reply_to), "attachments", (int)m->attachment_count,
-        "account", foreign(c->facts.account));
+        "account", box_text(c->facts.account));
 }
 
 static json_t *whole_json(const struct content_message *m, const struct capture_message *c,

@@ -6,24 +6,11 @@
 
 enum { SESSIONS_MAX = 100000 };
 
-static json_t *foreign(struct slice s)
-{
-    json_t *made = json_stringn(s.data == NULL ? "" : s.data, s.len);
-    struct buffer escaped;
-    if (made != NULL)
-        return made;
-    buffer_init(&escaped, 4 * s.len + 1);
-    buffer_append_escaped(&escaped, s);
-    made = json_stringn(escaped.memory, buffer_len(&escaped));
-    buffer_free(&escaped);
-    return made;
-}
-
 static void bind_facts(sqlite3_stmt *s, int at, const struct capture_facts *f)
 {
-    json_t *facts = json_pack("{s:o, s:o, s:o, s:o, s:o}", "client", foreign(f->client), "helo",
-                              foreign(f->helo), "account", foreign(f->account), "tls",
-                              foreign(f->tls_version), "cipher", foreign(f->tls_cipher));
+    json_t *facts = json_pack("{s:o, s:o, s:o, s:o, s:o}", "client", box_text(f->client), "helo",
+                              box_text(f->helo), "account", box_text(f->account), "tls",
+                              box_text(f->tls_version), "cipher", box_text(f->tls_cipher));
     char *text = json_dumps(facts, JSON_COMPACT);
     sqlite3_bind_text(s, at, text == NULL ? "{}" : text, -1, SQLITE_TRANSIENT);
     free(text);
@@ -59,7 +46,7 @@ static bool is_refusal(const struct capture_line *line)
 static void tell_refused(struct box *box, int64_t session, const struct capture_line *line)
 {
     json_t *what = json_pack("{s:I, s:o}", "session", (json_int_t)session, "line",
-                             foreign(line->text));
+                             box_text(line->text));
     box->numbers.refused++;
     box_tell(box, BOX_REFUSED, 0, what);
     json_decref(what);
@@ -168,7 +155,7 @@ bool session_take(struct box *box, const struct capture_item *item)
         if (!take_fault(box, &item->session))
             return false;
         what = json_pack("{s:I, s:o}", "session", (json_int_t)item->session.place, "fault",
-                         foreign(item->session.fault));
+                         box_text(item->session.fault));
         box_tell(box, BOX_FAULT, 0, what);
         json_decref(what);
         return true;
@@ -216,7 +203,7 @@ static void add_lines(struct box *box, int64_t id, json_t *out)
         json_array_append_new(list, json_pack("{s:I, s:s, s:o}",
             "at", (json_int_t)sqlite3_column_int64(s, 0),
             "from", sqlite3_column_int(s, 1) ? "server" : "client",
-            "text", foreign(db_text(s, 2))));
+            "text", box_text(db_text(s, 2))));
     json_object_set_new(out, "lines", list);
 }
 
@@ -226,7 +213,7 @@ static void add_faults(struct box *box, int64_t id, json_t *out)
     sqlite3_stmt *s = db_statement(box, "SELECT fault FROM met WHERE session = ?1 ORDER BY at");
     sqlite3_bind_int64(s, 1, id);
     while (db_row(s))
-        json_array_append_new(list, foreign(db_text(s, 0)));
+        json_array_append_new(list, box_text(db_text(s, 0)));
     json_object_set_new(out, "faults", list);
 }
 

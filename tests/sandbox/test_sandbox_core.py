@@ -14,17 +14,6 @@ import box
 import godwit
 
 
-@pytest.fixture(scope="module")
-def sandbox():
-    with box.Sandbox() as s:
-        yield s
-
-
-@pytest.fixture
-def key():
-    return "key-" + os.urandom(8).hex()
-
-
 def inbox(sandbox, key=None, **wish):
     return sandbox.own("POST", "/inboxes", wish, key=key)
 

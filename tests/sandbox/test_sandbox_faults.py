@@ -12,17 +12,6 @@ import godwit
 from test_sandbox_core import dialogue, inbox
 
 
-@pytest.fixture(scope="module")
-def sandbox():
-    with box.Sandbox() as s:
-        yield s
-
-
-@pytest.fixture
-def key():
-    return "key-" + os.urandom(8).hex()
-
-
 @pytest.fixture(autouse=True)
 def clean(sandbox):
     yield

@@ -10,12 +10,6 @@ import pytest
 import box
 
 
-@pytest.fixture(scope="module")
-def sandbox():
-    with box.Sandbox() as s:
-        yield s
-
-
 def say(sandbox, octets, end=True):
     with socket.create_connection(("127.0.0.1", sandbox.http), timeout=5) as s:
         s.sendall(octets)

@@ -11,12 +11,6 @@ import box
 import godwit
 
 
-@pytest.fixture(scope="module")
-def sandbox():
-    with box.Sandbox() as s:
-        yield s
-
-
 def tool(sandbox, *arguments, key=None, url=None):
     environment = {**os.environ, "GODWIT_SANDBOX": url or sandbox.url}
     if key:
