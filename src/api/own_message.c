@@ -17,8 +17,12 @@ bool message_open(struct api *api, const struct api_request *r, struct slice id,
     *out = (struct opened){ .message = box_message(api->options.box, r->workspace, id) };
     buffer_init(&out->raw, RAW_MAX);
     arena_init(&out->arena, CONTENT_ARENA_BYTES);
-    return out->message != NULL && box_raw(api->options.box, r->workspace, id, &out->raw) &&
-           content_message_read(buffer_slice(&out->raw), &out->arena, &out->content);
+    bool is_there = out->message != NULL &&
+                    box_raw(api->options.box, r->workspace, id, &out->raw);
+    bool is_opaque = json_text(out->message, "opaque")[0] != '\0';
+    /* what ended a process is not read again */
+    struct slice readable = is_opaque ? slice_make(NULL, 0) : buffer_slice(&out->raw);
+    return is_there && content_message_read(readable, &out->arena, &out->content);
 }
 
 void message_close(struct opened *opened)

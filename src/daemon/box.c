@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -22,6 +23,7 @@ struct child {
     int (*run)(struct box_shared *shared);
     const char *name;
     pid_t pid;
+    bool is_for_content;         /* a message may end it, as often as somebody asks for that */
     unsigned deaths;             /* in a row, each soon after its start */
     int64_t started_ms;
 };
@@ -69,12 +71,14 @@ static int gone(struct box_parent *p, struct child *c, int status)
         return WEXITSTATUS(status);
     bool soon = moment_now().mono_ms - c->started_ms < MINUTE_MS;
     c->deaths = soon ? c->deaths + 1 : 1;
+    bool goes_on = c->deaths < DEATHS_MAX || c->is_for_content;
     fprintf(stderr, "godwit: the process for %s ended (%s)%s\n", c->name,
             WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "error",
-            c->deaths < DEATHS_MAX ? ": starting it again" : " again and again: giving up");
-    const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000L };
+            goes_on ? ": starting it again" : " again and again: giving up");
+    long pause_ms = PAUSE_MS * (long)(c->deaths < DEATHS_MAX ? c->deaths : DEATHS_MAX);
+    const struct timespec pause = { .tv_nsec = pause_ms * 1000000L };
     nanosleep(&pause, NULL);
-    return c->deaths < DEATHS_MAX && start(p, c) ? -1 : EX_SOFTWARE;
+    return goes_on && start(p, c) ? -1 : EX_SOFTWARE;
 }
 
 static void signal_all(struct box_parent *p, int number)
@@ -176,7 +180,9 @@ static int open_all(struct box_parent *p)
         sigaddset(&p->signals, wanted[i]);
     sigprocmask(SIG_BLOCK, &p->signals, NULL);
     s->told = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (s->told < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+    s->trying = mmap(NULL, sizeof *s->trying, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                     -1, 0);
+    if (s->told < 0 || s->trying == MAP_FAILED || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
                                   s->channel) != 0) {
         fprintf(stderr, "godwit: cannot start: %s\n", strerror(errno));
         return EX_OSERR;
@@ -190,7 +196,7 @@ int box_serve(const struct box_serve *options)
     struct box_parent p = {
         .shared = { .options = options, .http = -1, .log = -1, .told = -1 },
         .children = { { .run = box_engine_run, .name = "SMTP" },
-                      { .run = box_content_run, .name = "HTTP" } },
+                      { .run = box_content_run, .name = "HTTP", .is_for_content = true } },
     };
     struct config_flags flags = options->flags;
     struct config_error error;

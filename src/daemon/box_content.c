@@ -81,6 +81,7 @@ static int open_box(struct box_content *c)
         .domain = o->domain.len > 0 ? o->domain : SLICE("sandbox.test"),
         .messages_max = o->messages_max, .bytes_max = o->bytes_max,
         .age_max_ms = o->age_max_ms, .is_durable = c->shared->is_kept,
+        .trying = c->shared->trying,
     };
     enum err error = box_open(&options, &c->box);
     if (error != ERR_OK)

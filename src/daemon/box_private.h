@@ -14,6 +14,7 @@ struct box_shared {
     int told;                    /* an eventfd: there is more in it */
     int channel[2];              /* a socket between the two: what the first is to do */
     uint8_t secret[32];          /* of accounts that are made up */
+    int64_t *trying;             /* box.h; shared by all processes */
     char *folder;
     bool is_kept;                /* the folder outlives us */
 };

@@ -115,6 +115,10 @@ enum err box_open(const struct box_options *options, struct box **out)
     box->options = *options;
     box->numbers.started_ms = loop_now(options->loop).wall_ms;
     list_init(&box->watchers);
+    if (options->trying != NULL) {
+        box->poison = *options->trying;
+        *options->trying = 0;
+    }
     enum err error = db_open(box);
     if (error != ERR_OK) {
         db_close(box);

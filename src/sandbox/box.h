@@ -30,6 +30,9 @@ struct box_options {
     uint64_t bytes_max;      /* of the capture log; likewise */
     int64_t age_max_ms;      /* 0: for ever */
     bool is_durable;         /* the file is kept, and outlives a power cut */
+    int64_t *trying;         /* which message is being taken apart, its place and one; 0: none. In
+                                memory that outlives the process: one that ended it is not taken
+                                apart again, and is shown by its octets alone */
 };
 
 /* ERR_IO, ERR_MEMORY, ERR_VERSION. */

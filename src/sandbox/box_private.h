@@ -24,6 +24,7 @@ struct box {
     struct capture_reader reader;
     struct list watchers;
     struct box_numbers numbers;
+    int64_t poison;              /* as trying: what ended the process before us; 0: nothing */
     struct timer tidy;           /* what is over goes */
     bool is_broken;              /* the store failed: nothing new is taken up */
 };
@@ -49,6 +50,8 @@ struct detail {
     json_t *whole;
     struct buffer text;          /* for the index */
 };
+/* The same for one that nobody could take apart. */
+bool detail_make_opaque(const struct capture_message *captured, struct detail *out);
 bool detail_make(const struct capture_message *captured, struct slice raw, struct detail *out);
 void detail_free(struct detail *detail);
 

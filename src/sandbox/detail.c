@@ -198,6 +198,20 @@ bool detail_make(const struct capture_message *captured, struct slice raw, struc
     return out->summary != NULL && out->whole != NULL;
 }
 
+bool detail_make_opaque(const struct capture_message *captured, struct detail *out)
+{
+    struct content_message nothing = { .field_count = 0 };
+    struct slice none = slice_make(NULL, 0);
+    *out = (struct detail){ 0 };
+    buffer_init(&out->text, TEXT_INDEXED_MAX);
+    nothing.subject = SLICE("(this message could not be taken apart)");
+    out->summary = summary_json(&nothing, captured);
+    out->whole = whole_json(&nothing, captured, none);
+    if (out->whole != NULL)
+        json_object_set_new(out->whole, "opaque", json_string("it ended the program that read it"));
+    return out->summary != NULL && out->whole != NULL;
+}
+
 void detail_free(struct detail *detail)
 {
     json_decref(detail->summary);

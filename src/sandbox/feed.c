@@ -207,6 +207,21 @@ static bool add_rows(struct box *box, const struct capture_item *item, const str
     return true;
 }
 
+/* Kept in mind meanwhile, for a successor. */
+static bool take_apart(struct box *box, const struct capture_item *item, struct slice raw,
+                       struct detail *out)
+{
+    int64_t name = (int64_t)item->place + 1;
+    if (name == box->poison)
+        return detail_make_opaque(&item->message, out);
+    if (box->options.trying != NULL)
+        *box->options.trying = name;
+    bool good = detail_make(&item->message, raw, out);
+    if (box->options.trying != NULL)
+        *box->options.trying = 0;
+    return good;
+}
+
 /* What is not whole was never answered with 250. */
 static bool take_message(struct box *box, const struct capture_item *item, struct news *news)
 {
@@ -215,7 +230,7 @@ static bool take_message(struct box *box, const struct capture_item *item, struc
     struct detail d;
     buffer_init(&raw, BOX_RAW_MAX);
     bool is_there = capture_read_content(box->options.log, m->extents, m->extents_count, &raw);
-    bool good = !is_there || detail_make(m, buffer_slice(&raw), &d);
+    bool good = !is_there || take_apart(box, item, buffer_slice(&raw), &d);
     if (is_there && good) {
         good = add_rows(box, item, &d, news);
         box->numbers.accepted++;
