@@ -15,7 +15,7 @@ static const struct api_route *const tables[] = { own_routes, own_message_routes
                                                   mailslurp_email_routes,
                                                   mailslurp_wait_routes, mailhog_routes,
                                                   inbucket_routes, maildev_routes,
-                                                  ethereal_routes };
+                                                  ethereal_routes, mcp_routes };
 
 enum err api_open(const struct api_options *options, struct api **out)
 {

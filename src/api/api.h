@@ -77,6 +77,7 @@ struct api_request {
     struct api_sending *sending;
     struct api_forced *forced;
     int stream_dialect;
+    struct slice call;        /* mcp.c: its id, as JSON */
 };
 
 /* True: the answer is there. False: answered() follows, never from inside this call. */

@@ -36,6 +36,7 @@ extern const struct api_route mailhog_routes[];
 extern const struct api_route inbucket_routes[];
 extern const struct api_route maildev_routes[];
 extern const struct api_route ethereal_routes[];
+extern const struct api_route mcp_routes[];
 
 /* ---- request.c: what was asked ---- */
 
@@ -122,6 +123,10 @@ struct wait_wish {
     int64_t timeout_ms;
     /* `messages` (summaries) is borrowed. Answers the request. */
     bool (*done)(struct api *api, struct api_request *r, json_t *messages, bool is_met);
+    /* What else it must have, by its summary; or NULL. */
+    bool (*fits)(struct api *api, struct api_request *r, json_t *summary);
+    /* Answers why `search` cannot be read; NULL: 400, as our own API does. */
+    bool (*refused)(struct api_request *r, const char *why);
 };
 /* As api_handle(). What `wish` points to lies in the request's arena. */
 bool wait_begin(struct api *api, struct api_request *r, const struct wait_wish *wish);
@@ -143,6 +148,11 @@ void send_end(struct api_request *r);
 enum err faults_begin(struct api *api);
 void faults_end(struct api *api);
 void force_end(struct api_request *r);
+
+/* ---- own.c ---- */
+/* An inbox (box_inbox()) as it is shown; the same object. */
+json_t *own_inbox(json_t *inbox);
+json_int_t own_cursor(struct api *api); /* behind the newest message */
 
 /* ---- own_message.c ---- */
 json_t *own_codes(const struct opened *opened);

@@ -25,7 +25,7 @@ static void show_time(json_t *object, const char *member)
         json_object_set_new(object, member, json_time(json_integer_value(value)));
 }
 
-static json_t *shown_inbox(json_t *inbox)
+json_t *own_inbox(json_t *inbox)
 {
     show_time(inbox, "created");
     show_time(inbox, "expires");
@@ -68,7 +68,7 @@ static bool inbox_create(struct api *api, struct api_request *r)
     if (read_wish(r, body, &wish)) {
         json_t *made = box_inbox_create(api->options.box, r->workspace, &wish, &why);
         if (made != NULL)
-            answer_json(r, 201, shown_inbox(made));
+            answer_json(r, 201, own_inbox(made));
         else
             answer_error(r, 400, why);
     }
@@ -82,14 +82,14 @@ static bool inbox_list(struct api *api, struct api_request *r)
     size_t i;
     json_t *inbox;
     json_array_foreach(list, i, inbox)
-        shown_inbox(inbox);
+        own_inbox(inbox);
     return answer_json(r, 200, json_pack("{s:o}", "inboxes", list));
 }
 
 static bool inbox_get(struct api *api, struct api_request *r)
 {
     json_t *inbox = box_inbox(api->options.box, r->workspace, r->arguments[0]);
-    return inbox == NULL ? no_such(r, "no such inbox") : answer_json(r, 200, shown_inbox(inbox));
+    return inbox == NULL ? no_such(r, "no such inbox") : answer_json(r, 200, own_inbox(inbox));
 }
 
 static bool inbox_change(struct api *api, struct api_request *r)
@@ -170,7 +170,7 @@ static json_t *whole_messages(struct api *api, struct api_request *r, json_t *su
     return list;
 }
 
-static json_int_t newest_of(struct api *api)
+json_int_t own_cursor(struct api *api)
 {
     struct box_numbers numbers;
     box_numbers(api->options.box, &numbers);
@@ -181,7 +181,7 @@ static bool wait_done(struct api *api, struct api_request *r, json_t *messages, 
 {
     json_t *list = whole_messages(api, r, messages), *last;
     size_t count = json_array_size(list);
-    json_int_t cursor = newest_of(api);
+    json_int_t cursor = own_cursor(api);
     json_t *answer = json_pack("{s:b, s:I, s:I, s:o}", "found", is_met, "count",
                                (json_int_t)count, "cursor", cursor, "messages", list);
     last = json_array_get(list, count == 0 ? 0 : count - 1);
@@ -201,7 +201,7 @@ static bool wait_done(struct api *api, struct api_request *r, json_t *messages, 
 static bool none_done(struct api *api, struct api_request *r, json_t *messages, bool is_met)
 {
     json_t *answer = json_pack("{s:b, s:I, s:o}", "found", json_array_size(messages) > 0,
-                               "cursor", newest_of(api), "messages",
+                               "cursor", own_cursor(api), "messages",
                                whole_messages(api, r, messages));
     if (!is_met)
         json_object_set_new(answer, "message", json_string("a message came that should not"));

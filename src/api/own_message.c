@@ -126,18 +126,16 @@ static bool list(struct api *api, struct api_request *r)
 {
     struct box_found found;
     struct box_query query = query_of(r);
-    struct box_numbers numbers;
     const char *why;
     size_t i;
     json_t *m;
     if (!box_list(api->options.box, &query, &found, &why))
         return answer_error(r, 400, why);
-    box_numbers(api->options.box, &numbers);
     json_array_foreach(found.messages, i, m)
         shown(m);
     return answer_json(r, 200, json_pack("{s:o, s:I, s:I, s:I}", "messages", found.messages,
         "count", (json_int_t)found.count, "unread", (json_int_t)found.unread,
-        "cursor", (json_int_t)numbers.newest));
+        "cursor", own_cursor(api)));
 }
 
 static bool delete_list(struct api *api, struct api_request *r)

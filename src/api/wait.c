@@ -25,16 +25,17 @@ static struct box_query query_of(const struct wait_wish *w, int64_t since)
     return (struct box_query){
         .workspace = w->workspace, .inbox = w->inbox, .search = w->search, .since = since,
         .after_ms = w->after_ms, .before_ms = w->before_ms, .unread_only = w->unread_only,
-        .oldest_first = w->oldest_first, .limit = FOUND_MAX,
+        .limit = FOUND_MAX,
     };
 }
 
-/* Those of them that fit; a header is in the whole message alone. */
+/* Those of them that fit; a header is in the whole message alone. The newest come first: where
+ * there are too many to look at, what is waited for is among those. */
 static void take(struct api_waiter *w, json_t *messages)
 {
-    size_t i;
-    json_t *summary;
-    json_array_foreach(messages, i, summary) {
+    size_t count = json_array_size(messages);
+    for (size_t i = 0; i < count; i++) {
+        json_t *summary = json_array_get(messages, w->wish.oldest_first ? count - 1 - i : i);
         int64_t seq = json_integer_value(json_object_get(summary, "seq"));
         w->seen = seq > w->seen ? seq : w->seen;
         if (json_array_size(w->found) >= FOUND_MAX)
@@ -42,7 +43,8 @@ static void take(struct api_waiter *w, json_t *messages)
         json_t *whole = w->match == NULL ? NULL
             : box_message(w->api->options.box, w->wish.workspace,
                           slice_from_string(json_text(summary, "id")));
-        if (w->match == NULL || (whole != NULL && match_message(w->match, whole)))
+        if ((w->match == NULL || (whole != NULL && match_message(w->match, whole))) &&
+            (w->wish.fits == NULL || w->wish.fits(w->api, w->request, summary)))
             json_array_append(w->found, summary);
         json_decref(whole);
     }
@@ -140,7 +142,9 @@ bool wait_begin(struct api *api, struct api_request *r, const struct wait_wish *
     const char *why = look(w, wish->since);
     if (why != NULL || is_decided(w) || wish->timeout_ms <= 0) {
         bool met = wish->is_none ? json_array_size(w->found) == 0 : is_met(w);
-        if (why != NULL)
+        if (why != NULL && wish->refused != NULL)
+            wish->refused(r, why);
+        else if (why != NULL)
             answer_error(r, 400, why);
         else
             wish->done(api, r, w->found, met);

@@ -22,7 +22,7 @@ def run(name, sandbox, **environment):
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize("name", ["mailpit", "mailslurp", "mailhog", "inbucket"])
+@pytest.mark.parametrize("name", ["mailpit", "mailslurp", "mailhog", "inbucket", "mcp"])
 def test_client(name):
     with box.Sandbox() as sandbox:
         assert run(name, sandbox) == "ok"
