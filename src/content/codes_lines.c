@@ -64,11 +64,33 @@ static void finish(struct codes_work *work, struct line *line)
         work->is_full = true;
 }
 
-static void add_line(struct codes_work *work, struct slice text, enum code_source source,
-                     bool *is_strong)
+/* A comma or stop of full width parts numbers, which NFKC makes one that joins them; a blank
+ * behind it keeps them apart. */
+static char *normal_form(struct slice text)
 {
     char *normal = g_utf8_normalize(text.data == NULL ? "" : text.data, (gssize)text.len,
                                     G_NORMALIZE_NFKC);
+    if (normal == NULL || text.len == 0 ||
+        (memmem(text.data, text.len, "\xef\xbc\x8c", 3) == NULL &&
+         memmem(text.data, text.len, "\xef\xbc\x8e", 3) == NULL))
+        return normal;
+    g_free(normal);
+    GString *parted = g_string_new(NULL);
+    for (size_t i = 0; i < text.len; i++) {
+        g_string_append_c(parted, text.data[i]);
+        if (i >= 2 && (memcmp(text.data + i - 2, "\xef\xbc\x8c", 3) == 0 ||
+                       memcmp(text.data + i - 2, "\xef\xbc\x8e", 3) == 0))
+            g_string_append_c(parted, ' ');
+    }
+    normal = g_utf8_normalize(parted->str, (gssize)parted->len, G_NORMALIZE_NFKC);
+    g_string_free(parted, TRUE);
+    return normal;
+}
+
+static void add_line(struct codes_work *work, struct slice text, enum code_source source,
+                     bool *is_strong)
+{
+    char *normal = normal_form(text);
     struct line *line = new_line(work, source);
     for (const char *at = normal; at != NULL && *at != '\0' && line != NULL;
          at = g_utf8_next_char(at)) {
@@ -205,15 +227,20 @@ static void put_text(struct walk *w, struct slice text)
     }
 }
 
+enum { SMALL_NODES_MAX = 32 }; /* so that boxes in boxes are not counted again and again */
+
 /* A box with much in it is a line of its own; one with a character is a part of a row. */
 static bool is_small(const GumboNode *node)
 {
-    size_t letters = 0;
+    size_t letters = 0, nodes = 0;
     for (const GumboNode *n = html_next(node, node, false); n != NULL;
-         n = html_next(node, n, false))
+         n = html_next(node, n, false)) {
+        if (++nodes > SMALL_NODES_MAX)
+            return false;
         if (html_is_text(n))
             for (const char *c = n->v.text.text; *c != '\0'; c++)
                 letters += (unsigned char)*c > ' ' && ((unsigned char)*c & 0xC0) != 0x80;
+    }
     return letters <= 2;
 }
 
@@ -221,6 +248,19 @@ static bool is_small(const GumboNode *node)
 static bool is_digit_box(const GumboNode *node)
 {
     return is_small(node) && html_children(node) != NULL && html_children(node)->length > 0;
+}
+
+/* What a field shows: codes come in read-only fields, a digit in each. */
+static void put_field(struct walk *w, const GumboNode *node)
+{
+    struct slice value;
+    if (node->v.element.tag != GUMBO_TAG_INPUT ||
+        (html_attribute(node, "type", &value) && slice_equal_nocase(value, SLICE("hidden"))) ||
+        !html_attribute(node, "value", &value))
+        return;
+    buffer_append_byte(&w->out, ' ');
+    put_text(w, value);
+    buffer_append_byte(&w->out, ' ');
 }
 
 static bool enter(struct walk *w, const GumboNode *node)
@@ -239,6 +279,7 @@ static bool enter(struct walk *w, const GumboNode *node)
         w->strong = node;
         buffer_append_byte(&w->out, STRONG_ON);
     }
+    put_field(w, node);
     return false;
 }
 

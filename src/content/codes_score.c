@@ -243,11 +243,33 @@ static double against_theme(const struct codes_work *work, const struct line *l,
     return score;
 }
 
-/* "Enter 661204", "Use 4711 to". */
+/* "Enter 661204", "Use 4711 to sign in". */
 static double for_entering(const struct line *l, const struct token *t)
 {
     uint32_t before = nearest(l, t, WORD_ENTER, true), after = nearest(l, t, WORD_ENTER, false);
+    bool has_aim = nearest(l, t, WORD_ACT, false) < 50;
+    bool had_aim = nearest(l, t, WORD_ACT, true) < 50; /* where the verb comes last */
+    if ((before <= 2 && has_aim) || (after <= 12 && had_aim))
+        return 4;
     return before <= 2 ? 2.5 : before <= 20 ? 1.2 : after <= 12 ? 0.8 : 0;
+}
+
+/* "... code: ABCDEF", and the line ends. */
+static bool is_behind_colon(const struct line *l, const struct token *t)
+{
+    for (uint32_t i = t->end; i < l->len; i++)
+        if (g_unichar_isalnum(l->text[i]))
+            return false;
+    return t->start >= 2 && l->text[t->start - 2] == ':';
+}
+
+/* Set off on a line of its own, in a mail whose subject names a code. */
+static bool is_promised(const struct codes_work *work, const struct token *t, bool alone)
+{
+    const struct line *subject = &work->lines[0];
+    return alone && t->is_strong && subject->source == CODE_IN_SUBJECT &&
+           work->has_kind[WORD_ACT] && !has_hit(subject, WORD_NOT) &&
+           (has_hit(subject, WORD_CODE) || has_hit(subject, WORD_GENERIC));
 }
 
 /* Streets, zip codes and the like: a number at the end of a line with a name, in a mail that
@@ -272,11 +294,14 @@ static double score_of(const struct codes_work *work, const struct token *t)
     double entering = for_entering(l, t);
     score += against_marks(l, t) + against_words(l, t) + against_place(l, t, label + entering);
     score += against_theme(work, l, t) + (label > 3 ? entering / 3 : entering);
-    if (t->letters > 0 && label <= 0 && around <= 0)
+    bool promised = is_promised(work, t, alone);
+    if (t->letters > 0 && label <= 0 && around <= 0 && !promised)
         score -= 3;
     if (t->digits == 0 && !alone && !t->is_strong && label < 3.5)
         score -= 3;
-    if (!work->has_kind[WORD_CODE] && label <= 3.5 &&
+    if (t->digits == 0 && label > 3.5 && is_behind_colon(l, t))
+        score += 0.6;
+    if (!work->has_kind[WORD_CODE] && label <= 3.5 && !promised && entering < 4 &&
         !(work->has_kind[WORD_GENERIC] && (work->has_kind[WORD_ACT] || work->has_kind[WORD_ENTER])))
         score -= 4;
     const struct line *subject = &work->lines[0];

@@ -132,7 +132,11 @@ static size_t value(struct slice s, size_t at)
                                                                        SLICE("hi ")) ||
                                                 slice_ends_with_nocase(slice_part(s, 0, at),
                                                                        SLICE("hello "))));
-        if (free && is_named && !is_prose(s, at + v.len))
+        struct slice head = slice_part(s, 0, at);
+        bool has_article = slice_ends_with_nocase(head, SLICE(" an ")) ||
+                           slice_ends_with_nocase(head, SLICE(" a ")) ||
+                           slice_ends_with_nocase(head, SLICE(" the "));
+        if (free && is_named && !has_article && !is_prose(s, at + v.len))
             return v.len;
     }
     return 0;
@@ -144,6 +148,8 @@ static void look(struct work *w, struct slice s, const char *where, bool has_lin
     for (size_t at = 0; at < s.len && !w->is_full;) {
         size_t len = placeholder(slice_from(s, at));
         enum leak_kind kind = LEAK_PLACEHOLDER;
+        if (len > 2 && len < s.len - at && s.data[at + 2] == '{' && s.data[at + len] == '}')
+            len++; /* "{{{name}}}" */
         if (len == 0) {
             len = value(s, at);
             kind = LEAK_VALUE;

@@ -275,17 +275,57 @@ static struct slice text_before(struct slice s, size_t at)
     return slice_part(s, from, at - from);
 }
 
+/* "<https://...>", where line ends and the blanks around them are none (RFC 3986 Appendix C).
+ * Without them, in the arena; empty: it is no such thing. */
+static struct slice in_angles(struct work *w, struct slice s, size_t at)
+{
+    struct slice none = { .len = 0 };
+    struct slice rest = slice_part(s, at, LINK_URL_MAX);
+    size_t close = at > 0 && s.data[at - 1] == '<' ? slice_find(rest, '>') : SLICE_NOT_FOUND;
+    char *url = close == SLICE_NOT_FOUND ? NULL : arena_alloc(w->arena, close);
+    size_t len = 0;
+    for (size_t i = 0; url != NULL && i < close; i++) {
+        size_t end = i;
+        bool has_end = false;
+        for (; end < close && (unsigned char)rest.data[end] <= ' '; end++)
+            has_end |= rest.data[end] == '\n';
+        if (end > i && !has_end)
+            return none;
+        if (end < close)
+            url[len++] = rest.data[end];
+        i = end;
+    }
+    return slice_make(url, url == NULL ? 0 : len);
+}
+
+/* Of a text that was encoded once more than it was decoded, where each "=" is "=3D", and "&"
+ * perhaps "&amp;". */
+static struct slice mended(struct work *w, struct slice url)
+{
+    size_t equals = count(url, '='), encoded = 0, len = 0;
+    for (size_t i = 0; i < url.len; i++)
+        encoded += slice_starts_with_nocase(slice_from(url, i), SLICE("=3D"));
+    char *memory = arena_alloc(w->arena, url.len + 1);
+    for (size_t i = 0; memory != NULL && i < url.len; i++) {
+        memory[len++] = url.data[i];
+        if (encoded == equals && slice_starts_with_nocase(slice_from(url, i), SLICE("=3D")))
+            i += 2;
+        else if (slice_starts_with_nocase(slice_from(url, i), SLICE("&amp;")))
+            i += 4;
+    }
+    return slice_make(memory, len);
+}
+
 static void find_in_text(struct work *w, struct slice s, bool in_html)
 {
     for (size_t at = 0; (at = find_scheme(s, at)) != SLICE_NOT_FOUND && !w->is_full;) {
-        struct slice rest = slice_from(s, at), url, kept;
-        size_t close = at > 0 && s.data[at - 1] == '<' ? slice_find(rest, '>') : SLICE_NOT_FOUND;
-        if (close != SLICE_NOT_FOUND && close <= LINK_URL_MAX &&
-            slice_find(slice_part(rest, 0, close), ' ') == SLICE_NOT_FOUND)
-            url = slice_part(rest, 0, close);
-        else
+        struct slice rest = slice_from(s, at), kept;
+        struct slice url = in_angles(w, s, at);
+        if (url.len == 0)
             url = without_marks(slice_part(rest, 0, url_end(rest)));
-        if (clean(w, url, &kept))
+        bool is_odd = !in_html && (slice_contains_nocase(url, SLICE("=3D")) ||
+                                   slice_contains_nocase(url, SLICE("&amp;")));
+        if (clean(w, is_odd && url.len <= LINK_URL_MAX ? mended(w, url) : url, &kept))
             add(w, kept, slice_make(NULL, 0), text_before(s, at), in_html);
         at += url.len > 0 ? url.len : 1;
     }
