@@ -68,13 +68,11 @@ static void finish(struct codes_work *work, struct line *line)
  * behind it keeps them apart. */
 static char *normal_form(struct slice text)
 {
-    char *normal = g_utf8_normalize(text.data == NULL ? "" : text.data, (gssize)text.len,
-                                    G_NORMALIZE_NFKC);
-    if (normal == NULL || text.len == 0 ||
-        (memmem(text.data, text.len, "\xef\xbc\x8c", 3) == NULL &&
-         memmem(text.data, text.len, "\xef\xbc\x8e", 3) == NULL))
-        return normal;
-    g_free(normal);
+    if (text.data == NULL)
+        text = SLICE("");
+    if (memmem(text.data, text.len, "\xef\xbc\x8c", 3) == NULL &&
+        memmem(text.data, text.len, "\xef\xbc\x8e", 3) == NULL)
+        return g_utf8_normalize(text.data, (gssize)text.len, G_NORMALIZE_NFKC);
     GString *parted = g_string_new(NULL);
     for (size_t i = 0; i < text.len; i++) {
         g_string_append_c(parted, text.data[i]);
@@ -82,7 +80,7 @@ static char *normal_form(struct slice text)
                        memcmp(text.data + i - 2, "\xef\xbc\x8e", 3) == 0))
             g_string_append_c(parted, ' ');
     }
-    normal = g_utf8_normalize(parted->str, (gssize)parted->len, G_NORMALIZE_NFKC);
+    char *normal = g_utf8_normalize(parted->str, (gssize)parted->len, G_NORMALIZE_NFKC);
     g_string_free(parted, TRUE);
     return normal;
 }
