@@ -316,6 +316,15 @@ static bool events(struct api *api, struct api_request *r)
     return true;
 }
 
+extern const char openapi_data[]; /* openapi.json */
+extern const unsigned long openapi_size;
+
+static bool document(struct api *api, struct api_request *r)
+{
+    (void)api;
+    return answer_octets(r, "application/json", slice_make(openapi_data, openapi_size));
+}
+
 static bool alive(struct api *api, struct api_request *r)
 {
     (void)api;
@@ -325,6 +334,7 @@ static bool alive(struct api *api, struct api_request *r)
 const struct api_route own_routes[] = {
     { API_GET, "/livez", alive },
     { API_GET, "/readyz", alive },
+    { API_GET, BASE "/openapi.json", document },
     { API_GET, BASE "/info", info },
     { API_POST, BASE "/inboxes", inbox_create },
     { API_GET, BASE "/inboxes", inbox_list },
