@@ -49,17 +49,6 @@ static json_t *wish(const struct cli_call *call)
     return body;
 }
 
-static void print_rows(json_t *list, const char *first, const char *second)
-{
-    size_t i;
-    json_t *one;
-    json_array_foreach(list, i, one) {
-        const char *text = json_string_value(json_object_get(one, second));
-        printf("%s\t%s\n", json_string_value(json_object_get(one, first)),
-               text == NULL ? "" : text);
-    }
-}
-
 static void print(const struct cli_call *call, json_t *answer)
 {
     const char *word = call->word->name;
@@ -69,9 +58,9 @@ static void print(const struct cli_call *call, json_t *answer)
     } else if (strcmp(word, "create") == 0) {
         puts(json_string_value(json_object_get(answer, "address")));
     } else if (strcmp(word, "list") == 0) {
-        print_rows(json_object_get(answer, "inboxes"), "address", "name");
+        sandbox_print_rows(json_object_get(answer, "inboxes"), "address", "name");
     } else if (strcmp(word, "messages") == 0) {
-        print_rows(json_object_get(answer, "messages"), "id", "subject");
+        sandbox_print_rows(json_object_get(answer, "messages"), "id", "subject");
     }
 }
 

@@ -1,6 +1,7 @@
 /* sandbox_ask.c: one request, one answer, on a loop of its own. */
 #include "cli/sandbox_ask.h"
 
+#include "cli/show.h"
 #include "event/loop.h"
 #include "http/http.h"
 #include "net/address.h"
@@ -135,6 +136,23 @@ int sandbox_ask(const struct sandbox_question *q, unsigned *out_status, json_t *
     buffer_free(&url);
     buffer_free(&field);
     return code;
+}
+
+void sandbox_print_rows(json_t *list, const char *first, const char *second)
+{
+    struct buffer line;
+    size_t i;
+    json_t *one;
+    buffer_init(&line, ANSWER_MAX);
+    json_array_foreach(list, i, one) {
+        buffer_clear(&line);
+        show_text(&line, json_string_value(json_object_get(one, first)));
+        buffer_append_byte(&line, '\t');
+        show_text(&line, json_string_value(json_object_get(one, second)));
+        buffer_append_byte(&line, '\n');
+        fwrite(buffer_slice(&line).data, 1, buffer_len(&line), stdout);
+    }
+    buffer_free(&line);
 }
 
 int sandbox_complain(unsigned status, json_t *answer)

@@ -26,6 +26,9 @@ int sandbox_ask(const struct sandbox_question *question, unsigned *out_status, j
 /* name=value for an address, "?" or "&" before it. */
 void sandbox_parameter(struct buffer *path, const char *name, const char *value);
 
+/* Prints a list of objects, a line each: two members with a tab between, escaped. */
+void sandbox_print_rows(json_t *list, const char *first, const char *second);
+
 /* What the sandbox complains of: an exit code for the status. */
 int sandbox_complain(unsigned status, json_t *answer);
 

@@ -4,6 +4,7 @@
 
 #include "cli/tool.h"
 
+extern const struct cli_tool cli_assert;
 extern const struct cli_tool cli_cert;
 extern const struct cli_tool cli_check;
 extern const struct cli_tool cli_classify;

@@ -49,11 +49,7 @@ static const char *link_of(json_t *message)
 
 static int print_list(json_t *messages)
 {
-    size_t i;
-    json_t *m;
-    json_array_foreach(messages, i, m)
-        printf("%s\t%s\n", json_string_value(json_object_get(m, "id")),
-               json_string_value(json_object_get(m, "subject")));
+    sandbox_print_rows(messages, "id", "subject");
     return 0;
 }
 

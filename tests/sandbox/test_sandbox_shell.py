@@ -1,9 +1,11 @@
 """The sandbox from a shell, and the recipes of its document."""
+import json
 import os
 import re
 import subprocess
 import sys
 import threading
+import xml.etree.ElementTree
 
 import pytest
 
@@ -86,3 +88,52 @@ def test_recipe_for_node(sandbox):
     script = recipe("js").replace("http://127.0.0.1:8025", sandbox.url) + "console.log(code);"
     done = subprocess.run(["node", "--input-type=module", "-e", script], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "551208", done.stderr
+
+
+def expect(sandbox, tmp_path, expectations, *arguments, key=None):
+    path = tmp_path / "expected.json"
+    path.write_text(expectations if isinstance(expectations, str) else json.dumps(expectations))
+    return tool(sandbox, "assert", str(path), *arguments, key=key)
+
+
+def test_expectations_and_junit(sandbox, tmp_path):
+    address = tool(sandbox, "inbox", "create", key="s3").stdout.strip()
+    sandbox.deliver(box.mail("Grüße & <more>", "Your code is 482913."), to=(address,))
+    good = {"name": "a code came", "subject": "Grüße", "code": "482913"}
+    bad = {"name": "a \"quoted\" & <other>\x01 name", "subject": "Other", "timeout": "1ms"}
+    done = expect(sandbox, tmp_path, good, "--inbox", address, key="s3")
+    assert (done.returncode, done.stdout) == (0, "ok      a code came\n"), done.stderr
+    done = expect(sandbox, tmp_path, [good, bad, {"count": 1}], "--inbox", address, "--junit",
+                  str(tmp_path / "junit.xml"), key="s3")
+    assert done.returncode == 1
+    assert [line.split("  ")[0] for line in done.stdout.splitlines()] == ["ok", "FAILED", "ok"]
+    assert "\x01" not in done.stdout and 'wanted "Other"' in done.stdout
+    suites = xml.etree.ElementTree.parse(tmp_path / "junit.xml").getroot()
+    assert suites.attrib == {"tests": "3", "failures": "1"}
+    cases = suites.findall("testsuite/testcase")
+    assert [c.get("name") for c in cases] == ["a code came", 'a "quoted" & <other>? name', "expectation 3"]
+    assert [len(c) for c in cases] == [0, 1, 0]
+    assert "Grüße & <more>" in cases[1].find("failure").get("message")
+    printed = expect(sandbox, tmp_path, good, "--inbox", address, "--junit", "-", key="s3")
+    assert printed.stdout.startswith("<?xml") and printed.returncode == 0
+    answers = json.loads(expect(sandbox, tmp_path, [good, bad], "--inbox", address, "--json", key="s3").stdout)
+    assert [a["pass"] for a in answers] == [True, False]
+
+
+@pytest.mark.parametrize("text, code", [("", 65), ("{", 65), ("[]", 65), ("5", 65), ("[5]", 65), ('{"a":1,"a":2}', 65),
+                                        ('{"colour": "red"}', 64)])
+def test_expectations_that_are_none(sandbox, tmp_path, text, code):
+    done = expect(sandbox, tmp_path, text)
+    assert done.returncode == code and done.stderr.startswith("godwit: "), (done.returncode, done.stderr)
+    assert tool(sandbox, "assert").returncode == 64
+    assert tool(sandbox, "assert", str(tmp_path / "none")).returncode == 66
+    assert expect(sandbox, tmp_path, "{}", "--timeout", "1s").returncode == 64
+
+
+def test_a_subject_does_not_reach_the_terminal_as_it_is(sandbox):
+    """A subject of escape sequences was printed as it came."""
+    address = tool(sandbox, "inbox", "create", key="s4").stdout.strip()
+    sandbox.deliver(b"Subject: =?utf-8?q?a=1B]0;x=07=0Ab?=\r\n\r\nx\r\n", to=(address,))
+    for arguments in (["wait", "--inbox", address], ["inbox", "messages", address]):
+        printed = tool(sandbox, *arguments, key="s4").stdout
+        assert "\x1b" not in printed and "\x07" not in printed and printed.count("\n") == 1, printed
