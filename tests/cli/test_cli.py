@@ -13,7 +13,7 @@ from godwit import PROGRAM, Godwit, Sink, wait_for
 
 EX_USAGE, EX_DATAERR, EX_NOUSER, EX_NOHOST, EX_UNAVAILABLE, EX_TEMPFAIL, EX_CONFIG = (
     64, 65, 67, 68, 69, 75, 78)
-COMMANDS = ["serve", "sandbox", "wait", "inbox", "config", "user", "rules", "queue", "site", "suppression", "status", "why", "events", "trace", "cert", "reload", "check",
+COMMANDS = ["serve", "sandbox", "wait", "inbox", "assert", "config", "user", "rules", "queue", "site", "suppression", "status", "why", "events", "trace", "cert", "reload", "check",
             "classify", "report", "parse", "dkim", "send", "sign", "sendmail", "mailq", "newaliases", "tls-policy",
             "version", "help"]
 
