@@ -18,6 +18,9 @@ async function flows(page) {
   await page.waitForSelector(".row");
   const total = await page.evaluate(() => document.querySelector("#count").textContent);
   assert.match(total, /of \d+/);
+  await until(page, () => document.querySelector(".brand .label"));
+  assert.equal(await page.locator(".brand .label").textContent(), "<b>checkout");
+  assert.match(await page.title(), /godwit: <b>checkout$/);
   await page.keyboard.press("j");
   await page.keyboard.press("k");
   assert.equal(await page.locator(".row.here").count(), 1);

@@ -64,7 +64,7 @@ def fill(sandbox, count=30):
 
 @pytest.mark.parametrize("mode", ["flows", "dark"])
 def test_flows(mode, tmp_path):
-    with box.Sandbox() as sandbox:
+    with box.Sandbox("--label", "<b>checkout") as sandbox:
         fill(sandbox)
         finish(browser(sandbox, mode, str(tmp_path)))
 

@@ -9,7 +9,7 @@ const view = document.getElementById("view");
 const query = document.getElementById("query");
 const count = document.getElementById("count");
 const rail = document.getElementById("rail");
-const state = { search: "", inbox: "", here: 0, scroll: 0, inboxes: [], total: 0, unread: 0 };
+const state = { search: "", inbox: "", here: 0, scroll: 0, label: "", inboxes: [], total: 0, unread: 0 };
 let current;
 
 function showCount(answer) {
@@ -17,9 +17,20 @@ function showCount(answer) {
   if (!state.search && !state.inbox) {
     state.total = answer.count;
     state.unread = answer.unread;
-    document.title = answer.unread ? `(${answer.unread}) godwit` : "godwit";
+    showTitle();
   }
   drawRail();
+}
+
+function showTitle() {
+  const name = state.label ? `godwit: ${state.label}` : "godwit";
+  document.title = state.unread ? `(${state.unread}) ${name}` : name;
+}
+
+async function loadLabel() {
+  state.label = (await get(`${own}/info`)).label;
+  if (state.label) document.querySelector(".brand").append(element("span.label", {}, state.label));
+  showTitle();
 }
 
 function drawRail() {
@@ -170,5 +181,6 @@ try {
 } catch { /* none kept */ }
 
 window.addEventListener("hashchange", route);
+loadLabel().catch(() => {});
 route();
 listen();
