@@ -1,6 +1,8 @@
 /* mailpit_send.c: Mailpit's way to send, and to release what was captured. */
 #include "api/api_private.h"
 
+enum { TAGS_BYTES_MAX = 8192 };
+
 static bool refuse(struct api_request *r, unsigned status, const char *why)
 {
     return answer_json(r, status, json_pack("{s:s}", "Error", why));
@@ -41,21 +43,48 @@ static json_t *files(json_t *given)
     return list;
 }
 
+/* The header fields that were asked for, with the tags as Mailpit writes them; NULL: these are
+ * too long. */
+static json_t *headers(json_t *body)
+{
+    json_t *given = json_object_get(body, "Headers"), *tag;
+    json_t *made = json_is_object(given) ? json_copy(given) : json_object();
+    struct buffer all;
+    size_t i;
+    buffer_init(&all, TAGS_BYTES_MAX);
+    json_array_foreach(json_object_get(body, "Tags"), i, tag) {
+        const char *name = json_string_value(tag);
+        if (buffer_len(&all) > 0)
+            buffer_append(&all, SLICE(", "));
+        buffer_append_string(&all, name == NULL ? "" : name);
+    }
+    bool fits = !all.overflow;
+    if (fits && buffer_len(&all) > 0)
+        json_object_set_new(made, "X-Tags", json_slice(buffer_slice(&all)));
+    else if (!fits)
+        json_decref(made);
+    buffer_free(&all);
+    return fits ? made : NULL;
+}
+
 bool mailpit_send(struct api *api, struct api_request *r)
 {
     json_t *body = request_json(r, false);
     if (body == NULL)
         return refuse(r, 400, "the body is no JSON object");
-    json_t *headers = json_object_get(body, "Headers"), *tags = json_object_get(body, "Tags");
+    json_t *fields = headers(body);
+    if (fields == NULL) {
+        json_decref(body);
+        return refuse(r, 400, "the tags are too long");
+    }
     json_t *mail = json_pack("{s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:o, s:o}",
         "from", person(json_object_get(body, "From")), "to", people(json_object_get(body, "To")),
         "cc", people(json_object_get(body, "Cc")), "bcc", people(json_object_get(body, "Bcc")),
         "replyTo", people(json_object_get(body, "ReplyTo")),
         "subject", json_text(body, "Subject"), "text", json_text(body, "Text"),
         "html", json_text(body, "HTML"),
-        "headers", json_is_object(headers) ? json_incref(headers) : json_object(),
+        "headers", fields,
         "files", files(json_object_get(body, "Attachments")));
-    (void)tags;
     json_decref(body);
     return send_mail(api, r, mail, on_sent);
 }

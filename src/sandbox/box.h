@@ -131,9 +131,6 @@ json_t *box_tags(struct box *box, int64_t workspace);
 bool box_tag_rename(struct box *box, int64_t workspace, struct slice from, struct slice to);
 bool box_tag_delete(struct box *box, int64_t workspace, struct slice tag);
 
-/* Text and HTML, decoded, of a message that was read before. */
-void box_bodies(json_t *message, struct slice raw, struct buffer *text, struct buffer *html);
-
 /* ---- sessions ---- */
 
 /* {id, opened, closed, client, helo, account, tls, messages[], refusals, aborted, lines[{at,

@@ -48,6 +48,7 @@ int64_t db_number(sqlite3_stmt *statement, int64_t otherwise);
 struct detail {
     json_t *summary;
     json_t *whole;
+    json_t *tags;                /* that it brings along */
     struct buffer text;          /* for the index */
 };
 /* The same for one that nobody could take apart. */
@@ -64,6 +65,8 @@ void detail_free(struct detail *detail);
 json_t *message_summary(sqlite3_stmt *row);
 /* Takes it out of the tables; the octets go back to the disk with the last one that has them. */
 bool message_remove(struct box *box, int64_t seq);
+/* Of texts; no more than a message may have. */
+void message_add_tags(struct box *box, int64_t seq, json_t *tags);
 
 /* inbox.c: the inbox of a recipient, or 0. */
 struct inbox_ref {

@@ -109,6 +109,20 @@ static json_t *headers_json(const struct content_message *m)
     return list;
 }
 
+/* X-Tags: one, two */
+static json_t *tags_json(const struct content_message *m)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < m->field_count; i++) {
+        struct slice rest = m->fields[i].value, tag;
+        if (!slice_equal_nocase(m->fields[i].name, SLICE("X-Tags")))
+            continue;
+        while (slice_split(&rest, ',', &tag))
+            json_array_append_new(list, text(slice_trim(tag)));
+    }
+    return list;
+}
+
 static json_t *envelope_json(const struct capture_message *c)
 {
     const struct envelope *e = &c->envelope;
@@ -189,6 +203,7 @@ bool detail_make(const struct capture_message *captured, struct slice raw, struc
     if (content_message_read(raw, &arena, &m)) {
         out->summary = summary_json(&m, captured);
         out->whole = whole_json(&m, captured, raw);
+        out->tags = tags_json(&m);
         size_t len = m.text.len < TEXT_INDEXED_MAX ? m.text.len : TEXT_INDEXED_MAX;
         while (len > 0 && len < m.text.len && ((unsigned char)m.text.data[len] & 0xC0) == 0x80)
             len--;
@@ -216,21 +231,6 @@ void detail_free(struct detail *detail)
 {
     json_decref(detail->summary);
     json_decref(detail->whole);
+    json_decref(detail->tags);
     buffer_free(&detail->text);
-}
-
-void box_bodies(json_t *message, struct slice raw, struct buffer *text_out,
-                struct buffer *html_out)
-{
-    struct arena arena;
-    struct content_message m;
-    (void)message;
-    arena_init(&arena, CONTENT_ARENA_BYTES);
-    if (content_message_read(raw, &arena, &m)) {
-        if (text_out != NULL)
-            buffer_append(text_out, m.text);
-        if (html_out != NULL)
-            buffer_append(html_out, m.html);
-    }
-    arena_free(&arena);
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { FEED_MS = 8, FEED_ITEMS = 200, RECIPIENTS_MAX = 1000 };
+enum { FEED_MS = 8, FEED_ITEMS = 200, RECIPIENTS_MAX = 1000, NEWS_MAX = 2 * RECIPIENTS_MAX };
 
 /* Rows that one message becomes: one for each inbox, and one for those who have none. */
 struct targets {
@@ -178,10 +178,15 @@ static json_t *told_summary(struct box *box, int64_t seq)
 
 /* What was taken up, to be told when the transaction is over. */
 struct news {
-    int64_t seqs[FEED_ITEMS * 4];
-    int64_t workspaces[FEED_ITEMS * 4];
+    int64_t seqs[NEWS_MAX];
+    int64_t workspaces[NEWS_MAX];
     size_t count;
 };
+
+static bool has_room(const struct news *news)
+{
+    return news->count + RECIPIENTS_MAX <= NEWS_MAX;
+}
 
 static bool add_rows(struct box *box, const struct capture_item *item, const struct detail *d,
                      struct news *news)
@@ -197,12 +202,11 @@ static bool add_rows(struct box *box, const struct capture_item *item, const str
         int64_t seq = add_row(box, item, d, &targets.all[i], buffer_slice(&id));
         if (seq == 0)
             return false;
+        message_add_tags(box, seq, d->tags);
         keep_quota(box, &targets.all[i]);
         box->numbers.newest = seq;
-        if (news->count < sizeof news->seqs / sizeof *news->seqs) {
-            news->seqs[news->count] = seq;
-            news->workspaces[news->count++] = targets.all[i].workspace;
-        }
+        news->seqs[news->count] = seq;
+        news->workspaces[news->count++] = targets.all[i].workspace;
     }
     return true;
 }
@@ -280,7 +284,7 @@ bool box_feed(struct box *box)
         const struct capture_item *item = &box->reader.item;
         good = item->kind == CAPTURE_MESSAGE ? take_message(box, item, &news)
                                              : session_take(box, item);
-        if (i >= FEED_ITEMS || clock_ms() >= end)
+        if (i >= FEED_ITEMS || !has_room(&news) || clock_ms() >= end)
             break;
         more = good && capture_read(&box->reader);
         if (!more)

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LIST_MAX = 100000, SQL_MAX = 128 * 1024, EXTENTS_MAX = 16 * 1024 * 1024 };
+enum { LIST_MAX = 100000, SQL_MAX = 128 * 1024, EXTENTS_MAX = 16 * 1024 * 1024,
+       TAGS_MAX = 100, TAG_MAX = 100 };
 
 json_t *message_summary(sqlite3_stmt *row)
 {
@@ -47,7 +48,8 @@ static const char *selection_make(struct box *box, const struct box_query *q,
     struct buffer *w = &out->where;
     bool is_searched = buffer_len(&out->search.match) > 0;
     buffer_append_string(w, is_searched
-        ? " FROM fts CROSS JOIN message m ON m.seq = fts.rowid WHERE fts MATCH ?" : " FROM message m WHERE 1");
+        ? " FROM fts CROSS JOIN message m ON m.seq = fts.rowid WHERE fts MATCH ?"
+        : " FROM message m WHERE 1");
     buffer_append_string(w, q->workspace == 0
         ? " AND m.space IN (SELECT space FROM workspace)"
         : " AND m.space = (SELECT space FROM workspace WHERE id = ?)");
@@ -121,8 +123,10 @@ static bool count_by_index(struct box *box, const struct box_query *q,
                     buffer_len(&sel->search.sql) == 0;
     if (!is_plain)
         return false;
-    sqlite3_stmt *s = db_statement(box, "SELECT (SELECT min(space) FROM message) = (SELECT max(space) FROM message) AND (?1 = 0 OR (SELECT max(space) FROM message) = "
-                                        "(SELECT space FROM workspace WHERE id = ?1))");
+    sqlite3_stmt *s = db_statement(box,
+        "SELECT (SELECT min(space) FROM message) = (SELECT max(space) FROM message) AND "
+        "(?1 = 0 OR (SELECT max(space) FROM message) = "
+        "(SELECT space FROM workspace WHERE id = ?1))");
     sqlite3_bind_int64(s, 1, q->workspace);
     bool is_one_space = db_number(s, 0) != 0;
     bool any_read = db_number(db_statement(box, "SELECT 1 FROM message WHERE is_read LIMIT 1"), 0);
@@ -413,25 +417,30 @@ int64_t box_delete_all(struct box *box, const struct box_query *q, const char **
 static void add_tag(struct box *box, int64_t seq, const char *name)
 {
     sqlite3_stmt *s = db_statement(box, "INSERT OR IGNORE INTO tag VALUES (?1, ?2)");
-    if (s == NULL || name == NULL || name[0] == '\0' || strlen(name) > 100)
+    if (s == NULL || name == NULL || name[0] == '\0' || strlen(name) > TAG_MAX)
         return;
     sqlite3_bind_int64(s, 1, seq);
     db_bind(s, 2, slice_from_string(name));
     db_run(s);
 }
 
+void message_add_tags(struct box *box, int64_t seq, json_t *tags)
+{
+    size_t i;
+    json_t *tag;
+    json_array_foreach(tags, i, tag)
+        if (i < TAGS_MAX)
+            add_tag(box, seq, json_string_value(tag));
+}
+
 bool box_tag(struct box *box, int64_t workspace, struct slice id, json_t *tags)
 {
     struct found_row row;
-    size_t i;
-    json_t *tag;
     if (!find(box, workspace, id, &row))
         return false;
     db_exec(box, "SAVEPOINT tags");
     run_for(box, "DELETE FROM tag WHERE seq = ?1", row.seq);
-    json_array_foreach(tags, i, tag)
-        if (i < 100)
-            add_tag(box, row.seq, json_string_value(tag));
+    message_add_tags(box, row.seq, tags);
     db_exec(box, "RELEASE tags");
     tell_updated(box, row.workspace, id, "tags", json_incref(tags));
     return true;

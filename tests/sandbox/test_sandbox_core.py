@@ -324,6 +324,40 @@ def test_tags_and_marks(sandbox, library, key):
     assert [m["id"] for m in found["messages"]] == [identifier]
 
 
+def test_tags_that_a_message_brings_along(sandbox, key):
+    """Tags of Mailpit's /send were let fall."""
+    i = inbox(sandbox, key)
+    sandbox.deliver(box.mail("by a field", X_Tags="red,  two words ,, " + "x" * 101), to=(i["address"],))
+    sandbox.deliver(box.mail("many", X_Tags=",".join(f"t{n:03}" for n in range(150))), to=(i["address"],))
+    sent = {"From": {"Email": "a@a.test"}, "To": [{"Email": i["address"]}], "Subject": "by HTTP",
+            "Text": "x", "Tags": ["blue", "two words"]}
+    assert sandbox.ask("POST", "/api/v1/send", sent, key=key).status == 200
+    sandbox.wait(key, inbox=i["id"], count=3)
+    tags = {m["subject"]: m["tags"] for m in sandbox.own("GET", "/messages", key=key)["messages"]}
+    assert tags["by a field"] == ["red", "two words"] and tags["by HTTP"] == ["blue", "two words"]
+    assert len(tags["many"]) == 100
+    found = sandbox.own("GET", "/messages?search=" + urllib.parse.quote('tag:"two words"'), key=key)
+    assert found["count"] == 2
+    refused = sandbox.ask("POST", "/api/v1/send", {**sent, "Tags": ["x" * 90] * 100}, key=key)
+    assert refused.status == 400 and "tags" in refused.text
+
+
+def test_who_waits_for_the_last_of_a_thousand_inboxes_is_told(sandbox, key):
+    """What was told of one turn ended at eight hundred; the last one is another workspace's."""
+    addresses = [inbox(sandbox, key)["address"] for _ in range(999)]
+    last = inbox(sandbox, key + "-2")["address"]
+    with socket.create_connection(("127.0.0.1", sandbox.http), timeout=20) as s:
+        s.sendall(f"GET {box.OWN}/events HTTP/1.1\r\nHost: localhost\r\nx-api-key: {key}-2\r\n\r\n".encode())
+        said = s.recv(65536)
+        assert said.startswith(b"HTTP/1.1 200")
+        identifier = sandbox.deliver(box.mail("to all"), to=[*addresses, last])
+        end = time.monotonic() + 30
+        while f"{identifier}-1000".encode() not in said:
+            assert time.monotonic() < end
+            said += s.recv(65536)
+    assert sandbox.own("GET", "/messages?limit=1", key=key)["count"] == 999
+
+
 def test_reset(sandbox, key):
     i = inbox(sandbox, key)
     for n in range(20):
