@@ -171,6 +171,7 @@ void api_request_free(struct api *api, struct api_request *r)
 
 size_t api_body_max(struct slice path)
 {
-    return slice_ends_with_nocase(path, SLICE("/send")) || slice_ends_with_nocase(path, SLICE("/messages"))
-               ? API_SEND_MAX : API_BODY_MAX;
+    bool sends = slice_ends_with_nocase(path, SLICE("/send")) ||
+                 slice_ends_with_nocase(path, SLICE("/messages"));
+    return sends ? API_SEND_MAX : API_BODY_MAX;
 }

@@ -241,8 +241,10 @@ static json_t *chaos_json(struct api *api)
         for (size_t t = 0; t < 3; t++)
             if (strcmp(json_text(rule, "step"), triggers[t].step) == 0) {
                 json_t *shown = json_object_get(out, triggers[t].name);
-                json_object_set_new(shown, "ErrorCode", json_integer(
-                    atoi(json_text(json_object_get(rule, "then"), "reply"))));
+                const char *reply = json_text(json_object_get(rule, "then"), "reply");
+                uint64_t code = 0;
+                slice_to_number(slice_part(slice_from_string(reply), 0, 3), 999, &code);
+                json_object_set_new(shown, "ErrorCode", json_integer((json_int_t)code));
                 json_object_set(shown, "Probability", json_object_get(rule, "percent"));
             }
     }

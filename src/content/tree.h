@@ -3,8 +3,8 @@
  *
  * RFC 2045 to 2047, RFC 2231; HOSTILE 103, 105 and 109. GMime reads it, after the guard has
  * seen that it may; what is beyond the limits is one opaque part. Nothing is fetched,
- * joined or unpacked, and nothing decoded is kept: who wants it is handed it. In its own process where mail comes from
- * strangers; one thread at a time.
+ * joined or unpacked, and nothing decoded is kept: who wants it is handed it. In its own
+ * process where mail comes from strangers; one thread at a time.
  */
 #ifndef GODWIT_CONTENT_TREE_H
 #define GODWIT_CONTENT_TREE_H

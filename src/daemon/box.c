@@ -182,8 +182,8 @@ static int open_all(struct box_parent *p)
     s->told = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     s->trying = mmap(NULL, sizeof *s->trying, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
                      -1, 0);
-    if (s->told < 0 || s->trying == MAP_FAILED || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
-                                  s->channel) != 0) {
+    if (s->told < 0 || s->trying == MAP_FAILED ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, s->channel) != 0) {
         fprintf(stderr, "godwit: cannot start: %s\n", strerror(errno));
         return EX_OSERR;
     }

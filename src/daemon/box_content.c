@@ -110,7 +110,8 @@ static int open_web(struct box_content *c)
         .loop = c->loop, .box = c->box, .channel = s->channel[1],
         .label = s->options->label, .users = s->options->users,
         .domain = s->options->domain.len > 0 ? s->options->domain : SLICE("sandbox.test"),
-        .secret = slice_make(s->secret, sizeof s->secret), .smtp = sockets_fd(&s->sockets, 0, 0), .hostname = s->config->hostname,
+        .secret = slice_make(s->secret, sizeof s->secret),
+        .smtp = sockets_fd(&s->sockets, 0, 0), .hostname = s->config->hostname,
     };
     if (api_open(&api, &c->api) != ERR_OK)
         return EX_OSERR;
