@@ -45,9 +45,13 @@ struct slice request_header(const struct api_request *r, const char *name);
 struct slice request_query(const struct api_request *r, const char *name);
 bool request_has(const struct api_request *r, const char *name);
 bool request_flag(const struct api_request *r, const char *name);
-/* A number within 0..max, or `otherwise`. */
+/* A number, at most `max`, or `otherwise` where it is none. */
 uint64_t request_number(const struct api_request *r, const char *name, uint64_t otherwise,
                         uint64_t max);
+/* NULL, or what is wrong with what was asked behind "?": a name that is not among `known`
+ * ("inbox search since", with blanks between), or a number or time that is none. Whoever deletes
+ * by a filter must not find that it was not heard. */
+const char *request_check(const struct api_request *r, const char *known);
 /* "2s", "500ms", "1m", or milliseconds; -1: it is none. */
 int64_t read_duration(struct slice text);
 /* RFC 3339, or a date; 0: it is none. */

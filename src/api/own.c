@@ -10,7 +10,7 @@
 
 #define BASE "/api/godwit/v1"
 
-enum { WAIT_DEFAULT_MS = 30 * 1000, LIST_DEFAULT = 50, LIST_MAX = 1000 };
+enum { COUNT_MAX = 1000, WAIT_DEFAULT_MS = 30 * 1000, LIST_DEFAULT = 50, LIST_MAX = 1000 };
 
 static bool no_such(struct api_request *r, const char *what)
 {
@@ -125,7 +125,37 @@ static bool reset(struct api *api, struct api_request *r)
 
 /* ---- waiting ---- */
 
-/* Given once, as a parameter or in the body. */
+static bool is_text(const json_t *value)
+{
+    return json_is_string(value);
+}
+
+static bool is_any(const json_t *value) /* match_check() has a look at it */
+{
+    return value != NULL;
+}
+
+static bool is_object(const json_t *value)
+{
+    return json_is_object(value);
+}
+
+static bool is_count(const json_t *value)
+{
+    return json_is_integer(value) && json_integer_value(value) >= 0;
+}
+
+static bool is_flag(const json_t *value)
+{
+    return json_is_boolean(value);
+}
+
+static bool is_time(const json_t *value)
+{
+    return json_is_string(value) || is_count(value);
+}
+
+/* Given once, as a parameter, a member of the body, or in its `match`. */
 static json_t *wait_match(struct api_request *r, json_t *body)
 {
     static const char *const members[] = { "from", "to", "subject" };
@@ -133,10 +163,39 @@ static json_t *wait_match(struct api_request *r, json_t *body)
     json_t *match = json_is_object(given) ? json_deep_copy(given) : json_object();
     for (size_t i = 0; i < 3; i++) {
         struct slice value = request_query(r, members[i]);
+        json_t *member = json_object_get(body, members[i]);
         if (value.len > 0)
             json_object_set_new(match, members[i], json_slice(value));
+        else if (member != NULL)
+            json_object_set(match, members[i], member);
     }
     return match;
+}
+
+#define WAIT_MEMBERS "inbox search from to subject since count exact unread timeout none"
+
+/* NULL, or what is wrong with the types and names of it. */
+static const char *wait_check(const struct api_request *r, json_t *body)
+{
+    static const struct {
+        const char *name;
+        bool (*is_good)(const json_t *value);
+    } members[] = { { "inbox", is_text }, { "search", is_text }, { "from", is_any },
+                    { "to", is_any }, { "subject", is_any }, { "match", is_object },
+                    { "since", is_count }, { "count", is_count }, { "exact", is_flag },
+                    { "unread", is_flag }, { "timeout", is_time }, { "none", is_time } };
+    const char *name;
+    json_t *value;
+    json_object_foreach(body, name, value) {
+        size_t i = 0, all = sizeof members / sizeof *members;
+        while (i < all && strcmp(members[i].name, name) != 0)
+            i++;
+        if (i == all)
+            return "there is a member that is not known";
+        if (!members[i].is_good(value))
+            return "a member of the body is not of its type: see the OpenAPI document";
+    }
+    return request_check(r, WAIT_MEMBERS);
 }
 
 static struct slice wait_text(struct api_request *r, json_t *body, const char *name)
@@ -212,13 +271,14 @@ static const char *read_wait(struct api_request *r, json_t *body, struct wait_wi
 {
     json_t *count = json_object_get(body, "count"), *since = json_object_get(body, "since");
     int64_t none = wait_duration(r, body, "none", 0);
+    uint64_t many = json_is_integer(count) ? (uint64_t)json_integer_value(count)
+                                           : request_number(r, "count", 1, INT64_MAX);
     *w = (struct wait_wish){
         .workspace = r->workspace, .inbox = wait_text(r, body, "inbox"),
         .search = wait_text(r, body, "search"), .oldest_first = true,
         .since = json_is_integer(since) ? json_integer_value(since)
                                         : (int64_t)request_number(r, "since", 0, INT64_MAX),
-        .count = json_is_integer(count) ? (uint32_t)json_integer_value(count)
-                                        : (uint32_t)request_number(r, "count", 1, 1000),
+        .count = (uint32_t)(many <= COUNT_MAX ? many : COUNT_MAX + 1),
         .is_exact = request_flag(r, "exact") || json_is_true(json_object_get(body, "exact")),
         .unread_only = request_flag(r, "unread") ||
                        json_is_true(json_object_get(body, "unread")),
@@ -228,7 +288,7 @@ static const char *read_wait(struct api_request *r, json_t *body, struct wait_wi
     };
     if (w->timeout_ms < 0)
         return "timeout and none are durations such as 30s or 500ms";
-    return w->count == 0 || w->count > 1000 ? "count is a number from 1 to 1000" : NULL;
+    return w->count == 0 || w->count > COUNT_MAX ? "count is a number from 1 to 1000" : NULL;
 }
 
 static bool wait_for(struct api *api, struct api_request *r)
@@ -237,8 +297,9 @@ static bool wait_for(struct api *api, struct api_request *r)
     struct wait_wish wish;
     if (body == NULL)
         return true;
-    const char *why = read_wait(r, body, &wish);
+    const char *why = wait_check(r, body), *why_not = read_wait(r, body, &wish);
     json_t *match = wait_match(r, body);
+    why = why != NULL ? why : why_not;
     json_decref(body);
     if (why == NULL)
         why = match_check(match);
@@ -266,6 +327,9 @@ static json_t *shown_session(json_t *session)
 
 static bool session_list(struct api *api, struct api_request *r)
 {
+    const char *why = request_check(r, "refused start limit");
+    if (why != NULL)
+        return answer_error(r, 400, why);
     json_t *list = box_sessions(api->options.box, request_flag(r, "refused"),
                                 (uint32_t)request_number(r, "start", 0, UINT32_MAX),
                                 (uint32_t)request_number(r, "limit", LIST_DEFAULT, LIST_MAX));

@@ -122,14 +122,16 @@ static struct box_query query_of(const struct api_request *r)
     };
 }
 
+#define FILTERS "inbox search tz since before after unread"
+
 static bool list(struct api *api, struct api_request *r)
 {
     struct box_found found;
     struct box_query query = query_of(r);
-    const char *why;
+    const char *why = request_check(r, FILTERS " order start limit");
     size_t i;
     json_t *m;
-    if (!box_list(api->options.box, &query, &found, &why))
+    if (why != NULL || !box_list(api->options.box, &query, &found, &why))
         return answer_error(r, 400, why);
     json_array_foreach(found.messages, i, m)
         shown(m);
@@ -141,8 +143,10 @@ static bool list(struct api *api, struct api_request *r)
 static bool delete_list(struct api *api, struct api_request *r)
 {
     struct box_query query = query_of(r);
-    const char *why;
+    const char *why = request_check(r, FILTERS);
     query.limit = query.start = 0;
+    if (why != NULL)
+        return answer_error(r, 400, why);
     int64_t count = box_delete_all(api->options.box, &query, &why);
     return why != NULL ? answer_error(r, 400, why)
                        : answer_json(r, 200, json_pack("{s:I}", "deleted", (json_int_t)count));

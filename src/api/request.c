@@ -50,8 +50,33 @@ uint64_t request_number(const struct api_request *r, const char *name, uint64_t 
                         uint64_t max)
 {
     uint64_t value = otherwise;
-    slice_to_number(request_query(r, name), max, &value);
-    return value;
+    slice_to_number(request_query(r, name), INT64_MAX, &value);
+    return value < max ? value : max;
+}
+
+static bool is_word_of(struct slice list, struct slice name)
+{
+    struct slice word;
+    while (slice_split(&list, ' ', &word))
+        if (slice_equal(word, name))
+            return true;
+    return false;
+}
+
+const char *request_check(const struct api_request *r, const char *known)
+{
+    uint64_t number;
+    for (size_t i = 0; i < r->query_count; i++) {
+        struct slice name = r->query[i].name, value = r->query[i].value;
+        if (!is_word_of(slice_from_string(known), name))
+            return "there is a parameter that is not known";
+        if (is_word_of(SLICE("start limit since count"), name) && value.len > 0 &&
+            !slice_to_number(value, INT64_MAX, &number))
+            return "start, limit, since and count are numbers";
+        if (is_word_of(SLICE("before after"), name) && value.len > 0 && read_time(value) == 0)
+            return "before and after are times such as 2026-01-31 or 2026-01-31T10:00:00Z";
+    }
+    return NULL;
 }
 
 /* 1*DIGIT [ "ms" / "s" / "m" / "h" / "d" ] */
@@ -110,6 +135,17 @@ int read_zone(struct slice text)
     return take_zone(text);
 }
 
+/* Nothing, "Z", or "+02:00"; a plus that was not encoded is a blank by now. */
+static bool is_zone(struct slice text)
+{
+    unsigned hours, minutes;
+    if (text.len == 0 || slice_equal_nocase(text, SLICE("Z")))
+        return true;
+    return (take_byte(&text, '+') || take_byte(&text, '-') || take_byte(&text, ' ')) &&
+           take_number(&text, 2, &hours) && take_byte(&text, ':') &&
+           take_number(&text, 2, &minutes) && text.len == 0 && hours < 24 && minutes < 60;
+}
+
 /* full-date [ "T" partial-time [ zone ] ] of RFC 3339 5.6 */
 int64_t read_time(struct slice text)
 {
@@ -131,6 +167,9 @@ int64_t read_time(struct slice text)
             text = slice_from(text, 1);
         }
     }
+    if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 ||
+        second > 60 || !is_zone(text))
+        return 0;
     struct tm t = { .tm_year = (int)year - 1900, .tm_mon = (int)month - 1, .tm_mday = (int)day,
                     .tm_hour = (int)hour, .tm_min = (int)minute, .tm_sec = (int)second };
     return ((int64_t)timegm(&t) - take_zone(text) * 60) * 1000 + ms;

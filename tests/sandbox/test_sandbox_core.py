@@ -358,6 +358,44 @@ def test_who_waits_for_the_last_of_a_thousand_inboxes_is_told(sandbox, key):
     assert sandbox.own("GET", "/messages?limit=1", key=key)["count"] == 999
 
 
+@pytest.mark.parametrize("query", ["inbx=a", "before=yesterday", "after=2026-13-45x", "since=a", "limit=ten", "start=-1",
+                                   "search=after:soon", "bef%6Fre=x"])
+def test_a_filter_that_is_not_understood_deletes_nothing(sandbox, key, query):
+    """It was passed over, and all mail of the workspace was deleted."""
+    i = inbox(sandbox, key)
+    sandbox.deliver(box.mail("stays"), to=(i["address"],))
+    sandbox.wait(key, inbox=i["id"])
+    for method in ("DELETE", "GET"):
+        refused = sandbox.ask(method, f"{box.OWN}/messages?{query}", key=key)
+        assert refused.status == 400 and refused.json["message"], refused.text
+    assert sandbox.own("GET", "/messages", key=key)["count"] == 1
+    assert sandbox.ask("GET", f"{box.OWN}/sessions?{query}", key=key).status == 400
+
+
+@pytest.mark.parametrize("time_", ["2026-01-31", "2026-01-31T10:00Z", "2026-01-31T10:00:00.250%2B02:00",
+                                   "2026-01-31+10:00:00", "2026-01-31T10:00:00-05:30"])
+def test_times_that_are_understood(sandbox, key, time_):
+    assert sandbox.own("GET", f"/messages?after={time_}", key=key)["count"] == 0
+
+
+@pytest.mark.parametrize("body", [{"sujbect": "x"}, {"count": "2"}, {"count": 5000000000}, {"count": 0}, {"since": "1"},
+                                  {"exact": 1}, {"match": "x"}, {"subject": 5}, {"inbox": 5}, {"timeout": []}])
+def test_a_wish_that_is_not_understood_is_refused(sandbox, key, body):
+    """It was passed over, and any mail was what was waited for."""
+    assert sandbox.ask("POST", box.OWN + "/wait", body, key=key).status == 400
+    for query in ("count=x", "count=0", "count=5000000000", "sujbect=x", "timeout=soon"):
+        assert sandbox.ask("GET", f"{box.OWN}/wait?{query}", key=key).status == 400
+
+
+def test_a_wish_in_a_body_is_the_same_as_in_parameters(sandbox, key):
+    i = inbox(sandbox, key)
+    for subject in ("other", "wanted"):
+        sandbox.deliver(box.mail(subject), to=(i["address"],))
+    for wish in ({"subject": "wanted"}, {"subject": {"equals": "wanted"}}, {"match": {"subject": "wanted"}}):
+        found = sandbox.own("POST", "/wait", {"inbox": i["id"], **wish}, key=key)
+        assert [m["subject"] for m in found["messages"]] == ["wanted"]
+
+
 def test_reset(sandbox, key):
     i = inbox(sandbox, key)
     for n in range(20):

@@ -52,7 +52,7 @@ def test_what_does_not_come(sandbox):
 
 
 @pytest.mark.parametrize("arguments, code", [(["wait", "--inbox", "none"], 68), (["wait", "--timeout", "soon"], 64),
-                                             (["wait", "--count", "0"], 64), (["inbox", "delete", "none"], 68),
+                                             (["wait", "--count", "0"], 64), (["wait", "--count", "x"], 64), (["inbox", "delete", "none"], 68),
                                              (["inbox", "create", "--address", "a b"], 64),
                                              (["inbox", "create", "--quota", "x"], 64)])
 def test_what_is_wrong(sandbox, arguments, code):
