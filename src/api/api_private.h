@@ -16,7 +16,8 @@ struct api {
     struct watch channel;
     struct buffer heard;
     struct list forced;       /* requests that wait until a fault is in force */
-    int64_t revision;
+    int64_t revision;         /* the last that was told */
+    int64_t in_force;         /* the last that was heard to be */
 };
 
 struct api_route {
@@ -54,6 +55,8 @@ uint64_t request_number(const struct api_request *r, const char *name, uint64_t 
 const char *request_check(const struct api_request *r, const char *known);
 /* "2s", "500ms", "1m", or milliseconds; -1: it is none. */
 int64_t read_duration(struct slice text);
+/* Of a member that is a number of milliseconds or such a text. */
+int64_t json_duration(const json_t *value);
 /* RFC 3339, or a date; 0: it is none. */
 int64_t read_time(struct slice text);
 /* Minutes east of UTC of "+02:00", or of a name that means UTC; else 0. */
@@ -61,6 +64,30 @@ int read_zone(struct slice text);
 /* The body as an object, new; NULL: it is none, and 400 is answered when `needed`. */
 json_t *request_json(struct api_request *r, bool needed);
 const char *json_text(json_t *object, const char *member); /* "" where it is none */
+
+/* ---- member.c ---- */
+
+struct member {
+    const char *name;         /* NULL: the last */
+    bool (*is_good)(const json_t *value);
+    const char *is;           /* "is to be a text" */
+};
+/* False: a member of the object is not among the known, or not of its type, and 400 is answered
+ * with its name; `within` is where, or NULL. */
+bool members_good(struct api_request *r, json_t *object, const char *within,
+                  const struct member *known);
+bool member_any(const json_t *value);
+bool member_text(const json_t *value);
+bool member_texts(const json_t *value);      /* a list of texts */
+bool member_list(const json_t *value);
+bool member_object(const json_t *value);
+bool member_count(const json_t *value);      /* no less than 0 */
+bool member_flag(const json_t *value);
+bool member_duration(const json_t *value);   /* milliseconds, or "10s" */
+bool member_wish(const json_t *value);       /* what match_text() takes */
+
+/* assert_check.c: the same for all of an assertion. */
+bool assert_check(struct api_request *r, json_t *body);
 
 /* ---- answer.c ---- */
 
@@ -97,7 +124,7 @@ bool message_part(const struct opened *opened, struct slice id, struct buffer *o
 
 /* Whether a message (box_message()) is what is wanted: {"from": .., "to": .., "subject": ..,
  * "header": {name: ..}} with a text (a part of it, without case) or {"equals"|"contains"|
- * "matches": ..} each. NULL, or why `wanted` cannot be read. */
+ * "matches"|"lacks": ..} each. NULL, or why `wanted` cannot be read. */
 const char *match_check(json_t *wanted);
 bool match_message(json_t *wanted, json_t *message);
 /* One text against one wish of it. */

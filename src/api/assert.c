@@ -41,14 +41,6 @@ static json_t *shown(struct slice text)
     return json_slice(slice_part(text, 0, len));
 }
 
-static bool text_fits(json_t *wish, struct slice text)
-{
-    json_t *lacks = json_object_get(wish, "lacks");
-    if (lacks != NULL)
-        return !slice_contains_nocase(text, slice_from_string(json_string_value(lacks)));
-    return match_text(wish, text);
-}
-
 static void check_texts(struct checks *c, json_t *body, const struct opened *o)
 {
     const struct content_message *m = &o->content;
@@ -59,7 +51,7 @@ static void check_texts(struct checks *c, json_t *body, const struct opened *o)
     for (size_t i = 0; i < 3; i++) {
         json_t *wish = json_object_get(body, all[i].name);
         if (wish != NULL)
-            add(c, all[i].name, text_fits(wish, all[i].text), wish, shown(all[i].text));
+            add(c, all[i].name, match_text(wish, all[i].text), wish, shown(all[i].text));
     }
 }
 
@@ -83,7 +75,7 @@ static void check_headers(struct checks *c, json_t *body, const struct opened *o
     json_object_foreach(json_object_get(body, "headers"), name, wish) {
         const struct content_field *f =
             content_message_field(&o->content, slice_from_string(name));
-        bool pass = json_is_null(wish) ? f == NULL : f != NULL && text_fits(wish, f->value);
+        bool pass = json_is_null(wish) ? f == NULL : f != NULL && match_text(wish, f->value);
         add(c, name, pass, wish, f == NULL ? json_null() : shown(f->value));
     }
 }
@@ -101,7 +93,7 @@ static void check_one_select(struct checks *c, json_t *wish, const struct html *
     bool has_text = text == NULL;
     json_t *texts = json_array();
     for (size_t i = 0; i < found.count; i++) {
-        has_text = has_text || text_fits(text, found.items[i].text);
+        has_text = has_text || match_text(text, found.items[i].text);
         json_array_append_new(texts, shown(found.items[i].text));
     }
     add(c, "select", pass && has_text, wish,
@@ -271,44 +263,22 @@ static struct slice keep(struct api_request *r, const char *text)
     return kept;
 }
 
-static const char *check_body(json_t *body)
-{
-    static const char *const known[] = { "inbox", "search", "match", "since", "timeout", "count",
-        "subject", "from", "to", "text", "html", "headers", "select", "links", "code",
-        "attachments", "leaks" };
-    const char *name;
-    json_t *value;
-    json_object_foreach(body, name, value) {
-        bool is_known = false;
-        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-            is_known = is_known || strcmp(name, known[i]) == 0;
-        if (!is_known)
-            return "there is an expectation that is not known";
-    }
-    json_t *count = json_object_get(body, "count");
-    if (count != NULL && (!json_is_integer(count) || json_integer_value(count) < 0 ||
-                          json_integer_value(count) > 1000))
-        return "count is a number from 0 to 1000";
-    return match_check(json_object_get(body, "match"));
-}
-
 static bool assert_all(struct api *api, struct api_request *r)
 {
     json_t *body = request_json(r, true);
-    if (body == NULL)
+    if (body == NULL || !assert_check(r, body)) {
+        json_decref(body);
         return true;
-    const char *why = check_body(body), *timeout = json_text(body, "timeout");
-    json_t *count = json_object_get(body, "count");
+    }
+    const char *why = match_check(json_object_get(body, "match"));
+    json_t *count = json_object_get(body, "count"), *timeout = json_object_get(body, "timeout");
     struct wait_wish wish = {
         .workspace = r->workspace, .inbox = keep(r, json_text(body, "inbox")),
         .search = keep(r, json_text(body, "search")), .match = json_object_get(body, "match"),
         .since = json_integer_value(json_object_get(body, "since")), .oldest_first = true,
         .count = count == NULL ? 1 : (uint32_t)json_integer_value(count),
-        .timeout_ms = timeout[0] == '\0' ? TIMEOUT_MS : read_duration(slice_from_string(timeout)),
-        .done = done,
+        .timeout_ms = timeout == NULL ? TIMEOUT_MS : json_duration(timeout), .done = done,
     };
-    if (why == NULL && wish.timeout_ms < 0)
-        why = "timeout is a duration such as 30s or 500ms";
     bool answered = why != NULL ? answer_error(r, 400, why) : wait_begin(api, r, &wish);
     json_decref(body);
     return answered;

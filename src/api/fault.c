@@ -40,8 +40,8 @@ static bool send_all(int fd, struct slice bytes)
 
 static void tell_rules(struct api *api)
 {
-    json_t *said = json_pack("{s:I, s:o}", "revision", (json_int_t)++api->revision, "rules",
-                             box_fault_rules(api->options.box));
+    json_t *said = box_fault_rules(api->options.box);
+    json_object_set_new(said, "revision", json_integer((json_int_t)++api->revision));
     char *text = json_dumps(said, JSON_COMPACT);
     bool good = text != NULL && send_all(api->options.channel, slice_from_string(text)) &&
                 send_all(api->options.channel, SLICE("\n"));
@@ -85,6 +85,7 @@ static void take_line(struct api *api, struct slice line)
     }
     if (!slice_to_number(line, INT64_MAX, &revision))
         return;
+    api->in_force = (int64_t)revision;
     while ((node = list_first(&api->forced)) != NULL &&
            container_of(node, struct api_forced, node)->revision <= (int64_t)revision)
         release(container_of(node, struct api_forced, node));
@@ -137,6 +138,8 @@ void force_end(struct api_request *r)
 /* The answer that stands in the request goes out when the last revision is in force. */
 static bool when_in_force(struct api *api, struct api_request *r)
 {
+    if (api->in_force == api->revision)
+        return true; /* nothing has changed */
     struct api_forced *f = calloc(1, sizeof *f);
     if (f == NULL)
         return answer_error(r, 500, "out of memory");
@@ -152,14 +155,22 @@ static bool when_in_force(struct api *api, struct api_request *r)
 
 static bool add(struct api *api, struct api_request *r)
 {
-    json_t *rule = request_json(r, true);
-    const char *why;
-    if (rule == NULL)
-        return true;
-    json_t *made = box_fault_add(api->options.box, r->workspace, rule, &why);
+    static const struct member members[] = {
+        { "name", member_text, "is to be a text" }, { "step", member_text, "is to be a text" },
+        { "when", member_object, "is to be an object" },
+        { "inbox", member_text, "is to be a text" },
+        { "skip", member_count, "is to be a number" },
+        { "times", member_count, "is to be a number" },
+        { "percent", member_count, "is to be a number" },
+        { "then", member_object, "is to be an object" }, { NULL, NULL, NULL },
+    };
+    json_t *rule = request_json(r, true), *made = NULL;
+    const char *why = NULL;
+    if (rule != NULL && members_good(r, rule, NULL, members))
+        made = box_fault_add(api->options.box, r->workspace, rule, &why);
     json_decref(rule);
     if (made == NULL)
-        return answer_error(r, 400, why);
+        return why == NULL ? true : answer_error(r, 400, why);
     answer_json(r, 201, made);
     return when_in_force(api, r);
 }

@@ -77,8 +77,10 @@ bool match_text(json_t *wish, struct slice text)
 {
     json_t *equals = json_object_get(wish, "equals");
     json_t *contains = json_is_string(wish) ? wish : json_object_get(wish, "contains");
-    json_t *pattern = json_object_get(wish, "matches");
+    json_t *pattern = json_object_get(wish, "matches"), *lacks = json_object_get(wish, "lacks");
     bool found;
+    if (lacks != NULL && slice_contains_nocase(text, slice_from_string(json_string_value(lacks))))
+        return false;
     if (equals != NULL && !slice_equal(text, slice_from_string(json_string_value(equals))))
         return false;
     if (contains != NULL &&
@@ -131,7 +133,8 @@ static bool headers_fit(json_t *wanted, json_t *headers)
     return true;
 }
 
-static bool member_fits(const char *name, json_t *wish, json_t *m)
+/* One of the people that a member of that name is about. */
+static bool people_fit(const char *name, json_t *wish, json_t *m)
 {
     if (strcmp(name, "from") == 0)
         return address_fits(wish, json_object_get(m, "from"));
@@ -139,8 +142,27 @@ static bool member_fits(const char *name, json_t *wish, json_t *m)
         return any_address_fits(wish, json_object_get(m, "to")) ||
                any_address_fits(wish, json_object_get(m, "cc")) ||
                any_address_fits(wish, json_object_get(m, "bcc"));
-    if (strcmp(name, "cc") == 0 || strcmp(name, "bcc") == 0)
-        return any_address_fits(wish, json_object_get(m, name));
+    return any_address_fits(wish, json_object_get(m, name));
+}
+
+/* "lacks" is of all of them. */
+static bool people_lack(const char *name, json_t *lacks, json_t *m)
+{
+    json_t *has = json_pack("{s:O}", "contains", lacks);
+    bool one_has = people_fit(name, has, m);
+    json_decref(has);
+    return !one_has;
+}
+
+static bool member_fits(const char *name, json_t *wish, json_t *m)
+{
+    json_t *lacks = json_object_get(wish, "lacks");
+    bool is_of_people = strcmp(name, "from") == 0 || strcmp(name, "to") == 0 ||
+                        strcmp(name, "cc") == 0 || strcmp(name, "bcc") == 0;
+    if (is_of_people && lacks != NULL && !people_lack(name, lacks, m))
+        return false;
+    if (is_of_people)
+        return (lacks != NULL && json_object_size(wish) == 1) || people_fit(name, wish, m);
     if (strcmp(name, "header") == 0)
         return headers_fit(wish, json_object_get(m, "headers"));
     if (strcmp(name, "attachments") == 0)
@@ -161,25 +183,8 @@ bool match_message(json_t *wanted, json_t *message)
 
 static const char *check_wish(json_t *wish)
 {
-    static const char *const ways[] = { "equals", "contains", "matches" };
-    bool found;
-    if (json_is_string(wish))
-        return NULL;
-    if (!json_is_object(wish) || json_object_size(wish) == 0)
-        return "a match is a text, or an object with equals, contains or matches";
-    const char *name;
-    json_t *value;
-    json_object_foreach(wish, name, value) {
-        bool known = false;
-        for (size_t i = 0; i < 3; i++)
-            known = known || strcmp(name, ways[i]) == 0;
-        if (!known || !json_is_string(value))
-            return "a match is a text, or an object with equals, contains or matches, of texts";
-    }
-    json_t *pattern = json_object_get(wish, "matches");
-    const char *why = pattern == NULL ? NULL
-        : match_regex(slice_from_string(json_string_value(pattern)), SLICE(""), &found);
-    return why;
+    return member_wish(wish) ? NULL : "a match is a text, or an object with equals, contains, "
+                                      "matches (a regular expression) or lacks: of texts";
 }
 
 const char *match_check(json_t *wanted)

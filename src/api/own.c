@@ -35,25 +35,39 @@ json_t *own_inbox(json_t *inbox)
 
 /* ---- inboxes ---- */
 
+static bool is_lifetime(const json_t *value)
+{
+    return (json_is_integer(value) && json_integer_value(value) > 0 &&
+            json_integer_value(value) < INT32_MAX) ||
+           (json_is_string(value) && json_duration(value) > 0);
+}
+
+static bool is_quota(const json_t *value)
+{
+    return member_count(value) && json_integer_value(value) <= 1000000;
+}
+
 static bool read_wish(struct api_request *r, json_t *body, struct box_inbox_wish *out)
 {
+    static const struct member members[] = {
+        { "address", member_text, "is to be a text" }, { "name", member_text, "is to be a text" },
+        { "description", member_text, "is to be a text" },
+        { "ttl", is_lifetime, "is to be a number of seconds, or a text such as \"10m\"" },
+        { "quota", is_quota, "is to be a number of messages" },
+        { "tags", member_texts, "is to be a list of texts" },
+        { "patterns", member_texts, "is to be a list of texts" }, { NULL, NULL, NULL },
+    };
     json_t *lifetime = json_object_get(body, "ttl");
-    int64_t ms = json_is_integer(lifetime) ? json_integer_value(lifetime) * 1000
-               : json_is_string(lifetime)
-                   ? read_duration(slice_from_string(json_string_value(lifetime))) : 0;
-    json_t *tags = json_object_get(body, "tags"), *patterns = json_object_get(body, "patterns");
-    json_int_t quota = json_integer_value(json_object_get(body, "quota"));
-    if (ms < 0 || (lifetime != NULL && ms == 0))
-        return !answer_error(r, 400, "ttl is a number of seconds, or a text such as \"10m\"");
-    if ((tags != NULL && !json_is_array(tags)) || (patterns != NULL && !json_is_array(patterns)))
-        return !answer_error(r, 400, "tags and patterns are lists of texts");
-    if (quota < 0 || quota > 1000000)
-        return !answer_error(r, 400, "quota is a number of messages");
+    if (!members_good(r, body, NULL, members))
+        return false;
     *out = (struct box_inbox_wish){
         .address = slice_from_string(json_text(body, "address")),
         .name = slice_from_string(json_text(body, "name")),
         .description = slice_from_string(json_text(body, "description")),
-        .lifetime_ms = ms, .quota = (uint32_t)quota, .tags = tags, .patterns = patterns,
+        .lifetime_ms = lifetime == NULL ? 0 : json_is_integer(lifetime)
+                           ? json_integer_value(lifetime) * 1000 : json_duration(lifetime),
+        .quota = (uint32_t)json_integer_value(json_object_get(body, "quota")),
+        .tags = json_object_get(body, "tags"), .patterns = json_object_get(body, "patterns"),
     };
     return true;
 }
@@ -94,9 +108,25 @@ static bool inbox_get(struct api *api, struct api_request *r)
 
 static bool inbox_change(struct api *api, struct api_request *r)
 {
-    json_t *body = request_json(r, true);
-    if (body == NULL)
+    static const struct member members[] = {
+        { "name", member_text, "is to be a text" },
+        { "description", member_text, "is to be a text" },
+        { "tags", member_texts, "is to be a list of texts" },
+        { "favourite", member_flag, "is to be true or false" },
+        { "ttl", is_lifetime, "is to be a number of seconds, or a text such as \"10m\"" },
+        { NULL, NULL, NULL },
+    };
+    json_t *body = request_json(r, true), *lifetime = json_object_get(body, "ttl");
+    if (body == NULL || !members_good(r, body, NULL, members)) {
+        json_decref(body);
         return true;
+    }
+    if (lifetime != NULL) {
+        int64_t ms = json_is_integer(lifetime) ? json_integer_value(lifetime) * 1000
+                                               : json_duration(lifetime);
+        json_object_set_new(body, "expires",
+                            json_integer((json_int_t)(loop_now(api->options.loop).wall_ms + ms)));
+    }
     bool good = box_inbox_update(api->options.box, r->workspace, r->arguments[0], body);
     json_decref(body);
     return good ? inbox_get(api, r) : no_such(r, "no such inbox");
@@ -125,36 +155,6 @@ static bool reset(struct api *api, struct api_request *r)
 
 /* ---- waiting ---- */
 
-static bool is_text(const json_t *value)
-{
-    return json_is_string(value);
-}
-
-static bool is_any(const json_t *value) /* match_check() has a look at it */
-{
-    return value != NULL;
-}
-
-static bool is_object(const json_t *value)
-{
-    return json_is_object(value);
-}
-
-static bool is_count(const json_t *value)
-{
-    return json_is_integer(value) && json_integer_value(value) >= 0;
-}
-
-static bool is_flag(const json_t *value)
-{
-    return json_is_boolean(value);
-}
-
-static bool is_time(const json_t *value)
-{
-    return json_is_string(value) || is_count(value);
-}
-
 /* Given once, as a parameter, a member of the body, or in its `match`. */
 static json_t *wait_match(struct api_request *r, json_t *body)
 {
@@ -174,28 +174,21 @@ static json_t *wait_match(struct api_request *r, json_t *body)
 
 #define WAIT_MEMBERS "inbox search from to subject since count exact unread timeout none"
 
-/* NULL, or what is wrong with the types and names of it. */
-static const char *wait_check(const struct api_request *r, json_t *body)
+static bool wait_check(struct api_request *r, json_t *body)
 {
-    static const struct {
-        const char *name;
-        bool (*is_good)(const json_t *value);
-    } members[] = { { "inbox", is_text }, { "search", is_text }, { "from", is_any },
-                    { "to", is_any }, { "subject", is_any }, { "match", is_object },
-                    { "since", is_count }, { "count", is_count }, { "exact", is_flag },
-                    { "unread", is_flag }, { "timeout", is_time }, { "none", is_time } };
-    const char *name;
-    json_t *value;
-    json_object_foreach(body, name, value) {
-        size_t i = 0, all = sizeof members / sizeof *members;
-        while (i < all && strcmp(members[i].name, name) != 0)
-            i++;
-        if (i == all)
-            return "there is a member that is not known";
-        if (!members[i].is_good(value))
-            return "a member of the body is not of its type: see the OpenAPI document";
-    }
-    return request_check(r, WAIT_MEMBERS);
+    static const char duration[] = "is to be a duration such as 30s or 500ms";
+    static const struct member members[] = {
+        { "inbox", member_text, "is to be a text" }, { "search", member_text, "is to be a text" },
+        { "from", member_any, "" }, { "to", member_any, "" }, { "subject", member_any, "" },
+        { "match", member_object, "is to be an object" },
+        { "since", member_count, "is to be a cursor, a number" },
+        { "count", member_count, "is to be a number" },
+        { "exact", member_flag, "is to be true or false" },
+        { "unread", member_flag, "is to be true or false" },
+        { "timeout", member_duration, duration }, { "none", member_duration, duration },
+        { NULL, NULL, NULL },
+    };
+    return members_good(r, body, NULL, members);
 }
 
 static struct slice wait_text(struct api_request *r, json_t *body, const char *name)
@@ -295,9 +288,11 @@ static bool wait_for(struct api *api, struct api_request *r)
 {
     json_t *body = r->body.len == 0 ? json_object() : request_json(r, true);
     struct wait_wish wish;
-    if (body == NULL)
+    if (body == NULL || !wait_check(r, body)) {
+        json_decref(body);
         return true;
-    const char *why = wait_check(r, body), *why_not = read_wait(r, body, &wish);
+    }
+    const char *why = request_check(r, WAIT_MEMBERS), *why_not = read_wait(r, body, &wish);
     json_t *match = wait_match(r, body);
     why = why != NULL ? why : why_not;
     json_decref(body);

@@ -160,14 +160,20 @@ static bool get(struct api *api, struct api_request *r)
 
 static bool change(struct api *api, struct api_request *r)
 {
+    static const struct member members[] = {
+        { "read", member_flag, "is to be true or false" },
+        { "tags", member_texts, "is to be a list of texts" }, { NULL, NULL, NULL },
+    };
     json_t *body = request_json(r, true);
-    if (body == NULL)
+    if (body == NULL || !members_good(r, body, NULL, members)) {
+        json_decref(body);
         return true;
+    }
     json_t *read = json_object_get(body, "read"), *tags = json_object_get(body, "tags");
     bool good = (read == NULL || box_mark(api->options.box, r->workspace, r->arguments[0],
                                           json_is_true(read))) &&
-                (tags == NULL || (json_is_array(tags) &&
-                                  box_tag(api->options.box, r->workspace, r->arguments[0], tags)));
+                (tags == NULL ||
+                 box_tag(api->options.box, r->workspace, r->arguments[0], tags));
     json_decref(body);
     return good ? get(api, r) : gone(r);
 }

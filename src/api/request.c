@@ -146,6 +146,12 @@ static bool is_zone(struct slice text)
            take_number(&text, 2, &minutes) && text.len == 0 && hours < 24 && minutes < 60;
 }
 
+int64_t json_duration(const json_t *value)
+{
+    return json_is_integer(value) ? json_integer_value(value)
+                                  : read_duration(slice_from_string(json_string_value(value)));
+}
+
 /* full-date [ "T" partial-time [ zone ] ] of RFC 3339 5.6 */
 int64_t read_time(struct slice text)
 {

@@ -56,7 +56,8 @@ static void print(const struct cli_call *call, json_t *answer)
         json_dumpf(answer, stdout, JSON_INDENT(2));
         putchar('\n');
     } else if (strcmp(word, "create") == 0) {
-        puts(json_string_value(json_object_get(answer, "address")));
+        const char *address = json_string_value(json_object_get(answer, "address"));
+        puts(address == NULL ? "" : address);
     } else if (strcmp(word, "list") == 0) {
         sandbox_print_rows(json_object_get(answer, "inboxes"), "address", "name");
     } else if (strcmp(word, "messages") == 0) {

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 enum { WORKERS = 2, WORK_WAITING_MAX = 10000, ENTRIES_MAX = 100000, GATES = 2,
-       POLL_MS = 10, GRACE_MS = 1000, RULES_MAX = 4 * 1024 * 1024 };
+       POLL_MS = 10, GRACE_MS = 1000, RULES_MAX = 64 * 1024 * 1024 };
 
 struct box_engine {
     struct box_shared *shared;
@@ -87,14 +87,13 @@ static const struct smtp_reply *on_login(struct session_judge *judge, uint64_t s
     return faults_login(e->faults, session, client, account);
 }
 
-/* {"revision", "rules"}; the revision is told back when they are in force. The other process is
+/* {"revision", "rules", "only"}; the revision is told back when they are in force. The other process is
  * believed nothing: what cannot be read changes nothing. */
 static void take_rules(struct box_engine *e, struct slice line)
 {
     json_t *said = json_loadb(line.data, line.len, 0, NULL);
-    json_t *rules = json_object_get(said, "rules");
     char answer[32];
-    if (json_is_array(rules) && faults_set(e->faults, rules) == NULL) {
+    if (faults_set(e->faults, said) == NULL) {
         int len = snprintf(answer, sizeof answer, "%lld\n",
                            (long long)json_integer_value(json_object_get(said, "revision")));
         if (send(e->channel.fd, answer, (size_t)len, MSG_NOSIGNAL) < 0)

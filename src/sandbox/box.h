@@ -147,7 +147,7 @@ json_t *box_fault_add(struct box *box, int64_t workspace, json_t *rule, const ch
 json_t *box_faults(struct box *box, int64_t workspace);
 json_t *box_fault(struct box *box, int64_t workspace, struct slice id);
 bool box_fault_delete(struct box *box, int64_t workspace, struct slice id); /* empty: all */
-/* Those of everybody, for the process that speaks SMTP. */
+/* Those of everybody, for the process that speaks SMTP: {rules[], only: {name: [addresses]}}. */
 json_t *box_fault_rules(struct box *box);
 
 /* ---- what happens ---- */

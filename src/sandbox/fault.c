@@ -248,13 +248,13 @@ static void take_counts(const struct faults *f, struct fault_rule *r)
         }
 }
 
-const char *faults_set(struct faults *f, json_t *rules)
+const char *faults_set(struct faults *f, json_t *said)
 {
+    json_t *rules = json_object_get(said, "rules"), *groups = json_object_get(said, "only"), *object;
     size_t count = json_array_size(rules), i;
-    json_t *object;
     const char *why = NULL;
-    if (count > FAULT_RULES_MAX)
-        return "too many rules";
+    if (!json_is_array(rules) || count > FAULT_RULES_MAX)
+        return "no rules, or too many";
     struct fault_rule *made = calloc(count + 1, sizeof *made);
     size_t read = 0;
     if (made == NULL)
@@ -263,7 +263,11 @@ const char *faults_set(struct faults *f, json_t *rules)
         why = fault_read(object, &made[read]);
         if (why != NULL)
             break;
-        take_counts(f, &made[read++]);
+        struct fault_rule *r = &made[read++];
+        take_counts(f, r);
+        r->only = json_incref(json_object_get(groups, fault_text(object, "only")));
+        if (r->only == NULL && json_object_get(object, "only") != NULL)
+            why = "a rule is for nobody knows whom";
     }
     if (why != NULL) {
         drop_rules(made, read);

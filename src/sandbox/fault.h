@@ -22,7 +22,8 @@
 
 #include <jansson.h>
 
-enum { FAULT_RULES_MAX = 1000, FAULT_DELAY_MAX_MS = 10 * 60 * 1000, FAULT_PAIRS_MAX = 100000 };
+enum { FAULT_RULES_MAX = 1000, FAULT_DELAY_MAX_MS = 10 * 60 * 1000, FAULT_PAIRS_MAX = 100000,
+       FAULT_BYTES_MAX = 16 * 1024 };
 
 struct faults;
 
@@ -30,9 +31,9 @@ struct faults;
 enum err faults_open(struct capture *capture, struct slice domain, struct faults **out);
 void faults_close(struct faults **faults);
 
-/* These rules and no others from now on; counts of those that stay go on. NULL, or why one of
- * them cannot be used, a static text; then nothing has changed. */
-const char *faults_set(struct faults *faults, json_t *rules);
+/* These rules (box_fault_rules()) and no others from now on; counts of those that stay go on.
+ * NULL, or why one of them cannot be used, a static text; then nothing has changed. */
+const char *faults_set(struct faults *faults, json_t *said);
 
 /* NULL, or what is wrong with a rule: for those who take them in elsewhere. */
 const char *fault_check(json_t *rule);

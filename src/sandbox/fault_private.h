@@ -13,6 +13,7 @@ enum fault_step { FAULT_CONNECT, FAULT_LOGIN, FAULT_HELO, FAULT_MAIL, FAULT_RCPT
 /* Borrows from the object that it was read from. */
 struct fault_rule {
     json_t *object;              /* held */
+    json_t *only;                /* the addresses of whose rule it is, held; NULL: all */
     struct slice id;
     enum fault_step step;
     uint64_t skip;
@@ -47,7 +48,9 @@ struct fault_at {
     uint64_t bytes;              /* said or counted */
 };
 
+/* NULL, or why it is none; all of *out but `only`. */
 const char *fault_read(json_t *object, struct fault_rule *out);
+const char *fault_text(json_t *object, const char *member); /* "" where it is none */
 void fault_rule_free(struct fault_rule *rule);
 bool fault_is_for(const struct fault_rule *rule, const struct fault_at *at);
 /* "451 4.7.1 text", borrowed; false: it is no reply of 4xx or 5xx. */

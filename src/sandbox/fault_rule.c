@@ -7,7 +7,7 @@
 
 static const char *const steps[] = { "connect", "login", "helo", "mail", "rcpt", "data" };
 
-static const char *text_of(json_t *object, const char *member)
+const char *fault_text(json_t *object, const char *member)
 {
     const char *text = json_string_value(json_object_get(object, member));
     return text == NULL ? "" : text;
@@ -52,12 +52,43 @@ static const char *read_number(json_t *object, const char *member, json_int_t ma
     return NULL;
 }
 
+static bool is_among(const char *name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* What is not known would not be done, and the test would not know. */
+static const char *check_then(json_t *then)
+{
+    static const char *const members[] = { "reply", "delay_ms", "close", "drop", "greylist_ms",
+                                           "above", "over_bytes" };
+    const char *name;
+    json_t *value;
+    if (!json_is_object(then))
+        return "then is an object";
+    json_object_foreach(then, name, value) {
+        bool is_flag = strcmp(name, "close") == 0 || strcmp(name, "drop") == 0;
+        if (!is_among(name, members, sizeof members / sizeof *members))
+            return "then has a member that is not known";
+        if ((is_flag && !json_is_boolean(value)) ||
+            (strcmp(name, "reply") == 0 && !json_is_string(value)) ||
+            (strcmp(name, "above") == 0 && !json_is_object(value)))
+            return "close and drop are true or false, reply is a text, above an object";
+    }
+    return NULL;
+}
+
 static const char *read_then(json_t *then, struct fault_rule *out)
 {
     uint64_t delay = 0, greylist = 0, above = 0, per = 0;
     json_t *limit = json_object_get(then, "above");
-    const char *reply = text_of(then, "reply");
-    const char *why = read_number(then, "delay_ms", FAULT_DELAY_MAX_MS, &delay);
+    const char *reply = fault_text(then, "reply");
+    const char *why = check_then(then);
+    if (why == NULL)
+        why = read_number(then, "delay_ms", FAULT_DELAY_MAX_MS, &delay);
     if (why == NULL)
         why = read_number(then, "greylist_ms", 30 * 86400000LL, &greylist);
     if (why == NULL)
@@ -85,11 +116,10 @@ static const char *check_when(json_t *when)
     const char *name;
     json_t *value, *one;
     size_t i;
+    if (when != NULL && !json_is_object(when))
+        return "when is an object";
     json_object_foreach(when, name, value) {
-        bool known = false;
-        for (size_t m = 0; m < sizeof members / sizeof *members; m++)
-            known = known || strcmp(name, members[m]) == 0;
-        if (!known || (!json_is_string(value) && !json_is_array(value)))
+        if (!is_among(name, members, sizeof members / sizeof *members) || (!json_is_string(value) && !json_is_array(value)))
             return "when has recipient, sender, client, account or helo: a text, or a list";
         json_array_foreach(value, i, one)
             if (!json_is_string(one))
@@ -119,9 +149,9 @@ static void default_reply(struct fault_rule *r)
 const char *fault_read(json_t *object, struct fault_rule *out)
 {
     struct fault_rule r = { .percent = 100, .step = FAULT_STEPS };
-    const char *step = text_of(object, "step"), *why = NULL;
+    const char *step = fault_text(object, "step"), *why = NULL;
     uint64_t percent = 100;
-    if (!json_is_object(object) || text_of(object, "id")[0] == '\0')
+    if (!json_is_object(object) || fault_text(object, "id")[0] == '\0')
         return "a rule is an object";
     for (int i = 0; i < FAULT_STEPS; i++)
         if (strcmp(step, steps[i]) == 0)
@@ -144,7 +174,7 @@ const char *fault_read(json_t *object, struct fault_rule *out)
         return why;
     r.percent = (unsigned)percent;
     r.object = json_incref(object);
-    r.id = slice_from_string(text_of(object, "id"));
+    r.id = slice_from_string(fault_text(object, "id"));
     *out = r;
     return NULL;
 }
@@ -161,6 +191,7 @@ const char *fault_check(json_t *rule)
 void fault_rule_free(struct fault_rule *rule)
 {
     json_decref(rule->object);
+    json_decref(rule->only);
 }
 
 /* "*" stands for anything, as often as it stands there. */
@@ -213,9 +244,8 @@ static bool recipient_fits(json_t *wanted, const struct fault_at *at)
 bool fault_is_for(const struct fault_rule *rule, const struct fault_at *at)
 {
     json_t *when = json_object_get(rule->object, "when"), *value;
-    json_t *only = json_object_get(rule->object, "only"); /* the inboxes of whose rule it is */
     const char *name;
-    if (rule->step != at->step || (only != NULL && !recipient_fits(only, at)))
+    if (rule->step != at->step || (rule->only != NULL && !recipient_fits(rule->only, at)))
         return false;
     json_object_foreach(when, name, value) {
         bool good = strcmp(name, "recipient") == 0 ? recipient_fits(value, at)

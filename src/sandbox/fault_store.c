@@ -60,30 +60,42 @@ static const char *check(json_t *rule, int64_t workspace)
                ? "with a key, step is rcpt or data: a fault is for mail to your own inboxes" : NULL;
 }
 
+/* What the gate takes, it must be able to take in all. */
+static const char *check_room(struct box *box, size_t len)
+{
+    if (len > FAULT_BYTES_MAX)
+        return "the rule is too long";
+    return db_number(db_statement(box, "SELECT count(*) FROM fault"), 0) >= FAULT_RULES_MAX
+               ? "there are as many faults as there can be: delete some" : NULL;
+}
+
+static bool add_row(struct box *box, int64_t workspace, int64_t inbox, struct slice text)
+{
+    sqlite3_stmt *s = db_statement(box, "INSERT INTO fault VALUES (NULL, ?1, ?2, ?3, 0)");
+    sqlite3_bind_int64(s, 1, workspace);
+    sqlite3_bind_int64(s, 2, inbox);
+    db_bind(s, 3, text);
+    return db_run(s);
+}
+
 json_t *box_fault_add(struct box *box, int64_t workspace, json_t *rule, const char **out_why)
 {
-    const char *inbox_id = json_string_value(json_object_get(rule, "inbox"));
-    int64_t inbox = inbox_id == NULL ? 0
-                                     : inbox_find(box, workspace, slice_from_string(inbox_id));
+    json_t *said = json_object_get(rule, "inbox");
+    int64_t inbox = !json_is_string(said) ? 0
+        : inbox_find(box, workspace, slice_from_string(json_string_value(said)));
+    char id[32], *text = NULL;
     *out_why = check(rule, workspace);
-    if (*out_why == NULL && inbox_id != NULL && inbox == 0)
+    if (*out_why == NULL && said != NULL && inbox == 0)
         *out_why = "there is no such inbox";
-    sqlite3_stmt *s = *out_why != NULL ? NULL : db_statement(box,
-        "INSERT INTO fault VALUES (NULL, ?1, ?2, ?3, 0)");
-    char *text = s == NULL ? NULL : json_dumps(rule, JSON_COMPACT);
-    bool good = false;
-    if (text != NULL) {
-        sqlite3_bind_int64(s, 1, workspace);
-        sqlite3_bind_int64(s, 2, inbox);
-        db_bind(s, 3, slice_from_string(text));
-        good = db_run(s);
-    }
-    free(text);
-    if (*out_why == NULL && !good)
+    if (*out_why == NULL && (text = json_dumps(rule, JSON_COMPACT)) == NULL)
+        *out_why = "out of memory";
+    if (*out_why == NULL)
+        *out_why = check_room(box, strlen(text));
+    if (*out_why == NULL && !add_row(box, workspace, inbox, slice_from_string(text)))
         *out_why = "the store has failed";
-    if (!good)
+    free(text);
+    if (*out_why != NULL)
         return NULL;
-    char id[32];
     sqlite3_snprintf(sizeof id, id, "%lld", sqlite3_last_insert_rowid(box->db));
     box_tell(box, BOX_RULES, workspace, NULL);
     return box_fault(box, workspace, slice_from_string(id));
@@ -124,10 +136,24 @@ static void add_addresses(struct box *box, int64_t workspace, int64_t inbox, jso
     }
 }
 
+/* The addresses that a rule is for, once for all rules that are for the same ones. */
+static void add_only(struct box *box, int64_t workspace, int64_t inbox, json_t *rule,
+                     json_t *groups)
+{
+    char name[48];
+    sqlite3_snprintf(sizeof name, name, "%lld/%lld", workspace, inbox);
+    if (json_object_get(groups, name) == NULL) {
+        json_t *addresses = json_array();
+        add_addresses(box, workspace, inbox, addresses);
+        json_object_set_new(groups, name, addresses);
+    }
+    json_object_set_new(rule, "only", json_string(name));
+}
+
 /* As they are for the gate: with the recipients that they are for. */
 json_t *box_fault_rules(struct box *box)
 {
-    json_t *list = json_array();
+    json_t *list = json_array(), *groups = json_object();
     sqlite3_stmt *s = db_statement(box, "SELECT id, rule, hits, workspace, inbox FROM fault ORDER BY "
                                         "id");
     while (db_row(s)) {
@@ -136,14 +162,12 @@ json_t *box_fault_rules(struct box *box)
         if (rule == NULL)
             continue;
         json_object_del(rule, "hits");
-        if (workspace != BOX_COMMON || inbox != 0) {
-            json_t *recipients = json_array();
-            add_addresses(box, workspace, inbox, recipients);
-            json_object_set_new(rule, "only", recipients);
-        }
+        json_object_del(rule, "only");
+        if (workspace != BOX_COMMON || inbox != 0)
+            add_only(box, workspace, inbox, rule, groups);
         json_array_append_new(list, rule);
     }
-    return list;
+    return json_pack("{s:o, s:o}", "rules", list, "only", groups);
 }
 
 void faults_may_have_changed(struct box *box)

@@ -478,13 +478,34 @@ def test_expectations_that_hold(sandbox, welcome):
     {"count": 2, "timeout": "50ms"}, {"subject": "Goodbye"}, {"from": "other@"}, {"text": {"equals": "Hi"}},
     {"html": {"lacks": "code"}}, {"headers": {"X-Kind": "else"}}, {"headers": {"X-Kind": None}}, {"headers": {"X-None": "x"}},
     {"code": "111111"}, {"code": False}, {"select": [{"selector": "a.button", "count": 2}]}, {"select": [{"selector": "h9"}]},
-    {"select": [{"selector": "a", "text": "Cancel"}]}, {"select": [{"selector": "a["}]}, {"links": {"contains": ["/reset"]}},
+    {"select": [{"selector": "a", "text": "Cancel"}]}, {"links": {"contains": ["/reset"]}},
     {"links": {"hosts": ["else.test"]}}, {"attachments": ["none.pdf"]}], ids=str)
 def test_expectations_that_do_not(sandbox, welcome, changes):
     answer = expect(sandbox, "welcome", welcome, **changes)
     failed = [c for c in answer.json["checks"] if not c["pass"]]
     assert answer.status == 422 and not answer.json["pass"]
     assert len(failed) == 1 and answer.json["message"].startswith(failed[0]["check"] + ": wanted ")
+
+
+@pytest.mark.parametrize("wrong, name", [
+    ({"subjct": "x"}, "subjct"), ({"subject": 3}, "subject"), ({"subject": {"contain": "x"}}, "subject"),
+    ({"text": {}}, "text"), ({"html": {"matches": "("}}, "html"), ({"select": [{"selector": "a["}]}, "selector"),
+    ({"select": [{"text": "x"}]}, "selector"), ({"select": "a"}, "select"), ({"links": {"host": []}}, "host"),
+    ({"links": {"contains": "x"}}, "contains"), ({"headers": {"X-A": 1}}, "X-A"), ({"code": 5}, "code"),
+    ({"attachments": "a.pdf"}, "attachments"), ({"leaks": True}, "leaks"), ({"timeout": "soon"}, "timeout"),
+    ({"count": -1}, "count"), ({"match": {"subject": 1}}, "match")], ids=str)
+def test_an_expectation_that_is_not_understood_does_not_pass(sandbox, welcome, wrong, name):
+    answer = expect(sandbox, "welcome", welcome, **wrong)
+    assert answer.status == 400 and name in answer.json["message"]
+
+
+def test_lacks_is_of_all_people(sandbox, key):
+    i = sandbox.own("POST", "/inboxes", {}, key=key)
+    sandbox.deliver(box.mail("people", to="One <one@a.test>, Two <two@b.test>"), to=(i["address"],))
+    for wish, found in (({"lacks": "c.test"}, True), ({"lacks": "b.test"}, False),
+                        ({"contains": "one", "lacks": "three"}, True), ({"contains": "one", "lacks": "two"}, False)):
+        answer = sandbox.ask("POST", f"{box.OWN}/wait", {"inbox": i["id"], "to": wish, "timeout": 50}, key=key)
+        assert answer.status == (200 if found else 408), wish
 
 
 def test_left_over_variables(sandbox, key):

@@ -258,3 +258,47 @@ def test_many_at_once(sandbox):
     for t in threads:
         t.join()
     assert not wrong
+
+
+def test_chaos_that_changes_nothing_is_answered_at_once(sandbox):
+    """It waited for a revision that never came, and answered 503 behind its patience."""
+    for _ in range(2):
+        assert sandbox.ask("PUT", "/api/v1/chaos", {}).status == 200
+        assert sandbox.ask("DELETE", f"{box.OWN}/faults").status == 200
+
+
+def test_more_faults_than_can_be_are_refused():
+    """One too many, and no later one came into force."""
+    with box.Sandbox() as s:
+        for n in range(1000):
+            fault(s, step="rcpt", when={"recipient": f"{n}@limit.test"}, then={"reply": "550 5.1.1 No"})
+        said = s.ask("POST", f"{box.OWN}/faults", {"step": "rcpt", "then": {"reply": "550 No"}})
+        assert said.status == 400 and "as many faults as there can be" in said.json["message"]
+        long = s.ask("POST", f"{box.OWN}/faults", {"step": "rcpt", "when": {"recipient": ["x" * 1000] * 20},
+                                                  "then": {"reply": "550 No"}})
+        assert long.status == 400 and "too long" in long.json["message"]
+        assert codes(s, "MAIL FROM:<a@a.test>", "RCPT TO:<999@limit.test>") == [250, 550]
+        assert s.ask("DELETE", f"{box.OWN}/faults").status == 200
+        fault(s, step="mail", then={"reply": "451 4.3.0 Later"})
+        assert codes(s, "MAIL FROM:<a@a.test>") == [451]
+
+
+def test_a_fault_counts_on_when_an_inbox_is_made(sandbox, key):
+    """The addresses that it is for were part of what it was known by, and it began anew."""
+    i = inbox(sandbox, key)
+    fault(sandbox, key, step="rcpt", times=1, then={"reply": "451 4.7.1 Later"})
+    assert codes(sandbox, "MAIL FROM:<a@a.test>", f"RCPT TO:<{i['address']}>") == [250, 451]
+    other = inbox(sandbox, key)
+    fault(sandbox, "another-key", step="rcpt", then={"reply": "451 4.7.1 Later"})
+    assert codes(sandbox, "MAIL FROM:<a@a.test>", f"RCPT TO:<{i['address']}>",
+                 f"RCPT TO:<{other['address']}>") == [250, 250, 250]
+
+
+@pytest.mark.parametrize("wrong", [
+    {"then": {"reply": "451 Later", "delay": 5}}, {"then": {"drop": 1}}, {"then": []},
+    {"then": {"reply": 451}}, {"when": []}, {"when": {"recipients": "a@b"}}, {"times": "2"},
+    {"percent": 101}, {"tmes": 1}, {"then": {"above": 3}}, {"inbox": 3}])
+def test_a_rule_that_is_not_understood_is_refused(sandbox, wrong):
+    rule = {"step": "rcpt", "then": {"reply": "451 4.7.1 Later"}, **wrong}
+    answer = sandbox.ask("POST", f"{box.OWN}/faults", rule)
+    assert answer.status == 400 and answer.json["message"]
