@@ -25,6 +25,9 @@ static const struct cli_option options[] = {
     { "auth", "USER:PASSWORD", "who may use the page and the API; default: everybody", false },
     { "web-root", "PATH", "before every path of HTTP, such as /mail", false },
     { "label", "TEXT", "shown on the page", false },
+    { "webhook", "URL", "told of each message, in Mailpit's form", false },
+    { "egress", "WHERE", "how far webhooks that the API is given may go: loopback, private (and "
+                         "loopback), any; default: nowhere", false },
     { "quiet", NULL, "say only where it listens", false },
     { NULL },
 };
@@ -106,6 +109,12 @@ static struct slice slice_said(const struct cli_call *call, const char *option,
     return slice_from_string(said(call, option, variable));
 }
 
+static bool is_range(struct slice name)
+{
+    return name.len == 0 || slice_equal(name, SLICE("loopback")) ||
+           slice_equal(name, SLICE("private")) || slice_equal(name, SLICE("any"));
+}
+
 static int run(const struct cli_call *call)
 {
     struct slice listen[LISTEN_MAX];
@@ -117,12 +126,23 @@ static int run(const struct cli_call *call)
         .label = slice_said(call, "label", "MP_LABEL"),
         .web_root = slice_said(call, "web-root", "MP_WEBROOT"),
         .users = slice_said(call, "auth", "MP_UI_AUTH"),
+        .webhook = slice_said(call, "webhook", "MP_WEBHOOK_URL"),
+        .egress = slice_said(call, "egress", NULL),
         .is_quiet = cli_has(call, "quiet"),
     };
     while (box.web_root.len > 0 && box.web_root.data[box.web_root.len - 1] == '/')
         box.web_root.len--;
     if (box.web_root.len > 0 && box.web_root.data[0] != '/') {
         cli_complain("--web-root is a path such as /mail");
+        return EX_USAGE;
+    }
+    if (!is_range(box.egress)) {
+        cli_complain("--egress is loopback, private or any");
+        return EX_USAGE;
+    }
+    if (box.webhook.len > 0 && !slice_starts_with_nocase(box.webhook, SLICE("http://")) &&
+        !slice_starts_with_nocase(box.webhook, SLICE("https://"))) {
+        cli_complain("--webhook is a URL of http or https");
         return EX_USAGE;
     }
     int code = read_limits(call, &box);
@@ -135,7 +155,7 @@ const struct cli_tool sandbox_tool = {
     .summary = "takes mail for tests, shows it, and never sends it on",
     .about = "SMTP on 127.0.0.1:1025, the page and the API on http://127.0.0.1:8025. Mailpit's\n"
              "MP_SMTP_BIND_ADDR, MP_UI_BIND_ADDR, MP_MAX_MESSAGES, MP_MAX_AGE, MP_LABEL,\n"
-             "MP_WEBROOT and MP_UI_AUTH are heard where the flag is not said.\n",
+             "MP_WEBROOT, MP_UI_AUTH and MP_WEBHOOK_URL are heard where the flag is not said.\n",
     .options = options,
     .run = run,
 };

@@ -1,6 +1,7 @@
 /* api.c: which route it is, who asks, and whether that one may. */
 #include "api/api_private.h"
 
+#include "api/reach.h"
 #include "base/base64.h"
 
 #include <stdlib.h>
@@ -15,7 +16,9 @@ static const struct api_route *const tables[] = { own_routes, own_message_routes
                                                   mailslurp_email_routes,
                                                   mailslurp_wait_routes, mailhog_routes,
                                                   inbucket_routes, maildev_routes,
-                                                  ethereal_routes, mcp_routes };
+                                                  ethereal_routes, mcp_routes,
+                                                  webhook_routes, webhook_log_routes,
+                                                  mailslurp_webhook_routes };
 
 enum err api_open(const struct api_options *options, struct api **out)
 {
@@ -23,7 +26,10 @@ enum err api_open(const struct api_options *options, struct api **out)
     if (a == NULL)
         return ERR_MEMORY;
     a->options = *options;
-    enum err error = faults_begin(a);
+    enum err error = reach_open(options->loop, options->range, &a->reach);
+    webhooks_begin(a);
+    if (error == ERR_OK)
+        error = faults_begin(a);
     if (error != ERR_OK)
         api_close(&a);
     *out = a;
@@ -32,8 +38,11 @@ enum err api_open(const struct api_options *options, struct api **out)
 
 void api_close(struct api **api)
 {
-    if (*api != NULL)
+    if (*api != NULL) {
         faults_end(*api);
+        webhooks_end(*api);
+        reach_close(&(*api)->reach);
+    }
     free(*api);
     *api = NULL;
 }
@@ -73,6 +82,7 @@ static bool matches(struct api_request *r, const struct api_route *route)
     struct slice pattern = slice_from(slice_from_string(route->path), 1);
     struct slice have, want;
     size_t count = 0;
+    memset(r->arguments, 0, sizeof r->arguments);
     while (slice_split(&pattern, '/', &want)) {
         if (!slice_split(&path, '/', &have))
             return false;
@@ -103,7 +113,7 @@ static const struct api_route *find_route(struct api_request *r, bool *out_has_p
 
 /* ---- who ---- */
 
-static bool equal_in_constant_time(struct slice a, struct slice b)
+bool api_equal(struct slice a, struct slice b)
 {
     unsigned char differs = a.len != b.len;
     for (size_t i = 0; i < a.len; i++)
@@ -122,7 +132,7 @@ static bool is_let_in(struct api *api, const struct api_request *r)
         return false;
     buffer_init(&decoded, CREDENTIALS_MAX);
     bool good = base64_decode(slice_trim(slice_from(said, 6)), &decoded) &&
-                equal_in_constant_time(buffer_slice(&decoded), api->options.users);
+                api_equal(buffer_slice(&decoded), api->options.users);
     buffer_free(&decoded);
     return good;
 }
@@ -165,6 +175,7 @@ void api_request_free(struct api *api, struct api_request *r)
     wait_end(r);
     send_end(r);
     force_end(r);
+    expected_end(r);
     arena_free(&r->arena);
     buffer_free(&r->answer);
 }

@@ -16,6 +16,14 @@
 
 struct api;
 
+/* How far HTTP to a URL that somebody has named goes (reach.h). */
+enum reach_range {
+    REACH_NONE,       /* only what the operator has named */
+    REACH_LOOPBACK,
+    REACH_PRIVATE,    /* and loopback */
+    REACH_ANY,
+};
+
 struct api_options {
     struct loop *loop;
     struct box *box;
@@ -26,6 +34,8 @@ struct api_options {
     struct slice label;       /* for the page */
     struct slice secret;      /* of accounts that are made up (ethereal.c) */
     struct slice users;       /* "name:password": who may ask; empty: everybody */
+    enum reach_range range;   /* how far webhooks go */
+    struct slice webhook;     /* of the operator: where each message is told, as Mailpit does */
 };
 
 enum err api_open(const struct api_options *options, struct api **out);
@@ -50,6 +60,7 @@ enum api_stream_kind {
 struct api_waiter;
 struct api_sending;
 struct api_forced;
+struct api_expected;
 
 /* Zeroed by its maker; api_request_free() at its end, in any case. */
 struct api_request {
@@ -76,6 +87,7 @@ struct api_request {
     struct api_waiter *waiter;
     struct api_sending *sending;
     struct api_forced *forced;
+    struct api_expected *expected;
     int stream_dialect;
     struct slice call;        /* mcp.c: its id, as JSON */
 };

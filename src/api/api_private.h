@@ -18,6 +18,10 @@ struct api {
     struct list forced;       /* requests that wait until a fault is in force */
     int64_t revision;         /* the last that was told */
     int64_t in_force;         /* the last that was heard to be */
+    struct reach *reach;      /* HTTP to others */
+    struct box_watcher webhooks_watcher; /* webhook_send.c, all of these */
+    struct timer webhooks_due;
+    size_t webhooks_under_way;
 };
 
 struct api_route {
@@ -38,6 +42,12 @@ extern const struct api_route inbucket_routes[];
 extern const struct api_route maildev_routes[];
 extern const struct api_route ethereal_routes[];
 extern const struct api_route mcp_routes[];
+extern const struct api_route webhook_routes[];
+extern const struct api_route webhook_log_routes[];
+extern const struct api_route mailslurp_webhook_routes[];
+
+/* api.c: in a time that tells nothing of what is in them. */
+bool api_equal(struct slice a, struct slice b);
 
 /* ---- request.c: what was asked ---- */
 
@@ -180,6 +190,11 @@ enum err faults_begin(struct api *api);
 void faults_end(struct api *api);
 void force_end(struct api_request *r);
 
+/* ---- webhook_send.c, webhook_log.c ---- */
+void webhooks_begin(struct api *api);
+void webhooks_end(struct api *api);
+void expected_end(struct api_request *r);
+
 /* ---- own.c ---- */
 /* An inbox (box_inbox()) as it is shown; the same object. */
 json_t *own_inbox(json_t *inbox);
@@ -201,6 +216,7 @@ bool mailpit_release(struct api *api, struct api_request *r);
 
 /* ---- mailslurp_email.c ---- */
 json_t *mailslurp_preview(json_t *summary);
+json_t *mailslurp_addresses(json_t *list); /* without names */
 /* The whole of it, marked as read; NULL: it is gone. */
 json_t *mailslurp_email(struct api *api, const struct api_request *r, struct slice id);
 /* mailslurp_inbox.c */

@@ -17,7 +17,7 @@ static bool no_email(struct api_request *r)
     return answer_error(r, 404, "Email not found");
 }
 
-static json_t *addresses(json_t *list)
+json_t *mailslurp_addresses(json_t *list)
 {
     json_t *made = json_array(), *item;
     size_t i;
@@ -78,10 +78,10 @@ static void set_common(json_t *out, json_t *m)
     json_object_set(out, "inboxId", json_object_get(m, "inbox"));
     json_object_set(out, "domainId", json_null());
     json_object_set(out, "subject", json_object_get(m, "subject"));
-    json_object_set_new(out, "to", addresses(json_object_get(m, "to")));
+    json_object_set_new(out, "to", mailslurp_addresses(json_object_get(m, "to")));
     json_object_set_new(out, "from", json_string(json_text(from, "address")));
-    json_object_set_new(out, "cc", addresses(json_object_get(m, "cc")));
-    json_object_set_new(out, "bcc", addresses(json_object_get(m, "bcc")));
+    json_object_set_new(out, "cc", mailslurp_addresses(json_object_get(m, "cc")));
+    json_object_set_new(out, "bcc", mailslurp_addresses(json_object_get(m, "bcc")));
     json_object_set_new(out, "createdAt",
                         json_time(json_integer_value(json_object_get(m, "created"))));
     json_object_set(out, "read", json_object_get(m, "read"));
@@ -141,7 +141,7 @@ static json_t *whole(struct opened *o)
     json_t *out = json_object(), *m = o->message;
     struct slice body = body_of(o);
     struct checksums sums = { .md5 = "" };
-    json_t *reply = addresses(json_object_get(m, "replyTo"));
+    json_t *reply = mailslurp_addresses(json_object_get(m, "replyTo"));
     set_common(out, m);
     set_headers(out, m);
     checksums_of(body, &sums);

@@ -43,7 +43,7 @@ static void send(struct api_stream *s, const char *name, int64_t cursor, json_t 
 static const char *const own_names[] = {
     [BOX_NEW] = "message", [BOX_UPDATED] = "updated", [BOX_DELETED] = "deleted",
     [BOX_EMPTIED] = "emptied", [BOX_REFUSED] = "refused", [BOX_FAULT] = "fault",
-    [BOX_RULES] = "rules",
+    [BOX_RULES] = "rules", [BOX_HOOKS] = "webhooks",
 };
 
 static void tell_own(struct api_stream *s, enum box_event event, json_t *what)
@@ -87,6 +87,7 @@ static json_t *mailpit_frame(enum box_event event, json_t *what)
                          json_object_get(what, "line"));
     case BOX_FAULT:
     case BOX_RULES:
+    case BOX_HOOKS:
         break;
     }
     return NULL;

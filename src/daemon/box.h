@@ -17,6 +17,9 @@ struct box_serve {
     struct slice label;          /* shown on the page */
     struct slice web_root;       /* "/mail" before all paths, or empty */
     struct slice users;          /* "user:password", for people and programs; or empty */
+    struct slice webhook;        /* where each message of the common workspace is told; or empty */
+    struct slice egress;         /* how far webhooks of others go: loopback, private, any; empty:
+                                    nowhere */
     uint64_t messages_max;       /* 0: no limit */
     uint64_t bytes_max;
     int64_t age_max_ms;

@@ -103,6 +103,14 @@ static int open_simulator(struct box_content *c)
     return error == ERR_OK ? 0 : EX_OSERR;
 }
 
+static enum reach_range range_of(struct slice name)
+{
+    return slice_equal(name, SLICE("any"))        ? REACH_ANY
+           : slice_equal(name, SLICE("private"))  ? REACH_PRIVATE
+           : slice_equal(name, SLICE("loopback")) ? REACH_LOOPBACK
+                                                  : REACH_NONE;
+}
+
 static int open_web(struct box_content *c)
 {
     const struct box_shared *s = c->shared;
@@ -112,6 +120,7 @@ static int open_web(struct box_content *c)
         .domain = s->options->domain.len > 0 ? s->options->domain : SLICE("sandbox.test"),
         .secret = slice_make(s->secret, sizeof s->secret),
         .smtp = sockets_fd(&s->sockets, 0, 0), .hostname = s->config->hostname,
+        .range = range_of(s->options->egress), .webhook = s->options->webhook,
     };
     if (api_open(&api, &c->api) != ERR_OK)
         return EX_OSERR;

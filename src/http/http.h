@@ -75,6 +75,10 @@ void http_close(struct http **http);
 /* Any thread. done() follows exactly once, never from inside this call. */
 void http_ask(struct http *http, struct http_request *request);
 
+/* Appends the host of such a URL as it will be asked, without brackets, and a NUL that is not
+ * counted; false: it is none, or cannot be asked. Any thread. */
+bool http_host(struct slice url, bool allows_clear, struct buffer *out);
+
 /* Frees the answer; harmless on a zeroed request. */
 void http_request_clear(struct http_request *request);
 

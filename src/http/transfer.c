@@ -88,34 +88,70 @@ static CURLcode on_context(CURL *easy, void *context, void *argument)
 
 /* ---- making it ---- */
 
+struct url_parts {
+    char *scheme;
+    char *host;
+    char *port;
+};
+
+static void free_parts(struct url_parts *p)
+{
+    curl_free(p->scheme);
+    curl_free(p->port);
+    curl_free(p->host);
+}
+
+/* Whoever asks frees the parts in any case. */
+static bool read_parts(const char *text, bool allows_clear, struct url_parts *out)
+{
+    CURLU *url = curl_url();
+    *out = (struct url_parts){ NULL, NULL, NULL };
+    bool good = url != NULL && text != NULL &&
+                curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
+                curl_url_get(url, CURLUPART_SCHEME, &out->scheme, 0) == CURLUE_OK &&
+                curl_url_get(url, CURLUPART_HOST, &out->host, 0) == CURLUE_OK &&
+                curl_url_get(url, CURLUPART_PORT, &out->port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+                (strcmp(out->scheme, "https") == 0 ||
+                 (allows_clear && strcmp(out->scheme, "http") == 0));
+    curl_url_cleanup(url);
+    return good;
+}
+
+static struct slice without_brackets(const char *host)
+{
+    struct slice name = slice_from_string(host);
+    return name.len > 1 && name.data[0] == '[' ? slice_part(name, 1, name.len - 2) : name;
+}
+
+bool http_host(struct slice url, bool allows_clear, struct buffer *out)
+{
+    struct url_parts parts = { NULL, NULL, NULL };
+    char *text = url.len <= URL_MAX ? slice_to_string(url) : NULL;
+    bool good = read_parts(text, allows_clear, &parts);
+    if (good) {
+        buffer_append(out, without_brackets(parts.host));
+        good = buffer_reserve(out, 1) != NULL;
+    }
+    if (good)
+        *buffer_reserve(out, 1) = '\0';
+    free_parts(&parts);
+    free(text);
+    return good && !out->overflow;
+}
+
 /* Scheme, host and port of the URL. */
 static bool read_url(struct http_transfer *t, unsigned long *out_port)
 {
     struct http_request *r = t->request;
-    CURLU *url = curl_url();
-    char *scheme = NULL;
-    char *port = NULL;
-    char *host = NULL;
+    struct url_parts parts = { NULL, NULL, NULL };
     t->url = r->url.len <= URL_MAX ? slice_to_string(r->url) : NULL;
-    bool good = url != NULL && t->url != NULL &&
-                curl_url_set(url, CURLUPART_URL, t->url, 0) == CURLUE_OK &&
-                curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-                curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-                curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
-                (strcmp(scheme, "https") == 0 ||
-                 (r->allows_clear && strcmp(scheme, "http") == 0));
+    bool good = read_parts(t->url, r->allows_clear, &parts);
     if (good) {
-        struct slice name = slice_from_string(host);
-        if (name.len > 1 && name.data[0] == '[')
-            name = slice_part(name, 1, name.len - 2);
-        t->host = slice_to_string(name);
-        *out_port = strtoul(port, NULL, 10);
+        t->host = slice_to_string(without_brackets(parts.host));
+        *out_port = strtoul(parts.port, NULL, 10);
         good = t->host != NULL;
     }
-    curl_free(scheme);
-    curl_free(port);
-    curl_free(host);
-    curl_url_cleanup(url);
+    free_parts(&parts);
     return good || fail(r, HTTP_INVALID, "this is no URL that can be asked");
 }
 
@@ -124,6 +160,7 @@ static bool set_resolved(struct http_transfer *t, unsigned long port)
 {
     struct http_request *r = t->request;
     struct buffer text;
+    struct net_address literal;
     size_t allowed = 0;
     buffer_init(&text, RESOLVED_MAX);
     buffer_append_format(&text, "+%s:%lu:", t->host, port);
@@ -138,14 +175,15 @@ static bool set_resolved(struct http_transfer *t, unsigned long port)
         buffer_append_string(&text, is_v6 ? "]" : "");
     }
     buffer_append_byte(&text, '\0');
-    if (allowed > 0 && !text.overflow)
+    bool is_literal = net_host_parse(slice_from_string(t->host), 0, &literal);
+    if (allowed > 0 && !text.overflow && !is_literal)
         t->resolved = curl_slist_append(NULL, buffer_slice(&text).data);
     buffer_free(&text);
     if (allowed == 0)
         return fail(r, HTTP_REFUSED, r->addresses_count == 0
                                          ? "the host has no address"
                                          : "the host's addresses are not to be connected to");
-    return t->resolved != NULL || fail(r, HTTP_INVALID, "there is no memory for it");
+    return is_literal || t->resolved != NULL || fail(r, HTTP_INVALID, "there is no memory for it");
 }
 
 static bool add_fields(struct http_transfer *t)

@@ -70,6 +70,9 @@ static void addresses_that_others_name(void **state)
         { "169.254.169.254", false, false, false }, { "::", false, false, false },
         { "fe80::1", false, false, false },     { "224.0.0.1", false, false, false },
         { "ff02::1", false, false, false },     { "255.255.255.255", false, false, false },
+        { "2002:7f00:1::", false, true, false }, { "2002:c000:201::", true, true, true },
+        { "::127.0.0.1", false, true, false },  { "::2", false, false, false },
+        { "2001::7f00:1", false, false, false }, { "64:ff9b:1::7f00:1", false, false, false },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct net_address a;
@@ -79,6 +82,8 @@ static void addresses_that_others_name(void **state)
                          cases[i].loopback);
         assert_int_equal(egress_is_allowed(&a, &(struct egress_rules){ .allow_private = true }),
                          cases[i].private);
+        struct egress_rules near = { .allow_loopback = true, .refuse_public = true };
+        assert_int_equal(egress_is_allowed(&a, &near), cases[i].loopback && !cases[i].always);
     }
     struct net_address local;
     assert_true(net_address_parse(SLICE("/run/x"), &local));

@@ -86,6 +86,7 @@ static bool tidy(struct box *box)
 {
     int64_t now = loop_now(box->options.loop).wall_ms;
     inbox_expire(box, now);
+    hooks_tidy(box);
     if (remove_gone(box))
         return true;
     if (box->options.age_max_ms > 0) {
@@ -125,6 +126,7 @@ enum err box_open(const struct box_options *options, struct box **out)
         free(box);
         return error;
     }
+    hooks_open(box);
     capture_reader_init(&box->reader, options->log, (uint64_t)get_meta(box, SLICE("place")));
     box->numbers.newest = get_meta(box, SLICE("newest"));
     timer_init(&box->tidy, options->loop, on_tidy);

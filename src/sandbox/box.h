@@ -160,6 +160,7 @@ enum box_event {
     BOX_REFUSED,  /* a session was told 4xx or 5xx: {session, client, line} */
     BOX_FAULT,    /* a scripted fault was met: {session, fault} */
     BOX_RULES,    /* the faults that are scripted have changed */
+    BOX_HOOKS,    /* something is to be told to a webhook, or was (hook.h) */
 };
 
 struct box_watcher {

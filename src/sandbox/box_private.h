@@ -5,11 +5,12 @@
 #include "capture/read.h"
 #include "event/timer.h"
 #include "sandbox/box.h"
+#include "sandbox/hook.h"
 
 #include <sqlite3.h>
 #include <string.h>
 
-enum { STATEMENTS_MAX = 160, BOX_ID_MAX = 64, BOX_RAW_MAX = 256 * 1024 * 1024 };
+enum { STATEMENTS_MAX = 240, BOX_ID_MAX = 64, BOX_RAW_MAX = 256 * 1024 * 1024 };
 
 struct kept_statement {
     const char *sql;
@@ -25,6 +26,7 @@ struct box {
     struct list watchers;
     struct box_numbers numbers;
     int64_t poison;              /* as trying: what ended the process before us; 0: nothing */
+    uint64_t hooks;              /* how many webhooks there are (hook.c) */
     struct timer tidy;           /* what is over goes */
     bool is_broken;              /* the store failed: nothing new is taken up */
 };
@@ -81,6 +83,16 @@ void inbox_expire(struct box *box, int64_t now_ms);
 
 /* fault_store.c: inboxes come and go, and with them those whom rules are for. */
 void faults_may_have_changed(struct box *box);
+
+/* hook.c: what is under way was not told to the end. */
+bool hooks_open(struct box *box);
+/* Queues what happened for those who want to know; within the caller's transaction. */
+bool hooks_tell(struct box *box, enum hook_event event, int64_t workspace, int64_t inbox,
+                json_t *what);
+/* The inbox is gone. */
+void hooks_of_inbox_gone(struct box *box, int64_t inbox);
+/* Of what was told long ago, the record goes. */
+void hooks_tidy(struct box *box);
 
 /* watch.c */
 void box_tell(struct box *box, enum box_event event, int64_t workspace, json_t *what);

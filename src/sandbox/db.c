@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-enum { VERSION = 1 };
+enum { VERSION = 2 };
 
 static const char schema[] =
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
@@ -51,6 +51,21 @@ static const char schema[] =
     "CREATE VIRTUAL TABLE fts USING fts5(subject, text, sender, receiver, cc, bcc, reply_to, "
     "message_id, tokenize = 'trigram', columnsize = 0);";
 
+/* What the second version has and the first had not. */
+static const char second[] =
+    "CREATE TABLE hook (id INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE, workspace "
+    "INTEGER NOT NULL, inbox INTEGER NOT NULL, created INTEGER NOT NULL, is_paused INTEGER NOT "
+    "NULL, is_of_operator INTEGER NOT NULL, events INTEGER NOT NULL, wish TEXT NOT NULL);"
+    "CREATE TABLE delivery (id INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE, hook "
+    "INTEGER NOT NULL, event INTEGER NOT NULL, created INTEGER NOT NULL, state INTEGER NOT NULL, "
+    "tries INTEGER NOT NULL, due INTEGER NOT NULL, subject TEXT, data TEXT NOT NULL, body TEXT);"
+    "CREATE INDEX delivery_due ON delivery (due) WHERE state = 0;"
+    "CREATE INDEX delivery_hook ON delivery (hook, id);"
+    "CREATE INDEX delivery_over ON delivery (id) WHERE state IN (2, 4);"
+    "CREATE TABLE attempt (delivery INTEGER NOT NULL, number INTEGER NOT NULL, at INTEGER NOT "
+    "NULL, ms INTEGER NOT NULL, status INTEGER NOT NULL, trouble TEXT NOT NULL, answer TEXT NOT "
+    "NULL, PRIMARY KEY (delivery, number)) WITHOUT ROWID;";
+
 bool db_exec(struct box *box, const char *sql)
 {
     return sqlite3_exec(box->db, sql, NULL, NULL, NULL) == SQLITE_OK;
@@ -68,10 +83,12 @@ static int64_t version_of(struct box *box)
     return version;
 }
 
-static bool make_tables(struct box *box)
+/* From the version that is there, 0 in a new file. */
+static bool make_tables(struct box *box, int64_t version)
 {
-    return db_exec(box, "BEGIN") && db_exec(box, schema) &&
-           db_exec(box, "PRAGMA user_version = 1") && db_exec(box, "COMMIT");
+    return db_exec(box, "BEGIN") && (version > 0 || db_exec(box, schema)) &&
+           db_exec(box, second) && db_exec(box, "PRAGMA user_version = 2") &&
+           db_exec(box, "COMMIT");
 }
 
 enum err db_open(struct box *box)
@@ -89,7 +106,7 @@ enum err db_open(struct box *box)
     int64_t version = version_of(box);
     if (version > VERSION)
         return ERR_VERSION;
-    return version == VERSION || make_tables(box) ? ERR_OK : ERR_IO;
+    return version == VERSION || make_tables(box, version) ? ERR_OK : ERR_IO;
 }
 
 void db_close(struct box *box)

@@ -176,6 +176,14 @@ static json_t *told_summary(struct box *box, int64_t seq)
     return made;
 }
 
+static bool tell_hooks(struct box *box, int64_t seq, const struct inbox_ref *ref)
+{
+    json_t *summary = box->hooks == 0 ? NULL : told_summary(box, seq);
+    bool good = summary == NULL || hooks_tell(box, HOOK_RECEIVED, ref->workspace, ref->id, summary);
+    json_decref(summary);
+    return good;
+}
+
 /* What was taken up, to be told when the transaction is over. */
 struct news {
     int64_t seqs[NEWS_MAX];
@@ -203,6 +211,8 @@ static bool add_rows(struct box *box, const struct capture_item *item, const str
         if (seq == 0)
             return false;
         message_add_tags(box, seq, d->tags);
+        if (!tell_hooks(box, seq, &targets.all[i]))
+            return false;
         keep_quota(box, &targets.all[i]);
         box->numbers.newest = seq;
         news->seqs[news->count] = seq;

@@ -288,6 +288,7 @@ static bool drop(struct box *box, int64_t inbox)
     sqlite3_bind_int64(patterns, 1, inbox);
     sqlite3_bind_int64(row, 1, inbox);
     bool good = db_run(patterns) && db_run(row);
+    hooks_of_inbox_gone(box, inbox);
     db_exec(box, "RELEASE gone");
     faults_may_have_changed(box);
     return good;

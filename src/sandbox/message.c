@@ -217,19 +217,20 @@ struct found_row {
     int64_t seq;
     int64_t workspace;
     int64_t body;
+    int64_t inbox;
 };
 
 static bool find(struct box *box, int64_t workspace, struct slice id, struct found_row *out)
 {
     sqlite3_stmt *s = db_statement(box,
-        "SELECT seq, m.workspace, body FROM message m JOIN workspace w ON w.id = m.workspace AND "
+        "SELECT seq, m.workspace, body, inbox FROM message m JOIN workspace w ON w.id = m.workspace AND "
         "w.space = m.space WHERE m.id = ?1 AND (w.id = ?2 OR ?2 = 0)");
     db_bind(s, 1, id);
     sqlite3_bind_int64(s, 2, workspace);
     if (!db_row(s))
         return false;
     *out = (struct found_row){ sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1),
-                               sqlite3_column_int64(s, 2) };
+                               sqlite3_column_int64(s, 2), sqlite3_column_int64(s, 3) };
     sqlite3_reset(s);
     return true;
 }
@@ -275,11 +276,12 @@ bool box_raw(struct box *box, int64_t workspace, struct slice id, struct buffer 
     return find(box, workspace, id, &row) && read_body(box, row.body, out);
 }
 
-static void tell_updated(struct box *box, int64_t workspace, struct slice id, const char *member,
-                         json_t *value)
+static void tell_updated(struct box *box, const struct found_row *row, struct slice id,
+                         const char *member, json_t *value)
 {
     json_t *what = json_pack("{s:o, s:o}", "id", json_stringn(id.data, id.len), member, value);
-    box_tell(box, BOX_UPDATED, workspace, what);
+    hooks_tell(box, HOOK_UPDATED, row->workspace, row->inbox, what);
+    box_tell(box, BOX_UPDATED, row->workspace, what);
     json_decref(what);
 }
 
@@ -295,7 +297,7 @@ bool box_mark(struct box *box, int64_t workspace, struct slice id, bool read)
     if (!db_run(s))
         return false;
     if (sqlite3_changes(box->db) > 0)
-        tell_updated(box, row.workspace, id, "read", json_boolean(read));
+        tell_updated(box, &row, id, "read", json_boolean(read));
     return true;
 }
 
@@ -350,6 +352,7 @@ bool box_delete(struct box *box, int64_t workspace, struct slice id)
     if (good) {
         json_t *what = json_pack("{s:o}", "id", json_stringn(id.data, id.len));
         box->numbers.deleted++;
+        hooks_tell(box, HOOK_DELETED, row.workspace, row.inbox, what);
         box_tell(box, BOX_DELETED, row.workspace, what);
         json_decref(what);
     }
@@ -442,7 +445,7 @@ bool box_tag(struct box *box, int64_t workspace, struct slice id, json_t *tags)
     run_for(box, "DELETE FROM tag WHERE seq = ?1", row.seq);
     message_add_tags(box, row.seq, tags);
     db_exec(box, "RELEASE tags");
-    tell_updated(box, row.workspace, id, "tags", json_incref(tags));
+    tell_updated(box, &row, id, "tags", json_incref(tags));
     return true;
 }
 

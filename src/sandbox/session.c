@@ -48,6 +48,7 @@ static void tell_refused(struct box *box, int64_t session, const struct capture_
     json_t *what = json_pack("{s:I, s:o}", "session", (json_int_t)session, "line",
                              box_text(line->text));
     box->numbers.refused++;
+    hooks_tell(box, HOOK_REFUSED, BOX_COMMON, 0, what);
     box_tell(box, BOX_REFUSED, 0, what);
     json_decref(what);
 }

@@ -25,12 +25,15 @@ struct answer {
     struct submit submit;
     struct timer timer;
     struct arena arena;
+    json_t *told;             /* to webhooks: what came back; or NULL */
+    struct inbox_ref of;      /* whose mail it was */
 };
 
 /* Of the message that is answered. */
 struct original {
     struct slice sender;
     struct slice recipient;
+    struct slice original;    /* its id here */
     struct slice id;          /* Message-ID */
     struct slice subject;
     struct slice header;      /* its octets, without what is no text */
@@ -40,6 +43,7 @@ struct original {
 struct kind {
     const char *name;
     bool is_later;
+    bool is_told;             /* it says that the message failed, or was unwelcome */
     void (*write)(const struct simulator *s, const struct original *o, struct buffer *out);
 };
 
@@ -130,9 +134,9 @@ static void write_absence(const struct simulator *s, const struct original *o,
 }
 
 static const struct kind kinds[] = {
-    { "bounce", false, write_bounce },       { "delayed-bounce", true, write_bounce },
-    { "delay", false, write_delay },         { "complaint", false, write_complaint },
-    { "ooto", false, write_absence },
+    { "bounce", false, true, write_bounce }, { "delayed-bounce", true, true, write_bounce },
+    { "delay", false, false, write_delay },  { "complaint", false, true, write_complaint },
+    { "ooto", false, false, write_absence },
 };
 
 /* ---- on its way ---- */
@@ -144,6 +148,7 @@ static void answer_free(struct answer *a)
     timer_clear(&a->timer);
     submit_end(&a->submit);
     arena_free(&a->arena);
+    json_decref(a->told);
     free(a);
 }
 
@@ -155,12 +160,23 @@ static void on_done(struct submit *submit)
 static void on_due(struct timer *timer)
 {
     struct answer *a = container_of(timer, struct answer, timer);
+    if (a->told != NULL)
+        hooks_tell(a->simulator->options.box, HOOK_BOUNCED, a->of.workspace, a->of.id, a->told);
     submit_begin(&a->submit);
     if (a->submit.talk == NULL)
         answer_free(a);
 }
 
 /* In the sandbox, from nobody (RFC 3464 2, RFC 3834 3.3). */
+/* Whose inbox the sender is, that one's webhooks are told; else those of the common workspace. */
+static void set_told(struct answer *a, const struct original *o, const struct kind *kind)
+{
+    a->of = (struct inbox_ref){ .workspace = BOX_COMMON };
+    inbox_for(a->simulator->options.box, o->sender, slice_make(NULL, 0), &a->of);
+    a->told = json_pack("{s:o, s:s, s:o, s:o}", "id", box_text(o->original), "kind", kind->name,
+                        "sender", box_text(o->sender), "recipient", box_text(o->recipient));
+}
+
 static void answer_to(struct simulator *s, const struct original *o, const struct kind *kind)
 {
     struct answer *a = s->count >= UNDER_WAY_MAX ? NULL : calloc(1, sizeof *a);
@@ -183,6 +199,8 @@ static void answer_to(struct simulator *s, const struct original *o, const struc
         answer_free(a);
         return;
     }
+    if (kind->is_told)
+        set_told(a, o, kind);
     timer_set(&a->timer, kind->is_later ? LATER_MS : 0);
 }
 
@@ -247,7 +265,7 @@ static void look_at(struct simulator *s, json_t *message, struct slice id)
     if (box_raw(s->options.box, 0, id, &raw))
         copy_header(buffer_slice(&raw), &header);
     struct original o = {
-        .sender = text_of(envelope, "from"), .id = text_of(message, "messageId"),
+        .sender = text_of(envelope, "from"), .original = id, .id = text_of(message, "messageId"),
         .header = buffer_slice(&header), .now_ms = loop_now(s->options.loop).wall_ms,
     };
     json_array_foreach(json_object_get(envelope, "to"), i, to) {

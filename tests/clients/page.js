@@ -76,6 +76,29 @@ async function flows(page) {
   if (out) await page.screenshot({ path: `${out}/narrow.png` });
 }
 
+// One that is told, one that nobody answers: a dead letter, shown and tried again.
+async function webhooks(page) {
+  await page.goto(url + "/#/webhooks");
+  await page.waitForSelector("form input[type=url]");
+  await page.fill("form input[type=url]", "http://127.0.0.1:1/<b>x");
+  await page.fill("form input[placeholder=name]", "<img src=x>");
+  await page.getByRole("button", { name: "Add" }).click();
+  await page.waitForSelector("table.grid button.danger");
+  assert.match(await page.locator("table.grid").first().textContent(), /<img src=x>/);
+  await page.getByRole("button", { name: "Test" }).click();
+  await until(page, () => /waiting|dead/.test(document.querySelectorAll("#view table.grid")[1]?.textContent || ""));
+  await page.getByRole("button", { name: "Show" }).click();
+  assert.match(await page.locator("dialog[open]").textContent(), /a test of this webhook/);
+  if (out) await page.screenshot({ path: `${out}/webhooks.png` });
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Pause" }).click();
+  await page.getByRole("button", { name: "Go on" }).waitFor();
+  await page.selectOption("select[aria-label=State]", "delivered");
+  await until(page, () => document.querySelectorAll("#view table.grid").length === 1);
+  await page.locator("table.grid button.danger").click();
+  await until(page, () => document.querySelectorAll("#view table.grid").length === 0);
+}
+
 // New mail shows by itself.
 async function live(page) {
   await page.goto(url);
@@ -133,7 +156,7 @@ async function hostile(page, requests) {
   context.on("response", (r) => requests.push(r.url()));
   page.on("pageerror", (e) => errors.push(e.message));
   page.on("dialog", (d) => { if (d.type() === "confirm") d.accept(); else { errors.push("dialog " + d.message()); d.dismiss(); } });
-  await ({ flows, dark: flows, live, scroll, hostile })[mode](page, requests);
+  await ({ flows, dark: flows, live, scroll, hostile, webhooks })[mode](page, requests);
   assert.deepEqual(errors, []);
   await browser.close();
   console.log("ok");

@@ -111,3 +111,37 @@ def test_what_is_answered_is_as_it_says(sandbox, document, key):
     ask("delete", "/inboxes/{inbox}", inbox=inbox["id"])
     ask("delete", "/inboxes/{inbox}", inbox=inbox["id"])
     ask("post", "/reset")
+
+
+def test_webhooks_are_as_it_says(document):
+    with box.Sandbox("--egress", "loopback") as sandbox:
+        def ask(method, path, body=None, query="", **names):
+            return check(document, path, method, sandbox.ask(method.upper(), box.OWN + path.format(**names) + query, body))
+
+        wish = {"url": "http://127.0.0.1:1/", "tries": 1, "match": {"subject": "x"}, "headers": {"X-A": "b"}, "name": "n"}
+        schema = {**document["components"]["schemas"]["WebhookWish"], "components": document["components"]}
+        jsonschema.validate(wish, schema)
+        hook = ask("post", "/webhooks", wish).json["id"]
+        ask("post", "/webhooks", {"url": "none"})
+        ask("get", "/webhooks")
+        for id in (hook, "none"):
+            ask("get", "/webhooks/{webhook}", webhook=id)
+            ask("patch", "/webhooks/{webhook}", {"paused": False}, webhook=id)
+            ask("post", "/webhooks/{webhook}/test", webhook=id)
+            ask("get", "/webhooks/{webhook}/wait", webhook=id, query="?state=dead")
+            ask("get", "/webhooks/{webhook}/deliveries", webhook=id)
+            ask("post", "/webhooks/{webhook}/redrive", webhook=id)
+        ask("get", "/webhooks/{webhook}/wait", webhook=hook, query="?timeout=1ms&count=9")
+        ask("get", "/webhooks/{webhook}/wait", webhook=hook, query="?state=else")
+        ask("get", "/webhooks/{webhook}/deliveries", webhook=hook, query="?state=else")
+        ask("get", "/deliveries", query="?state=else")
+        one = ask("get", "/deliveries").json["deliveries"][0]["id"]
+        for id in (one, "none"):
+            ask("get", "/deliveries/{delivery}", delivery=id)
+        ask("get", "/webhooks/{webhook}/wait", webhook=hook, query="?state=dead")
+        for id in (one, "none"):
+            ask("post", "/deliveries/{delivery}/redrive", delivery=id)
+        ask("delete", "/webhooks/{webhook}", webhook=hook)
+        ask("delete", "/webhooks/{webhook}", webhook=hook)
+    with box.Sandbox() as sandbox:
+        check(document, "/webhooks", "post", sandbox.ask("POST", box.OWN + "/webhooks", wish))

@@ -69,6 +69,12 @@ def test_flows(mode, tmp_path):
         finish(browser(sandbox, mode, str(tmp_path)))
 
 
+def test_webhooks_on_the_page(tmp_path):
+    with box.Sandbox("--egress", "loopback") as sandbox:
+        finish(browser(sandbox, "webhooks", str(tmp_path)))
+        assert (tmp_path / "webhooks.png").exists()
+
+
 def test_new_mail_shows_by_itself():
     with box.Sandbox() as sandbox:
         fill(sandbox, 3)

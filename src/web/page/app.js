@@ -4,6 +4,7 @@ import { FaultList } from "./faults.js";
 import { MessageList } from "./list.js";
 import { MessageView } from "./message.js";
 import { SessionList, SessionView } from "./sessions.js";
+import { WebhookList } from "./webhooks.js";
 
 const view = document.getElementById("view");
 const query = document.getElementById("query");
@@ -42,6 +43,7 @@ function drawRail() {
     link("#/sessions", "Sessions", "", at === "#/sessions"),
     link("#/refused", "Refused & broken off", "", at === "#/refused"),
     link("#/faults", "Faults", "", at === "#/faults"),
+    link("#/webhooks", "Webhooks", "", at === "#/webhooks"),
     element("h2", {}, "Inboxes"),
     ...state.inboxes.map((i) => link(`#/inbox/${encodeURIComponent(i.id)}`, i.name || i.address, i.unread, at === `#/inbox/${encodeURIComponent(i.id)}`)),
     element("button", { onclick: makeInbox }, "New inbox"));
@@ -76,6 +78,7 @@ function route() {
   if (name === "message") current = new MessageView(view, id);
   else if (name === "sessions" || name === "refused") current = new SessionList(view, name === "refused");
   else if (name === "faults") current = new FaultList(view);
+  else if (name === "webhooks") current = new WebhookList(view);
   else if (name === "session") current = new SessionView(view, id);
   else {
     const inbox = name === "inbox" ? id : "";
@@ -106,7 +109,7 @@ function listen() {
     toast(`${m.from ? m.from.name || m.from.address : ""}: ${m.subject || "(no subject)"}`);
     soon();
   });
-  for (const name of ["updated", "deleted", "emptied", "refused", "fault", "rules"]) events.addEventListener(name, soon);
+  for (const name of ["updated", "deleted", "emptied", "refused", "fault", "rules", "webhooks"]) events.addEventListener(name, soon);
   events.addEventListener("open", soon);
 }
 
