@@ -14,6 +14,7 @@ struct api_waiter {
     struct timer timer;
     struct deferred end;
     json_t *match;            /* held */
+    json_t *inbox;            /* its id, a text; NULL: any */
     json_t *found;
     int64_t seen;             /* the newest that was looked at: several come in one turn */
     bool is_met;
@@ -83,6 +84,7 @@ static void waiter_free(struct api_waiter *w)
     timer_clear(&w->timer);
     list_remove(&w->end.node);
     json_decref(w->match);
+    json_decref(w->inbox);
     json_decref(w->found);
     free(w);
 }
@@ -120,10 +122,21 @@ static void on_happened(struct box_watcher *watcher, enum box_event event, int64
     int64_t seq = json_integer_value(json_object_get(what, "seq"));
     if (event != BOX_NEW || workspace != w->wish.workspace || w->is_done || seq <= w->seen)
         return;
+    if (w->inbox != NULL && !json_equal(w->inbox, json_object_get(what, "inbox")))
+        return; /* of many who wait, most need not look */
     look(w, w->seen > seq - 1 ? w->seen : seq - 1);
     w->seen = seq > w->seen ? seq : w->seen;
     if (is_decided(w))
         decide(w, !w->wish.is_none);
+}
+
+static json_t *inbox_of(struct api *api, const struct wait_wish *wish)
+{
+    json_t *inbox = wish->inbox.len == 0
+                        ? NULL : box_inbox(api->options.box, wish->workspace, wish->inbox);
+    json_t *id = json_incref(json_object_get(inbox, "id"));
+    json_decref(inbox);
+    return id;
 }
 
 bool wait_begin(struct api *api, struct api_request *r, const struct wait_wish *wish)
@@ -135,6 +148,7 @@ bool wait_begin(struct api *api, struct api_request *r, const struct wait_wish *
     w->request = r;
     w->wish = *wish;
     w->match = json_incref(wish->match);
+    w->inbox = inbox_of(api, wish);
     w->found = json_array();
     w->watcher.happened = on_happened;
     w->end.run = on_end;

@@ -34,7 +34,7 @@ static struct slice text_between(struct codes_work *work, const struct line *l, 
 
 static void describe(struct codes_work *work, const struct token *t, struct code *out)
 {
-    const struct line *l = &work->lines[t->line];
+    const struct line *l = work->lines[t->line];
     uint32_t from = t->start > CONTEXT_CHARACTERS ? t->start - CONTEXT_CHARACTERS : 0;
     uint32_t to = t->end + CONTEXT_CHARACTERS < l->len ? t->end + CONTEXT_CHARACTERS : l->len;
     *out = (struct code){ .confidence = 1 / (1 + exp(-(t->score - enough) / 1.2)),

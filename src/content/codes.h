@@ -41,6 +41,9 @@ struct codes {
 bool codes_find(const struct content_message *message, struct arena *arena,
                 struct codes *out_codes);
 
+/* Reads the words that it looks for, so that the first one does not take longer; nobody has to. */
+void codes_start(void);
+
 /* "subject", "text", "html". */
 const char *code_source_text(enum code_source source);
 

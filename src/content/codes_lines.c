@@ -30,15 +30,16 @@ static struct line *new_line(struct codes_work *work, enum code_source source)
 {
     if (work->lines_count == LINES_MAX)
         return NULL;
-    struct line *line = &work->lines[work->lines_count];
-    *line = (struct line){ .source = source, .is_blank = true };
-    line->text = arena_alloc_many(work->arena, LINE_MAX, sizeof *line->text);
-    line->is_strong = arena_alloc_many(work->arena, LINE_MAX, sizeof *line->is_strong);
-    if (line->text == NULL || line->is_strong == NULL) {
+    struct line *line = arena_alloc(work->arena, sizeof *line);
+    if (line == NULL) {
         work->is_full = true;
         return NULL;
     }
-    work->lines_count++;
+    line->source = source;
+    line->is_blank = true;
+    line->text = work->text;
+    line->is_strong = work->is_strong;
+    work->lines[work->lines_count++] = line;
     return line;
 }
 
@@ -60,6 +61,15 @@ static void finish(struct codes_work *work, struct line *line)
 {
     while (line->len > 0 && line->text[line->len - 1] == ' ')
         line->len--;
+    line->text = arena_alloc_many(work->arena, line->len, sizeof *line->text);
+    line->is_strong = arena_alloc_many(work->arena, line->len, sizeof *line->is_strong);
+    if (line->text == NULL || line->is_strong == NULL) {
+        line->len = 0;
+        work->is_full = true;
+        return;
+    }
+    memcpy(line->text, work->text, line->len * sizeof *line->text);
+    memcpy(line->is_strong, work->is_strong, line->len * sizeof *line->is_strong);
     if (!words_find(work, line))
         work->is_full = true;
 }

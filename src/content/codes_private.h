@@ -51,8 +51,10 @@ struct token {
 
 struct codes_work {
     struct arena *arena;
-    struct line *lines;
+    struct line **lines;
     uint32_t lines_count;
+    uint32_t text[LINE_MAX];     /* the line that is being written, and how it is set off */
+    uint8_t is_strong[LINE_MAX];
     struct token tokens[TOKENS_MAX];
     uint32_t tokens_count;
     bool has_kind[WORD_KINDS];

@@ -8,7 +8,7 @@ enum { LINES_BACK = 4, FAR = 1000 };
 
 static const struct line *line_of(const struct codes_work *work, const struct token *t)
 {
-    return &work->lines[t->line];
+    return work->lines[t->line];
 }
 
 static bool is_currency(uint32_t c)
@@ -129,7 +129,7 @@ static const struct line *neighbour(const struct codes_work *work, const struct 
 {
     int step = n < 0 ? -1 : 1, left = n < 0 ? -n : n;
     for (int64_t i = (int64_t)t->line + step; i >= 0 && i < work->lines_count; i += step) {
-        const struct line *l = &work->lines[i];
+        const struct line *l = work->lines[i];
         if (l->source != line_of(work, t)->source)
             return NULL;
         if (!l->is_blank && --left == 0)
@@ -266,7 +266,7 @@ static bool is_behind_colon(const struct line *l, const struct token *t)
 /* Set off on a line of its own, in a mail whose subject names a code. */
 static bool is_promised(const struct codes_work *work, const struct token *t, bool alone)
 {
-    const struct line *subject = &work->lines[0];
+    const struct line *subject = work->lines[0];
     return alone && t->is_strong && subject->source == CODE_IN_SUBJECT &&
            work->has_kind[WORD_ACT] && !has_hit(subject, WORD_NOT) &&
            (has_hit(subject, WORD_CODE) || has_hit(subject, WORD_GENERIC));
@@ -304,7 +304,7 @@ static double score_of(const struct codes_work *work, const struct token *t)
     if (!work->has_kind[WORD_CODE] && label <= 3.5 && !promised && entering < 4 &&
         !(work->has_kind[WORD_GENERIC] && (work->has_kind[WORD_ACT] || work->has_kind[WORD_ENTER])))
         score -= 4;
-    const struct line *subject = &work->lines[0];
+    const struct line *subject = work->lines[0];
     if (has_hit(subject, WORD_CODE) || (label > 4 && has_hit(subject, WORD_GENERIC)))
         score += 0.7;
     else if (!work->has_kind[WORD_ACT])

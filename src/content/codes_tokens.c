@@ -99,7 +99,7 @@ static bool are_alike(const struct group *groups, size_t count)
 static void add(struct codes_work *work, uint32_t line, uint32_t start, uint32_t end,
                 bool is_grouped)
 {
-    const struct line *l = &work->lines[line];
+    const struct line *l = work->lines[line];
     struct token t = { .line = line, .start = start, .end = end, .is_grouped = is_grouped };
     size_t len = 0;
     bool joins = true; /* digits are typed without what parts them, letters with it */
@@ -157,7 +157,7 @@ static bool is_date(const struct line *l, const struct group *g, size_t count)
 /* Digits: one run, or groups that together are one. Returns where to go on. */
 static uint32_t take_digits(struct codes_work *work, uint32_t line, uint32_t start)
 {
-    const struct line *l = &work->lines[line];
+    const struct line *l = work->lines[line];
     struct group g[GROUPS_MAX];
     size_t count = read_groups(l, start, true, g);
     uint32_t end = g[count - 1].end;
@@ -205,7 +205,7 @@ static struct shape shape_of(const struct line *l, uint32_t start, uint32_t end)
 static bool take_prefixed(struct codes_work *work, uint32_t line, const struct group *g,
                           size_t count)
 {
-    const struct line *l = &work->lines[line];
+    const struct line *l = work->lines[line];
     if (count != 2 || g[0].end - g[0].start != 1 || l->text[g[0].start] < 'A' ||
         l->text[g[0].start] > 'Z' || !all_digits(l, g[1].start, g[1].end) ||
         g[1].end - g[1].start < 4 || g[1].end - g[1].start > 8)
@@ -216,7 +216,7 @@ static bool take_prefixed(struct codes_work *work, uint32_t line, const struct g
 
 static uint32_t take_letters(struct codes_work *work, uint32_t line, uint32_t start)
 {
-    const struct line *l = &work->lines[line];
+    const struct line *l = work->lines[line];
     struct group g[GROUPS_MAX];
     size_t count = read_groups(l, start, false, g);
     uint32_t end = g[count - 1].end;
@@ -236,7 +236,7 @@ static uint32_t take_letters(struct codes_work *work, uint32_t line, uint32_t st
 
 static void find_in(struct codes_work *work, uint32_t line)
 {
-    const struct line *l = &work->lines[line];
+    const struct line *l = work->lines[line];
     for (uint32_t i = 0; i < l->len;) {
         if (!is_token_character(l->text[i])) {
             i++;
@@ -252,6 +252,6 @@ static void find_in(struct codes_work *work, uint32_t line)
 void tokens_find(struct codes_work *work)
 {
     for (uint32_t i = 0; i < work->lines_count; i++)
-        if (!work->lines[i].is_blank)
+        if (!work->lines[i]->is_blank)
             find_in(work, i);
 }

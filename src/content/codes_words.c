@@ -74,6 +74,14 @@ static void read_words(void)
     }
 }
 
+void codes_start(void)
+{
+    static bool is_read;
+    if (!is_read)
+        read_words();
+    is_read = true;
+}
+
 /* Scripts that are written without spaces between words, or that put small words in front of
  * others. */
 static bool has_no_edges(gunichar c)
@@ -117,10 +125,7 @@ static const struct phrase *phrase_at(const gunichar *text, uint32_t len, uint32
 
 bool words_find(struct codes_work *work, struct line *line)
 {
-    static bool is_read;
-    if (!is_read)
-        read_words();
-    is_read = true;
+    codes_start();
     gunichar *text = arena_alloc_many(work->arena, line->len + 1, sizeof *text);
     if (text == NULL)
         return false;

@@ -5,6 +5,7 @@
 #include "api/api.h"
 #include "event/timer.h"
 #include "event/watch.h"
+#include "content/codes.h"
 #include "content/decode.h"
 #include "log/log.h"
 #include "net/listener.h"
@@ -30,13 +31,23 @@ struct box_content {
     struct watch told;
     struct watch signals;
     struct timer feed;
+    struct timer warm;
 };
+
+enum { WARM_MS = 20 };
 
 static void on_feed(struct timer *timer)
 {
     struct box_content *c = container_of(timer, struct box_content, feed);
     if (box_feed(c->box))
         timer_set(timer, 0);
+}
+
+/* When nobody waits for the start any more. */
+static void on_warm(struct timer *timer)
+{
+    codes_start();
+    box_warm(container_of(timer, struct box_content, warm)->box);
 }
 
 static void on_told(struct watch *watch)
@@ -66,6 +77,8 @@ static int watch_all(struct box_content *c)
     watch_init(&c->told, c->loop, c->shared->told, on_told, NULL);
     timer_init(&c->feed, c->loop, on_feed);
     timer_set(&c->feed, 0);
+    timer_init(&c->warm, c->loop, on_warm);
+    timer_set(&c->warm, WARM_MS);
     return fd >= 0 && watch_read(&c->signals, true) == ERR_OK &&
            watch_read(&c->told, true) == ERR_OK ? 0 : EX_OSERR;
 }
@@ -135,6 +148,7 @@ static int open_web(struct box_content *c)
 static void close_all(struct box_content *c)
 {
     timer_clear(&c->feed);
+    timer_clear(&c->warm);
     watch_close(&c->told);
     watch_close(&c->signals);
     simulator_close(&c->simulator);

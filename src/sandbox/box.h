@@ -42,6 +42,9 @@ void box_close(struct box **box);
 /* Takes up what is new in the log, for a few milliseconds at most; true: there is more. */
 bool box_feed(struct box *box);
 
+/* Does once what the first message would wait for: statements and tables. Nothing is changed. */
+void box_warm(struct box *box);
+
 /* ---- workspaces ---- */
 
 enum { BOX_COMMON = 1 };

@@ -314,3 +314,20 @@ bool box_feed(struct box *box)
     tell_news(box, &news);
     return more;
 }
+
+/* A message that is taken back again. */
+void box_warm(struct box *box)
+{
+    const struct capture_item item = { .kind = CAPTURE_MESSAGE, .message = { .size = 1 } };
+    const struct inbox_ref ref = { .workspace = BOX_COMMON };
+    struct detail d;
+    if (box->is_broken || !db_exec(box, "BEGIN IMMEDIATE"))
+        return;
+    if (detail_make(&item.message, SLICE("Subject: x\r\n\r\nx\r\n"), &d)) {
+        int64_t seq = add_body(box, &item, 1) ? add_row(box, &item, &d, &ref, SLICE("warm")) : 0;
+        json_decref(seq == 0 ? NULL : told_summary(box, seq));
+        json_decref(box_message(box, BOX_COMMON, SLICE("warm")));
+    }
+    detail_free(&d);
+    db_exec(box, "ROLLBACK");
+}
