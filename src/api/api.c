@@ -17,7 +17,7 @@ static const struct api_route *const tables[] = { own_routes, own_message_routes
                                                   mailslurp_wait_routes, mailhog_routes,
                                                   inbucket_routes, maildev_routes,
                                                   ethereal_routes, mcp_routes,
-                                                  webhook_routes, webhook_log_routes,
+                                                  webhook_routes, webhook_log_routes, link_routes,
                                                   mailslurp_webhook_routes };
 
 enum err api_open(const struct api_options *options, struct api **out)
@@ -176,6 +176,7 @@ void api_request_free(struct api *api, struct api_request *r)
     send_end(r);
     force_end(r);
     expected_end(r);
+    links_end(r);
     arena_free(&r->arena);
     buffer_free(&r->answer);
 }

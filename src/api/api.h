@@ -61,6 +61,7 @@ struct api_waiter;
 struct api_sending;
 struct api_forced;
 struct api_expected;
+struct api_links;
 
 /* Zeroed by its maker; api_request_free() at its end, in any case. */
 struct api_request {
@@ -88,6 +89,7 @@ struct api_request {
     struct api_sending *sending;
     struct api_forced *forced;
     struct api_expected *expected;
+    struct api_links *links;
     int stream_dialect;
     struct slice call;        /* mcp.c: its id, as JSON */
 };

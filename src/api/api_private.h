@@ -42,6 +42,7 @@ extern const struct api_route inbucket_routes[];
 extern const struct api_route maildev_routes[];
 extern const struct api_route ethereal_routes[];
 extern const struct api_route mcp_routes[];
+extern const struct api_route link_routes[];
 extern const struct api_route webhook_routes[];
 extern const struct api_route webhook_log_routes[];
 extern const struct api_route mailslurp_webhook_routes[];
@@ -162,7 +163,7 @@ struct wait_wish {
     bool is_none;             /* nothing comes until the time is over */
     uint32_t count;
     int64_t timeout_ms;
-    /* `messages` (summaries) is borrowed. Answers the request. */
+    /* `messages` (summaries) is borrowed. Answers the request; as api_handle(). */
     bool (*done)(struct api *api, struct api_request *r, json_t *messages, bool is_met);
     /* What else it must have, by its summary; or NULL. */
     bool (*fits)(struct api *api, struct api_request *r, json_t *summary);
@@ -194,6 +195,22 @@ void force_end(struct api_request *r);
 void webhooks_begin(struct api *api);
 void webhooks_end(struct api *api);
 void expected_end(struct api_request *r);
+
+/* ---- link_check.c ---- */
+
+/* Asks each of the URLs; as api_handle(). `list` has an object {url, alive, status, trouble,
+ * location, reached} for each; it and the context are borrowed. */
+typedef bool links_checked_fn(struct api *api, struct api_request *r, json_t *list,
+                              json_t *context);
+struct links_wish {
+    json_t *urls;             /* a list of texts, taken */
+    json_t *context;          /* taken; or NULL */
+    bool follows;             /* redirects */
+    links_checked_fn *done;
+};
+bool links_check(struct api *api, struct api_request *r, const struct links_wish *wish);
+void links_end(struct api_request *r);
+json_t *links_of(const struct opened *opened); /* of HTTP, each once */
 
 /* ---- own.c ---- */
 /* An inbox (box_inbox()) as it is shown; the same object. */

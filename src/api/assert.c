@@ -3,12 +3,13 @@
  *   {"inbox", "search", "match", "since", "timeout": as for waiting; "count": 1,
  *    "subject" "from" "to" "text" "html": a text that it holds, or {"equals"|"contains"|
  *    "matches"|"lacks": ..}, "headers": {name: the same}, "select": [{"selector", "text", "count"}],
- *    "links": {"contains": [..], "hosts": [..]}, "code": true|"482913", "attachments": [names],
+ *    "links": {"contains": [..], "hosts": [..], "alive": [hosts]}, "code": true|"482913", "attachments": [names],
  *    "leaks": false}
  *
  * 200 when all of it is so, 422 when not. The last message that was found is looked at. */
 #include "api/api_private.h"
 
+#include "api/reach.h"
 #include "content/found.h"
 #include "content/select.h"
 
@@ -124,6 +125,8 @@ static struct slice host_of(struct slice url)
     size_t at = slice_find_last(rest, '@');
     rest = at == SLICE_NOT_FOUND ? rest : slice_from(rest, at + 1);
     rest = slice_part(rest, 0, slice_find(rest, '?'));
+    if (rest.len > 0 && rest.data[0] == '[')
+        return slice_part(rest, 1, slice_find(rest, ']') - 1);
     return slice_part(rest, 0, slice_find(rest, ':'));
 }
 
@@ -236,24 +239,71 @@ static json_t *words(json_t *checks)
     return made;
 }
 
+static bool answer(struct api_request *r, const struct checks *c, json_t *last)
+{
+    json_t *id = json_object_get(last, "id");
+    json_t *made = json_pack("{s:b, s:o, s:o, s:O}", "pass", c->pass, "message", words(c->list),
+        "id", id == NULL ? json_null() : json_incref(id), "checks", c->list);
+    return answer_json(r, c->pass ? 200 : 422, made);
+}
+
+/* Those that are dead stand there; with the links of these hosts alone. */
+static bool on_alive(struct api *api, struct api_request *r, json_t *list, json_t *context)
+{
+    struct checks c = { .list = json_object_get(context, "checks"),
+                        .pass = json_is_true(json_object_get(context, "pass")) };
+    json_t *dead = json_array(), *link;
+    size_t i;
+    (void)api;
+    json_array_foreach(list, i, link)
+        if (!json_is_true(json_object_get(link, "alive")))
+            json_array_append(dead, link);
+    add(&c, "links.alive", json_array_size(dead) == 0, json_object_get(context, "hosts"), dead);
+    return answer(r, &c, json_object_get(context, "last"));
+}
+
+static json_t *urls_of_hosts(struct api *api, struct api_request *r, json_t *last, json_t *hosts)
+{
+    struct opened o;
+    json_t *urls = json_array(), *url;
+    size_t i;
+    bool is_there = message_open(api, r, slice_from_string(json_text(last, "id")), &o);
+    json_t *all = is_there ? links_of(&o) : NULL;
+    message_close(&o);
+    json_array_foreach(all, i, url)
+        if (is_listed(hosts, host_of(slice_from_string(json_string_value(url)))))
+            json_array_append(urls, url);
+    json_decref(all);
+    return urls;
+}
+
 static bool done(struct api *api, struct api_request *r, json_t *messages, bool is_met)
 {
     json_t *body = request_json(r, false), *count = json_object_get(body, "count");
+    json_t *alive = json_object_get(json_object_get(body, "links"), "alive");
     struct checks c = { .list = json_array(), .pass = true };
     size_t found = json_array_size(messages);
     json_t *last = json_array_get(messages, found == 0 ? 0 : found - 1);
     json_t *one = json_integer(1);
+    bool answered;
     add(&c, "count", is_met && (count == NULL || found == (size_t)json_integer_value(count)),
         count == NULL ? one : count, json_integer((json_int_t)found));
     if (last != NULL)
         check_message(api, r, &c, body, last);
-    json_t *answer = json_pack("{s:b, s:o, s:o, s:O}", "pass", c.pass, "message", words(c.list),
-        "id", last == NULL ? json_null() : json_incref(json_object_get(last, "id")), "checks",
-        c.list);
+    if (last != NULL && alive != NULL) {
+        const struct links_wish wish = {
+            .urls = urls_of_hosts(api, r, last, alive), .follows = true, .done = on_alive,
+            .context = json_pack("{s:O, s:b, s:O, s:O}", "checks", c.list, "pass", c.pass, "hosts",
+                                 alive, "last", last),
+        };
+        answered = links_check(api, r, &wish);
+    } else {
+        answered = answer(r, &c, last);
+    }
     json_decref(c.list);
     json_decref(one);
     json_decref(body);
-    return answer_json(r, c.pass ? 200 : 422, answer);
+    return answered;
 }
 
 static struct slice keep(struct api_request *r, const char *text)
@@ -271,6 +321,9 @@ static bool assert_all(struct api *api, struct api_request *r)
         return true;
     }
     const char *why = match_check(json_object_get(body, "match"));
+    json_t *alive = json_object_get(json_object_get(body, "links"), "alive");
+    if (why == NULL && alive != NULL && reach_range(api->reach) == REACH_NONE)
+        why = "links.alive: no link may be asked: start the sandbox with --egress";
     json_t *count = json_object_get(body, "count"), *timeout = json_object_get(body, "timeout");
     struct wait_wish wish = {
         .workspace = r->workspace, .inbox = keep(r, json_text(body, "inbox")),

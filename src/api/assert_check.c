@@ -99,6 +99,7 @@ bool assert_check(struct api_request *r, json_t *body)
     static const struct member links[] = {
         { "contains", member_texts, "is to be a list of texts" },
         { "hosts", member_texts, "is to be a list of names" },
+        { "alive", member_texts, "is to be a list of the hosts that may be asked" },
         { NULL, NULL, NULL },
     };
     return members_good(r, body, NULL, members) &&

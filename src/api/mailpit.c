@@ -285,23 +285,6 @@ static bool thumb(struct api *api, struct api_request *r)
     return gone(r);
 }
 
-/* Nothing is asked of the network here: each link is told as not looked at. */
-static bool show_link_check(struct api_request *r, struct opened *o)
-{
-    json_t *found = own_links(o), *list = json_array(), *link;
-    size_t i;
-    json_array_foreach(json_object_get(found, "links"), i, link)
-        json_array_append_new(list, json_pack("{s:s, s:i, s:s}", "URL", json_text(link, "url"),
-                                              "StatusCode", 0, "Status", "not checked: off"));
-    json_decref(found);
-    return answer_json(r, 200, json_pack("{s:i, s:o}", "Errors", 0, "Links", list));
-}
-
-static bool link_checked(struct api *api, struct api_request *r)
-{
-    return with_message(api, r, show_link_check);
-}
-
 /* ---- tags ---- */
 
 static bool tags(struct api *api, struct api_request *r)
@@ -526,7 +509,6 @@ const struct api_route mailpit_routes[] = {
     { API_GET, "/api/v1/message/*/raw", raw },
     { API_GET, "/api/v1/message/*/part/*", part },
     { API_GET, "/api/v1/message/*/part/*/thumb", thumb },
-    { API_GET, "/api/v1/message/*/link-check", link_checked },
     { API_GET, "/api/v1/tags", tags },
     { API_PUT, "/api/v1/tags", tags_set },
     { API_PUT, "/api/v1/tags/*", tag_rename },

@@ -94,9 +94,10 @@ static void on_end(struct deferred *deferred)
     struct api_waiter *w = container_of(deferred, struct api_waiter, end);
     struct api_request *r = w->request;
     r->waiter = NULL;
-    w->wish.done(w->api, r, w->found, w->is_met);
+    bool answered = w->wish.done(w->api, r, w->found, w->is_met);
     waiter_free(w);
-    r->answered(r);
+    if (answered)
+        r->answered(r);
 }
 
 static void decide(struct api_waiter *w, bool met)
@@ -155,15 +156,16 @@ bool wait_begin(struct api *api, struct api_request *r, const struct wait_wish *
     timer_init(&w->timer, api->options.loop, on_timeout);
     const char *why = look(w, wish->since);
     if (why != NULL || is_decided(w) || wish->timeout_ms <= 0) {
+        bool answered = true;
         bool met = wish->is_none ? json_array_size(w->found) == 0 : is_met(w);
         if (why != NULL && wish->refused != NULL)
             wish->refused(r, why);
         else if (why != NULL)
             answer_error(r, 400, why);
         else
-            wish->done(api, r, w->found, met);
+            answered = wish->done(api, r, w->found, met);
         waiter_free(w);
-        return true;
+        return answered;
     }
     r->waiter = w;
     box_watch(api->options.box, &w->watcher);

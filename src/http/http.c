@@ -78,6 +78,7 @@ void http_ask(struct http *http, struct http_request *request)
     request->status = 0;
     request->trouble[0] = '\0';
     request->type = (struct buffer){ .max = 0 };
+    request->location = (struct buffer){ .max = 0 };
     request->answer = (struct buffer){ .max = 0 };
     request->task.run = run_ask;
     home_post(&http->mailbox.home, &request->task);
@@ -177,5 +178,6 @@ void http_close(struct http **http)
 void http_request_clear(struct http_request *request)
 {
     buffer_free(&request->type);
+    buffer_free(&request->location);
     buffer_free(&request->answer);
 }

@@ -46,7 +46,7 @@ struct http_request {
     const struct slice *fields;          /* "Name: value", without line ends */
     size_t fields_count;
     struct slice body;                   /* with one it is a POST; a NULL pointer: a GET */
-    const char *method;                  /* "DELETE"; static; NULL: as above */
+    const char *method;                  /* "DELETE", "HEAD"; static; NULL: as above */
     size_t answer_max;                   /* bytes of the body */
     uint32_t timeout_ms;                 /* for all of it, at least 1 */
     bool is_of_operator;                 /* the URL is the configuration's: it may lead to
@@ -54,8 +54,9 @@ struct http_request {
     bool allows_clear;                   /* the URL may be of http, too */
     /* The answer, until http_request_clear(). */
     enum http_result result;
-    unsigned status;
+    unsigned status;                     /* also with HTTP_TOO_LARGE */
     struct buffer type;                  /* the value of Content-Type */
+    struct buffer location;              /* where a redirect leads, as a whole URL */
     struct buffer answer;
     char trouble[HTTP_TROUBLE_MAX];      /* why not HTTP_ANSWERED, in words */
     /* For the client alone. */

@@ -252,6 +252,8 @@ static bool set_content(struct http_transfer *t)
         curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->error) != CURLE_OK ||
         curl_easy_setopt(e, CURLOPT_PRIVATE, t->request) != CURLE_OK)
         return false;
+    if (r->method != NULL && strcmp(r->method, "HEAD") == 0)
+        return curl_easy_setopt(e, CURLOPT_NOBODY, 1L) == CURLE_OK;
     if (r->method != NULL && curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, r->method) != CURLE_OK)
         return false;
     return r->body.data == NULL ||
@@ -271,6 +273,7 @@ bool http_transfer_make(struct http_request *request, const struct http_options 
     t->options = options;
     buffer_init(&request->answer, request->answer_max);
     buffer_init(&request->type, TYPE_MAX);
+    buffer_init(&request->location, URL_MAX);
     bool good = read_url(t, &port) && set_resolved(t, port) && add_fields(t);
     if (good) {
         t->easy = curl_easy_init();
@@ -335,8 +338,10 @@ static const char *usual_words(enum http_result result)
 void http_transfer_judge(struct http_transfer *t, CURLcode code)
 {
     struct http_request *r = t->request;
-    char *type = NULL;
+    char *type = NULL, *location = NULL;
     long status = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    r->status = code == CURLE_OK || t->is_too_large ? (unsigned)status : 0;
     if (code != CURLE_OK) {
         enum http_result result = result_of(t, code);
         const char *usual = usual_words(result);
@@ -345,9 +350,9 @@ void http_transfer_judge(struct http_transfer *t, CURLcode code)
         buffer_free(&r->answer);
         return;
     }
-    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type);
+    curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &location);
     buffer_append_string(&r->type, type == NULL ? "" : type);
-    r->status = (unsigned)status;
+    buffer_append_string(&r->location, location == NULL ? "" : location);
     r->result = HTTP_ANSWERED;
 }

@@ -141,6 +141,11 @@ def test_webhooks_are_as_it_says(document):
         ask("get", "/webhooks/{webhook}/wait", webhook=hook, query="?state=dead")
         for id in (one, "none"):
             ask("post", "/deliveries/{delivery}/redrive", delivery=id)
+        id = sandbox.deliver(box.mail("links", "http://127.0.0.1:1/x\n\nhttp://192.0.2.1/y"))
+        sandbox.wait(search="subject:links")
+        for message in (id, "none"):
+            ask("get", "/messages/{message}/link-check", message=message, query="?follow=true")
+        ask("get", "/messages/{message}/link-check", message=id, query="?depth=3")
         ask("delete", "/webhooks/{webhook}", webhook=hook)
         ask("delete", "/webhooks/{webhook}", webhook=hook)
     with box.Sandbox() as sandbox:
