@@ -10,7 +10,7 @@
 #include <strings.h>
 #include <sysexits.h>
 
-enum { LISTEN_MAX = 8 };
+enum { LISTEN_MAX = 8, RELEASE_MAX = 64 };
 
 static const struct cli_option options[] = {
     { "smtp", "ADDRESS", "take mail there; default 127.0.0.1:1025; may be repeated", true },
@@ -25,6 +25,10 @@ static const struct cli_option options[] = {
     { "auth", "USER:PASSWORD", "who may use the page and the API; default: everybody", false },
     { "web-root", "PATH", "before every path of HTTP, such as /mail", false },
     { "label", "TEXT", "shown on the page", false },
+    { "relay", "HOST:PORT", "what is released goes there, through a queue", false },
+    { "relay-config", "FILE", "or where this configuration of godwit says", false },
+    { "release-to", "PATTERN", "recipients that it may be released to, such as *@team.test; may be "
+                               "repeated", true },
     { "webhook", "URL", "told of each message, in Mailpit's form", false },
     { "egress", "WHERE", "how far webhooks that the API is given may go: loopback, private (and "
                          "loopback), any; default: nowhere", false },
@@ -115,9 +119,28 @@ static bool is_range(struct slice name)
            slice_equal(name, SLICE("private")) || slice_equal(name, SLICE("any"));
 }
 
+/* Releasing needs both: where it goes, and who may get it. */
+static int read_release(const struct cli_call *call, struct slice patterns[RELEASE_MAX],
+                        struct box_serve *out)
+{
+    const char *value;
+    out->relay = slice_said(call, "relay", NULL);
+    out->relay_config = slice_said(call, "relay-config", NULL);
+    while (out->release_to_count < RELEASE_MAX &&
+           (value = cli_value_at(call, "release-to", out->release_to_count)) != NULL)
+        patterns[out->release_to_count++] = slice_from_string(value);
+    out->release_to = patterns;
+    bool has_way = out->relay.len > 0 || out->relay_config.len > 0;
+    if (has_way == (out->release_to_count > 0))
+        return 0;
+    cli_complain(has_way ? "--relay needs --release-to, such as '*@team.test'"
+                         : "--release-to needs --relay or --relay-config");
+    return EX_USAGE;
+}
+
 static int run(const struct cli_call *call)
 {
-    struct slice listen[LISTEN_MAX];
+    struct slice listen[LISTEN_MAX], release_to[RELEASE_MAX];
     struct box_serve box = {
         .flags = { .hostname = slice_said(call, "hostname", NULL),
                    .data = slice_said(call, "data", NULL) },
@@ -145,7 +168,9 @@ static int run(const struct cli_call *call)
         cli_complain("--webhook is a URL of http or https");
         return EX_USAGE;
     }
-    int code = read_limits(call, &box);
+    int code = read_release(call, release_to, &box);
+    if (code == 0)
+        code = read_limits(call, &box);
     read_listeners(call, listen, &box.flags);
     return code == 0 ? box_serve(&box) : code;
 }

@@ -12,6 +12,7 @@
 #include "base/buffer.h"
 #include "base/err.h"
 #include "event/loop.h"
+#include "net/address.h"
 #include "sandbox/box.h"
 
 struct api;
@@ -35,6 +36,9 @@ struct api_options {
     struct slice secret;      /* of accounts that are made up (ethereal.c) */
     struct slice users;       /* "name:password": who may ask; empty: everybody */
     enum reach_range range;   /* how far webhooks go */
+    struct net_address queue; /* of the queue that takes what is released; len 0: there is none */
+    const struct slice *release_to; /* recipients that are allowed: "*@team.test" */
+    size_t release_to_count;
     struct slice webhook;     /* of the operator: where each message is told, as Mailpit does */
 };
 

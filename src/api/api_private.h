@@ -43,6 +43,7 @@ extern const struct api_route maildev_routes[];
 extern const struct api_route ethereal_routes[];
 extern const struct api_route mcp_routes[];
 extern const struct api_route link_routes[];
+extern const struct api_route release_routes[];
 extern const struct api_route webhook_routes[];
 extern const struct api_route webhook_log_routes[];
 extern const struct api_route mailslurp_webhook_routes[];
@@ -181,10 +182,25 @@ void wait_end(struct api_request *r);
 typedef bool send_done_fn(struct api *api, struct api_request *r, const char *why,
                           struct slice id);
 bool send_mail(struct api *api, struct api_request *r, json_t *mail, send_done_fn *done);
-/* The same with octets that are there already; `recipients` is a list of addresses. */
-bool send_octets(struct api *api, struct api_request *r, struct slice octets, const char *sender,
-                 json_t *recipients, send_done_fn *done);
+/* The same with octets that are there already. */
+struct send_octets {
+    struct slice octets;
+    const char *sender;
+    json_t *recipients;       /* a list of addresses */
+    const struct net_address *to; /* a server; NULL: the sandbox itself */
+};
+bool send_octets(struct api *api, struct api_request *r, const struct send_octets *wish,
+                 send_done_fn *done);
 void send_end(struct api_request *r);
+
+/* ---- release.c ---- */
+bool release_is_on(const struct api *api);
+json_t *release_patterns(const struct api *api); /* who may get it: a list of texts */
+/* NULL, or why it may not be released to these. */
+const char *release_check(const struct api *api, json_t *recipients);
+/* A message, to recipients that were checked; as api_handle(). */
+bool release_begin(struct api *api, struct api_request *r, struct slice id, json_t *recipients,
+                   send_done_fn *done);
 
 /* ---- fault.c ---- */
 enum err faults_begin(struct api *api);
@@ -229,7 +245,6 @@ json_t *mailpit_summary(json_t *summary);
 json_t *mailpit_message(const struct opened *opened);
 /* mailpit_send.c */
 bool mailpit_send(struct api *api, struct api_request *r);
-bool mailpit_release(struct api *api, struct api_request *r);
 
 /* ---- mailslurp_email.c ---- */
 json_t *mailslurp_preview(json_t *summary);

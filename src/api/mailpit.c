@@ -348,12 +348,27 @@ static bool info(struct api *api, struct api_request *r)
         "SMTPRejected", (json_int_t)n.refused, "SMTPIgnored", (json_int_t)0));
 }
 
+/* As they were said; it would have a regular expression. */
+static json_t *allowed(struct api *api)
+{
+    struct buffer b;
+    buffer_init(&b, 64 * 1024);
+    for (size_t i = 0; i < api->options.release_to_count; i++) {
+        buffer_append_string(&b, i > 0 ? "|" : "");
+        buffer_append(&b, api->options.release_to[i]);
+    }
+    json_t *made = json_slice(buffer_slice(&b));
+    buffer_free(&b);
+    return made;
+}
+
 static bool webui(struct api *api, struct api_request *r)
 {
     return answer_json(r, 200, json_pack(
-        "{s:o, s:{s:b, s:s, s:s, s:s, s:s, s:s, s:b}, s:b, s:b, s:b, s:b}",
-        "Label", json_slice(api->options.label), "MessageRelay", "Enabled", 0, "SMTPServer", "",
-        "ReturnPath", "", "AllowedRecipients", "", "BlockedRecipients", "", "OverrideFrom", "",
+        "{s:o, s:{s:b, s:s, s:s, s:o, s:s, s:s, s:b}, s:b, s:b, s:b, s:b}",
+        "Label", json_slice(api->options.label), "MessageRelay", "Enabled",
+        release_is_on(api), "SMTPServer", "", "ReturnPath", "", "AllowedRecipients", allowed(api),
+        "BlockedRecipients", "", "OverrideFrom", "",
         "PreserveMessageIDs", 0, "SpamAssassin", 0, "ChaosEnabled", 1, "DuplicatesIgnored", 0,
         "HideDeleteAllButton", 0));
 }
@@ -514,7 +529,6 @@ const struct api_route mailpit_routes[] = {
     { API_PUT, "/api/v1/tags/*", tag_rename },
     { API_DELETE, "/api/v1/tags/*", tag_delete },
     { API_POST, "/api/v1/send", mailpit_send },
-    { API_POST, "/api/v1/message/*/release", mailpit_release },
     { API_GET, "/api/v1/info", info },
     { API_GET, "/api/v1/webui", webui },
     { API_GET, "/api/events", events },

@@ -1,4 +1,4 @@
-/* mailpit_send.c: Mailpit's way to send, and to release what was captured. */
+/* mailpit_send.c: Mailpit's way to send. */
 #include "api/api_private.h"
 
 enum { TAGS_BYTES_MAX = 8192 };
@@ -87,11 +87,4 @@ bool mailpit_send(struct api *api, struct api_request *r)
         "files", files(json_object_get(body, "Attachments")));
     json_decref(body);
     return send_mail(api, r, mail, on_sent);
-}
-
-/* Mailpit answers so where no relay was set. */
-bool mailpit_release(struct api *api, struct api_request *r)
-{
-    (void)api;
-    return answer_text(r, 400, "Error: no release is configured: nothing leaves this machine");
 }

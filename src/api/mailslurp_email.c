@@ -652,9 +652,10 @@ static bool send_envelope(struct api *api, struct api_request *r)
     json_t *body = request_json(r, true);
     if (body == NULL)
         return true;
-    bool answered = send_octets(api, r, slice_from_string(json_text(body, "data")),
-                                json_text(body, "mailFrom"), json_object_get(body, "rcptTo"),
-                                on_sent);
+    const struct send_octets wish = { .octets = slice_from_string(json_text(body, "data")),
+                                      .sender = json_text(body, "mailFrom"),
+                                      .recipients = json_object_get(body, "rcptTo") };
+    bool answered = send_octets(api, r, &wish, on_sent);
     json_decref(body);
     return answered;
 }
@@ -672,7 +673,9 @@ static bool import(struct api *api, struct api_request *r)
     if (body != NULL && base64_decode(slice_from_string(json_text(body, "rawEmailBase64")),
                                       &octets)) {
         json_t *to = json_pack("[s]", json_text(inbox, "address"));
-        answered = send_octets(api, r, buffer_slice(&octets), "", to, on_sent);
+        const struct send_octets wish = { .octets = buffer_slice(&octets), .sender = "",
+                                          .recipients = to };
+        answered = send_octets(api, r, &wish, on_sent);
         json_decref(to);
     } else if (body != NULL) {
         answer_error(r, 400, "rawEmailBase64 is no base64");

@@ -358,13 +358,14 @@ static bool info(struct api *api, struct api_request *r)
     if (listener_address(api->options.smtp, &smtp) == ERR_OK)
         net_address_append(&address, &smtp);
     return answer_json(r, 200, json_pack(
-        "{s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I}",
+        "{s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:o}",
         "version", GODWIT_VERSION, "label", json_slice(api->options.label),
         "domain", json_slice(api->options.domain), "smtp", json_slice(buffer_slice(&address)),
         "messages", (json_int_t)total, "unread", (json_int_t)unread,
         "accepted", (json_int_t)n.accepted, "refused", (json_int_t)n.refused,
         "deleted", (json_int_t)n.deleted, "databaseBytes", (json_int_t)n.database_bytes,
-        "started", json_time(n.started_ms), "cursor", (json_int_t)n.newest));
+        "started", json_time(n.started_ms), "cursor", (json_int_t)n.newest,
+        "releaseTo", release_patterns(api)));
 }
 
 static bool events(struct api *api, struct api_request *r)

@@ -79,7 +79,8 @@ static bool begin(struct api_sending *s, const char *sender, const char *why)
     arena_copy(&s->arena, slice_from_string(sender), &s->submit.sender);
     if (why == NULL && s->submit.recipients_count == 0)
         why = "there is no recipient";
-    if (why == NULL && listener_address(api->options.smtp, &s->submit.to) != ERR_OK)
+    if (why == NULL && s->submit.to.len == 0 &&
+        listener_address(api->options.smtp, &s->submit.to) != ERR_OK)
         why = "SMTP cannot be reached";
     if (why == NULL) {
         r->sending = s;
@@ -113,18 +114,20 @@ bool send_mail(struct api *api, struct api_request *r, json_t *mail, send_done_f
     return answered;
 }
 
-bool send_octets(struct api *api, struct api_request *r, struct slice octets, const char *sender,
-                 json_t *recipients, send_done_fn *done)
+bool send_octets(struct api *api, struct api_request *r, const struct send_octets *wish,
+                 send_done_fn *done)
 {
     struct api_sending *s = sending_new(api, r, done);
     size_t i;
     json_t *one;
     if (s == NULL)
         return done(api, r, "out of memory", slice_make(NULL, 0));
-    json_array_foreach(recipients, i, one)
+    json_array_foreach(wish->recipients, i, one)
         add_recipient(s, json_string_value(one));
-    buffer_append(&s->submit.octets, octets);
-    return begin(s, sender, s->submit.octets.overflow ? "the message is too large" : NULL);
+    if (wish->to != NULL)
+        s->submit.to = *wish->to;
+    buffer_append(&s->submit.octets, wish->octets);
+    return begin(s, wish->sender, s->submit.octets.overflow ? "the message is too large" : NULL);
 }
 
 void send_end(struct api_request *r)

@@ -24,7 +24,7 @@ static int append(const char *text, size_t len, void *context)
 }
 
 /* A frame of it, or an event with its cursor as id. */
-static void send(struct api_stream *s, const char *name, int64_t cursor, json_t *value)
+static void send_frame(struct api_stream *s, const char *name, int64_t cursor, json_t *value)
 {
     buffer_clear(&s->text);
     if (s->kind == API_STREAM_EVENTS) {
@@ -53,7 +53,7 @@ static void tell_own(struct api_stream *s, enum box_event event, json_t *what)
     if (event == BOX_NEW)
         json_object_set_new(shown, "created",
                             json_time(json_integer_value(json_object_get(what, "created"))));
-    send(s, own_names[event], cursor, shown);
+    send_frame(s, own_names[event], cursor, shown);
 }
 
 static json_t *mailpit_stats(struct api_stream *s)
@@ -97,9 +97,9 @@ static void tell_mailpit(struct api_stream *s, enum box_event event, json_t *wha
 {
     json_t *frame = mailpit_frame(event, what);
     if (frame != NULL)
-        send(s, "message", 0, frame);
+        send_frame(s, "message", 0, frame);
     if (event != BOX_REFUSED && event != BOX_FAULT && event != BOX_RULES)
-        send(s, "message", 0, mailpit_stats(s));
+        send_frame(s, "message", 0, mailpit_stats(s));
 }
 
 static void on_happened(struct box_watcher *watcher, enum box_event event, int64_t workspace,
@@ -115,7 +115,7 @@ static void on_happened(struct box_watcher *watcher, enum box_event event, int64
     } else {
         json_t *frame = inbucket_frame(s->dialect, event, what);
         if (frame != NULL)
-            send(s, "message", 0, frame);
+            send_frame(s, "message", 0, frame);
     }
 }
 

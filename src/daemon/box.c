@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DEATHS_MAX = 10, PAUSE_MS = 50 };
+enum { DEATHS_MAX = 10, PAUSE_MS = 50, CHILDREN = 3 };
 
 struct child {
     int (*run)(struct box_shared *shared);
@@ -30,7 +30,7 @@ struct child {
 
 struct box_parent {
     struct box_shared shared;
-    struct child children[2];
+    struct child children[CHILDREN];
     sigset_t signals;
     bool ending;
 };
@@ -83,7 +83,7 @@ static int gone(struct box_parent *p, struct child *c, int status)
 
 static void signal_all(struct box_parent *p, int number)
 {
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < CHILDREN; i++)
         if (p->children[i].pid > 0)
             kill(p->children[i].pid, number);
 }
@@ -92,19 +92,22 @@ static void signal_all(struct box_parent *p, int number)
 static int reap(struct box_parent *p)
 {
     int status, code = -1;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < CHILDREN; i++) {
         struct child *c = &p->children[i];
         if (c->pid > 0 && waitpid(c->pid, &status, WNOHANG) == c->pid && code == -1)
             code = gone(p, c, status);
     }
-    bool all_gone = p->children[0].pid == 0 && p->children[1].pid == 0;
+    bool all_gone = true;
+    for (size_t i = 0; i < CHILDREN; i++)
+        all_gone = all_gone && p->children[i].pid == 0;
     return code == -1 && all_gone ? 0 : code;
 }
 
 static int supervise(struct box_parent *p)
 {
     const struct timespec patience = { .tv_sec = 10 };
-    int code = start(p, &p->children[1]) && start(p, &p->children[0]) ? -1 : EX_OSERR;
+    bool started = !box_has_queue(p->shared.options) || start(p, &p->children[2]);
+    int code = started && start(p, &p->children[1]) && start(p, &p->children[0]) ? -1 : EX_OSERR;
     while (code == -1) {
         int number = sigtimedwait(&p->signals, NULL, p->ending ? &patience : NULL);
         if (number == SIGTERM || number == SIGINT) {
@@ -119,7 +122,7 @@ static int supervise(struct box_parent *p)
         p->ending = true;
         signal_all(p, SIGKILL);
     }
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < CHILDREN; i++)
         if (p->children[i].pid > 0)
             waitpid(p->children[i].pid, NULL, 0);
     return code;
@@ -163,7 +166,9 @@ static void tell_where(const struct box_shared *s)
         append_listener(&b, "godwit: SMTP on ", sockets_fd(&s->sockets, i, 0), "\n");
     append_listener(&b, "godwit: HTTP on http://", s->http, "/\n");
     if (!s->options->is_quiet)
-        buffer_append_format(&b, "godwit: nothing leaves this machine; mail is kept in %s\n",
+        buffer_append_format(&b, "godwit: %s; mail is kept in %s\n",
+                             box_has_queue(s->options) ? "only what is released leaves"
+                                                       : "nothing leaves this machine",
                              s->is_kept ? s->folder : "memory, and goes when this ends");
     fwrite(b.memory, 1, buffer_len(&b), stdout);
     fflush(stdout);
@@ -188,6 +193,8 @@ static int open_all(struct box_parent *p)
         return EX_OSERR;
     }
     int code = sockets_bind(s->config, &s->sockets);
+    if (code == 0 && box_has_queue(s->options))
+        code = box_queue_bind(s);
     return code == 0 ? bind_http(s) : code;
 }
 
@@ -196,7 +203,8 @@ int box_serve(const struct box_serve *options)
     struct box_parent p = {
         .shared = { .options = options, .http = -1, .log = -1, .told = -1 },
         .children = { { .run = box_engine_run, .name = "SMTP" },
-                      { .run = box_content_run, .name = "HTTP", .is_for_content = true } },
+                      { .run = box_content_run, .name = "HTTP", .is_for_content = true },
+                      { .run = box_queue_run, .name = "the queue" } },
     };
     struct config_flags flags = options->flags;
     struct config_error error;
@@ -213,6 +221,7 @@ int box_serve(const struct box_serve *options)
         tell_where(&p.shared);
         code = supervise(&p);
         sockets_close(&p.shared.sockets);
+        sockets_close(&p.shared.queue);
     }
     config_drop(&p.shared.config);
     box_folder_close(&p.shared);

@@ -134,7 +134,10 @@ static int open_web(struct box_content *c)
         .secret = slice_make(s->secret, sizeof s->secret),
         .smtp = sockets_fd(&s->sockets, 0, 0), .hostname = s->config->hostname,
         .range = range_of(s->options->egress), .webhook = s->options->webhook,
+        .release_to = s->options->release_to, .release_to_count = s->options->release_to_count,
     };
+    if (box_has_queue(s->options))
+        net_address_parse(slice_from_string(s->queue_address), &api.queue);
     if (api_open(&api, &c->api) != ERR_OK)
         return EX_OSERR;
     struct web_options web = { .loop = c->loop, .api = c->api, .fd = s->http,

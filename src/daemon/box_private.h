@@ -12,6 +12,8 @@ struct box_shared {
     int http;                    /* a listening socket */
     int log;                     /* the capture log */
     int told;                    /* an eventfd: there is more in it */
+    struct sockets queue;        /* where the queue takes what is released; none: listeners 0 */
+    char queue_address[64];      /* "127.0.0.1:4711" */
     int channel[2];              /* a socket between the two: what the first is to do */
     uint8_t secret[32];          /* of accounts that are made up */
     int64_t *trying;             /* box.h; shared by all processes */
@@ -22,6 +24,11 @@ struct box_shared {
 /* From fork to exit. */
 int box_engine_run(struct box_shared *shared);
 int box_content_run(struct box_shared *shared);
+/* box_queue.c: the MTA itself, as its own supervisor: what is released goes through its queue. */
+int box_queue_run(struct box_shared *shared);
+/* Whether there is to be one; and its port, bound. An exit code. */
+bool box_has_queue(const struct box_serve *options);
+int box_queue_bind(struct box_shared *shared);
 
 /* box.c: gives up, for good, what a process of the sandbox does not need: system calls and
  * files (sandbox.h). Before it has a second thread. An exit code. */

@@ -10,10 +10,14 @@
 
 #include "config/config.h"
 
+struct sockets;
+
 struct daemon_options {
     struct slice config_file;    /* or empty */
     struct config_flags flags;
     bool is_quick_start;         /* tell a newcomer what to try */
+    const struct sockets *sockets; /* bound already, as the flags say; taken. NULL: they are
+                                    bound here */
 };
 
 /* Runs until it is told to end (SIGTERM, SIGINT). Returns an exit code of sysexits.h:

@@ -340,7 +340,9 @@ int daemon_serve(const struct daemon_options *options)
         fprintf(stderr, "godwit: %s\n", error.text);
         code = EX_CONFIG;
     }
-    if (code == 0)
+    if (code == 0 && options->sockets != NULL)
+        s.sockets = *options->sockets;
+    else if (code == 0)
         code = sockets_bind(s.config, &s.sockets);
     if (code == 0) {
         code = supervise(&s);

@@ -38,6 +38,9 @@ const char *faults_set(struct faults *faults, json_t *said);
 /* NULL, or what is wrong with a rule: for those who take them in elsewhere. */
 const char *fault_check(json_t *rule);
 
+/* Whether a text is of a pattern in which "*" stands for anything; in any case of letters. */
+bool fault_fits(struct slice pattern, struct slice text);
+
 struct gate *faults_gate(struct faults *faults);
 
 /* A log-in that would be good: NULL, or how it is refused. Until the next call. */

@@ -195,7 +195,7 @@ void fault_rule_free(struct fault_rule *rule)
 }
 
 /* "*" stands for anything, as often as it stands there. */
-static bool fits(struct slice pattern, struct slice text)
+bool fault_fits(struct slice pattern, struct slice text)
 {
     size_t p = 0, t = 0, star = SLICE_NOT_FOUND, mark = 0;
     while (t < text.len) {
@@ -223,9 +223,9 @@ static bool one_fits(json_t *wanted, struct slice text)
     size_t i;
     json_t *one;
     if (json_is_string(wanted))
-        return fits(slice_from_string(json_string_value(wanted)), text);
+        return fault_fits(slice_from_string(json_string_value(wanted)), text);
     json_array_foreach(wanted, i, one)
-        if (fits(slice_from_string(json_string_value(one)), text))
+        if (fault_fits(slice_from_string(json_string_value(one)), text))
             return true;
     return false;
 }

@@ -99,6 +99,24 @@ async function webhooks(page) {
   await until(page, () => document.querySelectorAll("#view table.grid").length === 0);
 }
 
+// A message goes out, by key, to one who is allowed and to nobody else.
+async function release(page) {
+  await page.goto(url);
+  await page.waitForSelector(".row");
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: "Release" }).first().waitFor();
+  await page.keyboard.press("r");
+  const to = page.locator("dialog[open] input");
+  await to.waitFor();
+  if (out) await page.screenshot({ path: `${out}/release.png` });
+  await to.fill("else@where.test");
+  await page.keyboard.press("Enter");
+  await until(page, () => /release-to/.test(document.querySelector("dialog[open] .warn").textContent));
+  await to.fill("a@team.test, b@team.test");
+  await page.keyboard.press("Enter");
+  await until(page, () => !document.querySelector("dialog[open]"));
+}
+
 // New mail shows by itself.
 async function live(page) {
   await page.goto(url);
@@ -156,7 +174,7 @@ async function hostile(page, requests) {
   context.on("response", (r) => requests.push(r.url()));
   page.on("pageerror", (e) => errors.push(e.message));
   page.on("dialog", (d) => { if (d.type() === "confirm") d.accept(); else { errors.push("dialog " + d.message()); d.dismiss(); } });
-  await ({ flows, dark: flows, live, scroll, hostile, webhooks })[mode](page, requests);
+  await ({ flows, dark: flows, live, scroll, hostile, webhooks, release })[mode](page, requests);
   assert.deepEqual(errors, []);
   await browser.close();
   console.log("ok");

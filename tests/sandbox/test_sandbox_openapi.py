@@ -150,3 +150,15 @@ def test_webhooks_are_as_it_says(document):
         ask("delete", "/webhooks/{webhook}", webhook=hook)
     with box.Sandbox() as sandbox:
         check(document, "/webhooks", "post", sandbox.ask("POST", box.OWN + "/webhooks", wish))
+
+
+def test_a_release_is_as_it_says(document):
+    with box.Sandbox() as outside, box.Sandbox("--relay", f"127.0.0.1:{outside.smtp}", "--release-to", "*@a.test") as sandbox:
+        id = sandbox.deliver(box.mail("release"))
+        sandbox.wait(search="subject:release")
+        for message, to in ((id, ["a@a.test"]), ("none", ["a@a.test"]), (id, ["a@b.test"])):
+            answer = sandbox.ask("POST", f"{box.OWN}/messages/{message}/release", {"to": to})
+            check(document, "/messages/{message}/release", "post", answer)
+        answer = outside.ask("POST", f"{box.OWN}/messages/{id}/release", {"to": ["a@a.test"]})
+        check(document, "/messages/{message}/release", "post", answer)
+        check(document, "/info", "get", sandbox.ask("GET", box.OWN + "/info"))

@@ -75,6 +75,15 @@ def test_webhooks_on_the_page(tmp_path):
         assert (tmp_path / "webhooks.png").exists()
 
 
+def test_a_release_from_the_page(tmp_path):
+    with box.Sandbox() as outside, box.Sandbox("--relay", f"127.0.0.1:{outside.smtp}", "--release-to", "*@team.test") as sandbox:
+        sandbox.deliver(box.mail("from the page"))
+        sandbox.wait(search="page")
+        finish(browser(sandbox, "release", str(tmp_path)))
+        got = outside.wait(search="subject:page")["message"]
+        assert got["envelope"]["to"] == ["a@team.test", "b@team.test"]
+
+
 def test_new_mail_shows_by_itself():
     with box.Sandbox() as sandbox:
         fill(sandbox, 3)

@@ -116,7 +116,7 @@ function listen() {
 // ---- keys ----
 
 const KEYS = [["j / k", "next, previous"], ["Enter", "open"], ["u / Esc", "back"], ["/", "search"],
-  ["x", "select"], ["#", "delete"], ["[ / ]", "previous, next tab"], ["?", "these keys"]];
+  ["x", "select"], ["#", "delete"], ["r", "release"], ["[ / ]", "previous, next tab"], ["?", "these keys"]];
 
 function showKeys() {
   const dialog = document.getElementById("keys");
@@ -142,6 +142,7 @@ const ON = {
       current.remove();
     }
   },
+  r: () => current instanceof MessageView && current.release(),
   "[": () => current.step && current.step(-1),
   "]": () => current.step && current.step(1),
   "?": showKeys,

@@ -1,6 +1,7 @@
 // One message, in tabs. What it holds is text here; its HTML is shown in a frame that is
 // nobody's: no scripts, no forms, nothing from elsewhere.
 import { ask, copyButton, element, get, own, peopleText, personText, root, sizeText, toast } from "./base.js";
+import { openRelease } from "./release.js";
 
 export class MessageView {
   constructor(view, id, tab) {
@@ -41,9 +42,12 @@ export class MessageView {
       element("button", { onclick: () => history.length > 1 ? history.back() : (location.hash = "#/") }, "← Back"),
       element("a", { href: this.path("/raw"), download: `${this.id}.eml` }, element("button", { tabindex: -1 }, "Download")),
       element("button", { onclick: () => this.unread() }, "Mark unread"),
+      element("button", { onclick: () => this.release() }, "Release"),
       element("span.space"),
       element("button.danger", { onclick: () => this.remove() }, "Delete"));
   }
+
+  release() { if (this.m) openRelease(this.id, this.m.envelope.to); }
 
   head() {
     const m = this.m, e = m.envelope;
