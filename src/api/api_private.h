@@ -44,6 +44,7 @@ extern const struct api_route ethereal_routes[];
 extern const struct api_route mcp_routes[];
 extern const struct api_route link_routes[];
 extern const struct api_route release_routes[];
+extern const struct api_route auth_routes[];
 extern const struct api_route webhook_routes[];
 extern const struct api_route webhook_log_routes[];
 extern const struct api_route mailslurp_webhook_routes[];
@@ -192,6 +193,17 @@ struct send_octets {
 bool send_octets(struct api *api, struct api_request *r, const struct send_octets *wish,
                  send_done_fn *done);
 void send_end(struct api_request *r);
+
+/* ---- auth.c ---- */
+/* {spf, dkim[], arc, dmarc, authenticationResults} (verdict/verdict.h), by the test DNS; as if it
+ * came as the object says: {client, helo, sender}, each as it was where it is not said. NULL, and
+ * why. */
+json_t *auth_verdicts(struct api *api, const struct opened *o, int64_t workspace, json_t *as,
+                      const char **out_why);
+
+/* The same for lint_message() (lint/lint.h). */
+json_t *lint_of(struct api *api, const struct opened *o, int64_t workspace, json_t *as,
+                const char **out_why);
 
 /* ---- release.c ---- */
 bool release_is_on(const struct api *api);

@@ -4,7 +4,8 @@
  *    "subject" "from" "to" "text" "html": a text that it holds, or {"equals"|"contains"|
  *    "matches"|"lacks": ..}, "headers": {name: the same}, "select": [{"selector", "text", "count"}],
  *    "links": {"contains": [..], "hosts": [..], "alive": [hosts]}, "code": true|"482913", "attachments": [names],
- *    "leaks": false}
+ *    "leaks": false, "auth": {"spf" "dkim" "dmarc" "arc": "pass", "client" "helo" "sender"},
+ *    "lint": {"score": 80, "passes": [rules]}}
  *
  * 200 when all of it is so, 422 when not. The last message that was found is looked at. */
 #include "api/api_private.h"
@@ -13,6 +14,7 @@
 #include "content/found.h"
 #include "content/select.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -200,6 +202,60 @@ static void check_files(struct checks *c, json_t *body, const struct opened *o)
     json_decref(names);
 }
 
+/* Each standard that is named; of DKIM one signature. */
+static void check_auth(struct api *api, struct api_request *r, struct checks *c, json_t *body,
+                       const struct opened *o)
+{
+    static const char *const names[] = { "spf", "dkim", "dmarc", "arc" };
+    json_t *wish = json_object_get(body, "auth"), *signature;
+    const char *why;
+    if (wish == NULL)
+        return;
+    json_t *all = auth_verdicts(api, o, r->workspace, wish, &why);
+    for (size_t i = 0; i < 4; i++) {
+        json_t *wanted = json_object_get(wish, names[i]), *got = json_object_get(all, names[i]);
+        const char *text = json_string_value(wanted);
+        size_t at;
+        bool pass = text != NULL && strcmp(json_text(got, "result"), text) == 0;
+        if (wanted == NULL)
+            continue;
+        if (json_is_array(got) && json_array_size(got) == 0)
+            pass = strcmp(text, "none") == 0;
+        json_array_foreach(got, at, signature)
+            pass = pass || strcmp(json_text(signature, "result"), text) == 0;
+        char check[16];
+        snprintf(check, sizeof check, "auth.%s", names[i]);
+        add(c, check, pass, wanted, all == NULL ? json_string(why) : json_incref(got));
+    }
+    json_decref(all);
+}
+
+/* {"score": 80, "passes": [rules]}: no less, and these. */
+static void check_lint(struct api *api, struct api_request *r, struct checks *c, json_t *body,
+                       const struct opened *o)
+{
+    json_t *wish = json_object_get(body, "lint"), *score = json_object_get(wish, "score"), *rule;
+    json_t *passes = json_object_get(wish, "passes"), *one;
+    const char *why = "";
+    size_t i, j;
+    if (wish == NULL)
+        return;
+    json_t *found = lint_of(api, o, r->workspace, json_object_get(body, "auth"), &why);
+    json_t *got = json_object_get(found, "score");
+    if (score != NULL)
+        add(c, "lint.score", found != NULL && json_integer_value(got) >= json_integer_value(score),
+            score, found == NULL ? json_string(why) : json_incref(got));
+    json_array_foreach(passes, i, one) {
+        json_t *of = NULL;
+        json_array_foreach(json_object_get(found, "rules"), j, rule)
+            if (strcmp(json_text(rule, "rule"), json_string_value(one)) == 0)
+                of = rule;
+        add(c, "lint.passes", json_is_true(json_object_get(of, "pass")), one,
+            of == NULL ? json_string("there is no such rule") : json_incref(of));
+    }
+    json_decref(found);
+}
+
 static void check_message(struct api *api, struct api_request *r, struct checks *c, json_t *body,
                           json_t *summary)
 {
@@ -212,6 +268,8 @@ static void check_message(struct api *api, struct api_request *r, struct checks 
         check_links(c, body, &o);
         check_found(c, body, &o);
         check_files(c, body, &o);
+        check_auth(api, r, c, body, &o);
+        check_lint(api, r, c, body, &o);
     }
     message_close(&o);
 }

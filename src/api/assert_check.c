@@ -94,6 +94,8 @@ bool assert_check(struct api_request *r, json_t *body)
         { "code", is_code, "is to be a text, true or false" },
         { "attachments", member_texts, "is to be a list of names" },
         { "leaks", is_false, "is to be false" },
+        { "auth", member_object, "is to be an object" },
+        { "lint", member_object, "is to be an object" },
         { NULL, NULL, NULL },
     };
     static const struct member links[] = {
@@ -102,7 +104,20 @@ bool assert_check(struct api_request *r, json_t *body)
         { "alive", member_texts, "is to be a list of the hosts that may be asked" },
         { NULL, NULL, NULL },
     };
+    static const char result[] = "is to be a result, such as pass";
+    static const struct member auth[] = {
+        { "spf", member_text, result }, { "dkim", member_text, result },
+        { "dmarc", member_text, result }, { "arc", member_text, result },
+        { "client", member_text, "is to be an address" }, { "helo", member_text, "is to be a text" },
+        { "sender", member_text, "is to be a text" }, { NULL, NULL, NULL },
+    };
+    static const struct member lint[] = {
+        { "score", member_count, "is to be a number, the least" },
+        { "passes", member_texts, "is to be a list of rules" }, { NULL, NULL, NULL },
+    };
     return members_good(r, body, NULL, members) &&
+           members_good(r, json_object_get(body, "lint"), "lint", lint) &&
+           members_good(r, json_object_get(body, "auth"), "auth", auth) &&
            members_good(r, json_object_get(body, "links"), "links", links) &&
            are_headers_good(r, json_object_get(body, "headers")) &&
            are_selects_good(r, json_object_get(body, "select"));

@@ -136,7 +136,32 @@ static struct slice excerpt(struct slice text)
     return slice_part(text, 0, len);
 }
 
-static json_t *whole(struct opened *o)
+/* In the words of its analysis. */
+static const char *word_for(const char *result)
+{
+    bool is_bad = strcmp(result, "fail") == 0 || strcmp(result, "softfail") == 0;
+    return strcmp(result, "pass") == 0 ? "PASS" : is_bad ? "FAIL" : "GRAY";
+}
+
+/* By the test DNS; one signature that is good is enough. */
+static json_t *analysis(struct api *api, const struct api_request *r, const struct opened *o)
+{
+    const char *why;
+    json_t *said = auth_verdicts(api, o, r->workspace, NULL, &why), *one;
+    const char *dkim = "none";
+    size_t i;
+    json_array_foreach(json_object_get(said, "dkim"), i, one)
+        if (strcmp(dkim, "pass") != 0)
+            dkim = json_text(one, "result");
+    json_t *made = json_pack("{s:n, s:n, s:s, s:s, s:s}", "spamVerdict", "virusVerdict",
+        "spfVerdict", word_for(json_text(json_object_get(said, "spf"), "result")),
+        "dkimVerdict", word_for(dkim), "dmarcVerdict",
+        word_for(json_text(json_object_get(said, "dmarc"), "result")));
+    json_decref(said);
+    return made;
+}
+
+static json_t *whole(struct api *api, const struct api_request *r, struct opened *o)
 {
     json_t *out = json_object(), *m = o->message;
     struct slice body = body_of(o);
@@ -155,8 +180,7 @@ static json_t *whole(struct opened *o)
     json_object_set_new(out, "bodyMD5Hash", json_string(sums.md5));
     json_object_set_new(out, "isHTML", json_boolean(o->content.html.len > 0));
     json_object_set_new(out, "charset", json_string("UTF-8"));
-    json_object_set_new(out, "analysis", json_pack("{s:n, s:n, s:n, s:n, s:n}", "spamVerdict",
-        "virusVerdict", "spfVerdict", "dkimVerdict", "dmarcVerdict"));
+    json_object_set_new(out, "analysis", analysis(api, r, o));
     json_object_set(out, "updatedAt", json_object_get(out, "createdAt"));
     json_object_set_new(out, "teamAccess", json_false());
     json_object_set_new(out, "html", json_boolean(o->content.html.len > 0));
@@ -169,7 +193,7 @@ json_t *mailslurp_email(struct api *api, const struct api_request *r, struct sli
     json_t *made = NULL;
     box_mark(api->options.box, r->workspace, id, true);
     if (message_open(api, r, id, &o))
-        made = whole(&o);
+        made = whole(api, r, &o);
     message_close(&o);
     return made;
 }

@@ -77,7 +77,7 @@ static json_t *check_spf(struct check_source *source, const struct spf_request *
     while (answered && spf_next(spf, &question))
         answered = check_ask(source, &question, take_for_spf, spf);
     if (answered)
-        result = json_pack("{s:o}", "spf", check_print_spf(spf));
+        result = json_pack("{s:o}", "spf", verdict_spf(spf));
     spf_free(&spf);
     return result;
 }
@@ -137,7 +137,7 @@ static json_t *check_dmarc(struct check_source *source, const json_t *entry)
     while (answered && dmarc_next(dmarc, &question))
         answered = check_ask(source, &question, take_for_dmarc, dmarc);
     if (answered)
-        result = json_pack("{s:o}", "dmarc", check_print_dmarc(dmarc));
+        result = json_pack("{s:o}", "dmarc", verdict_dmarc(dmarc));
     dmarc_free(&dmarc);
     return result;
 }
@@ -176,7 +176,7 @@ json_t *check_message(struct check_source *source, const struct check_settings *
     while (answered && auth_next(auth, &question))
         answered = check_ask(source, &question, take_for_message, auth);
     if (answered)
-        result = check_print_message(auth, slice_from_string(settings->authserv_id));
+        result = verdict_message(auth, slice_from_string(settings->authserv_id));
     auth_free(&auth);
     return result;
 }

@@ -1,5 +1,5 @@
-/* check_private.h: the parts of "godwit check": where answers come from, what is
- * evaluated, and how a verdict looks as JSON. */
+/* check_private.h: the parts of "godwit check": where answers come from, and what is
+ * evaluated. */
 #ifndef GODWIT_CLI_CHECK_PRIVATE_H
 #define GODWIT_CLI_CHECK_PRIVATE_H
 
@@ -7,15 +7,10 @@
 #include "base/arena.h"
 #include "mail/lookup.h"
 #include "net/address.h"
+#include "verdict/verdict.h"
+#include "verdict/zone.h"
 
 #include <jansson.h>
-
-/* check_zone.c: a zone as JSON: names to the records of each, or to "SERVFAIL" or
- * "TIMEOUT". Names have no case; a name that is absent does not exist. */
-
-/* The answer lives in the arena. False: memory is out. */
-bool check_zone_answer(const json_t *zone, const struct lookup_question *question,
-                       struct arena *arena, struct lookup_answer *out);
 
 /* check_source.c: what questions are answered from: a zone, or the DNS. */
 struct check_source {
@@ -35,13 +30,6 @@ bool check_ask(struct check_source *source, const struct lookup_question *questi
                void (*take)(void *context, const struct lookup_answer *answer),
                void *context);
 void check_source_close(struct check_source *source);
-
-/* check_print.c: new references; NULL: memory is out. */
-json_t *check_text(struct slice text);
-json_t *check_reasons(const struct reasons *reasons);
-json_t *check_print_spf(const struct spf *spf);
-json_t *check_print_dmarc(const struct dmarc *dmarc);
-json_t *check_print_message(const struct auth *auth, struct slice authserv_id);
 
 /* check_message.c: a file (NULL or "-": standard input); NULL, or why not, in words. */
 enum { CHECK_MESSAGE_MAX = 256 * 1024 * 1024 };

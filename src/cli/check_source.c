@@ -79,7 +79,7 @@ static bool ask_zone(const json_t *zone, const struct lookup_question *question,
     struct arena arena;
     struct lookup_answer answer;
     arena_init(&arena, ANSWER_MAX);
-    bool fits = check_zone_answer(zone, question, &arena, &answer);
+    bool fits = zone_answer(zone, question, &arena, &answer);
     if (fits)
         take(context, &answer);
     arena_free(&arena);

@@ -153,6 +153,12 @@ bool box_fault_delete(struct box *box, int64_t workspace, struct slice id); /* e
 /* Those of everybody, for the process that speaks SMTP: {rules[], only: {name: [addresses]}}. */
 json_t *box_fault_rules(struct box *box);
 
+/* ---- the test DNS ---- */
+
+/* An object of names (verdict/zone.h), new; empty where there is none. */
+json_t *box_zone(struct box *box, int64_t workspace);
+bool box_zone_set(struct box *box, int64_t workspace, json_t *zone);
+
 /* ---- what happens ---- */
 
 enum box_event {

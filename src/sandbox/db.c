@@ -62,6 +62,7 @@ static const char second[] =
     "CREATE INDEX delivery_due ON delivery (due) WHERE state = 0;"
     "CREATE INDEX delivery_hook ON delivery (hook, id);"
     "CREATE INDEX delivery_over ON delivery (id) WHERE state IN (2, 4);"
+    "CREATE TABLE zone (workspace INTEGER PRIMARY KEY, text TEXT NOT NULL);"
     "CREATE TABLE attempt (delivery INTEGER NOT NULL, number INTEGER NOT NULL, at INTEGER NOT "
     "NULL, ms INTEGER NOT NULL, status INTEGER NOT NULL, trouble TEXT NOT NULL, answer TEXT NOT "
     "NULL, PRIMARY KEY (delivery, number)) WITHOUT ROWID;";

@@ -104,7 +104,7 @@ static void look_at(struct compliance *c, struct seen *seen, const struct header
 /* Whether our own seal will sign for it (seal/seal.h). */
 static bool we_sign(const struct config *config, struct slice domain)
 {
-    for (bool is_itself = true; domain.len > 0; is_itself = false) {
+    for (bool is_itself = true; config != NULL && domain.len > 0; is_itself = false) {
         const struct config_domain *d = config_domain(config, domain);
         if (d != NULL && d->dkim_count > 0 && (is_itself || d->dkim_subdomains))
             return true;

@@ -31,7 +31,7 @@ struct compliance {
     size_t line_octets;      /* of the line that is under way */
 };
 
-/* The header with or without its empty line. */
+/* The header with or without its empty line. `config` says whose mail we sign; NULL: nobody's. */
 void compliance_header(const struct config *config, struct slice header,
                        struct compliance *out);
 void compliance_body(struct compliance *compliance, struct slice piece);

@@ -38,6 +38,16 @@ async function flows(page) {
   }
   await page.getByRole("tab", { name: /Codes & links/ }).click();
   assert.equal(await page.locator(".big").textContent(), "482913");
+  await page.getByRole("tab", { name: "Auth" }).click();
+  await page.waitForSelector(".cards .card");
+  assert.match(await page.locator(".pane").textContent(), /SPF.*DKIM.*Lint: \d+ of 100/s);
+  await page.fill("input[aria-label=Client]", "nobody");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".pane p.bad");
+  await page.fill("input[aria-label=Client]", "192.0.2.7");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".cards .card");
+  if (out) await page.screenshot({ path: `${out}/auth.png` });
   await page.getByRole("tab", { name: "Transcript" }).click();
   await page.waitForSelector(".line");
   assert.ok(await page.locator(".line.client").count() > 3);

@@ -82,6 +82,17 @@ def test_what_is_answered_is_as_it_says(sandbox, document, key):
     ask("patch", "/messages/{message}", {"read": True, "tags": ["x"]}, message=message)
     for what in ("raw", "codes", "links", "leaks"):
         ask("get", "/messages/{message}/" + what, message=message)
+    zone = {"a.test": {"TXT": ["v=spf1 -all"], "MX": [[10, "mx.a.test"]]}, "broken.test": "SERVFAIL"}
+    ask("put", "/dns", {"zone": zone})
+    ask("put", "/dns", {"zone": {"a.test": 1}})
+    ask("patch", "/dns", {"zone": {"broken.test": None}})
+    ask("patch", "/dns", {"zone": {"a.test": "REFUSED"}})
+    ask("get", "/dns")
+    for what in ("auth", "lint"):
+        ask("get", "/messages/{message}/" + what, message=message, query="?client=192.0.2.1&sender=a@a.test")
+        ask("get", "/messages/{message}/" + what, message=message, query="?client=nobody")
+        ask("get", "/messages/{message}/" + what, message="none")
+    ask("delete", "/dns")
     ask("get", "/messages/{message}/select", message=message, query="?selector=a")
     ask("get", "/messages/{message}/select", message=message, query="?selector=a[[")
     ask("get", "/messages/{message}/parts/{part}", message=message, part="2")

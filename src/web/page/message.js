@@ -1,5 +1,6 @@
 // One message, in tabs. What it holds is text here; its HTML is shown in a frame that is
 // nobody's: no scripts, no forms, nothing from elsewhere.
+import { auth } from "./auth.js";
 import { ask, copyButton, element, get, own, peopleText, personText, root, sizeText, toast } from "./base.js";
 import { openRelease } from "./release.js";
 
@@ -199,6 +200,6 @@ function snippets(v, pane) {
 
 const TABS = [
   ["HTML", html], ["Source", source], ["Text", text], ["Headers", headers], ["Raw", raw],
-  ["Parts", parts], ["Codes & links", found], ["Checks", checks], ["Transcript", transcript],
+  ["Parts", parts], ["Codes & links", found], ["Checks", checks], ["Auth", auth], ["Transcript", transcript],
   ["Copy as test", snippets],
 ];

@@ -1,15 +1,16 @@
-/* check_zone.c: answers from a zone written as JSON:
+/* zone.c: answers from a zone written as JSON:
  *
  *   {"name": {"TXT": ["whole", ["part", "part"]], "A": ["192.0.2.1"], "AAAA": [...],
  *             "MX": [[10, "host"]], "PTR": ["name"], "CNAME": ["name"]},
  *    "other": "SERVFAIL"}
  *
  * A type may fail by itself: {"A": "TIMEOUT"}. What cannot be a record is left out. */
-#include "cli/check_private.h"
+#include "verdict/zone.h"
 
 #include "wire/dns/message.h"
 
 #include <arpa/inet.h>
+#include <string.h>
 
 enum {
     CNAMES_MAX = 8,
@@ -145,7 +146,7 @@ static bool make_records(const json_t *list, size_t type, struct arena *arena,
     return fits;
 }
 
-bool check_zone_answer(const json_t *zone, const struct lookup_question *question,
+bool zone_answer(const json_t *zone, const struct lookup_question *question,
                        struct arena *arena, struct lookup_answer *out)
 {
     struct slice name = question->name;
@@ -172,4 +173,83 @@ bool check_zone_answer(const json_t *zone, const struct lookup_question *questio
         return make_records(list, type, arena, out);
     }
     return true;
+}
+
+/* ---- checked, for those who write one ---- */
+
+static const char *check_list(size_t type, const json_t *list)
+{
+    struct buffer data;
+    const char *why = NULL;
+    size_t i;
+    json_t *record;
+    if (!json_is_array(list))
+        return "a type has a list of records, or \"SERVFAIL\" or \"TIMEOUT\"";
+    buffer_init(&data, RECORD_MAX);
+    json_array_foreach((json_t *)list, i, record) {
+        buffer_clear(&data);
+        if (why == NULL && (!types[type].append(&data, record) || data.overflow))
+            why = "a record is none of its type";
+    }
+    buffer_free(&data);
+    return why;
+}
+
+static bool is_failure(const json_t *value)
+{
+    const char *text = json_string_value(value);
+    return text != NULL && (strcmp(text, "SERVFAIL") == 0 || strcmp(text, "TIMEOUT") == 0);
+}
+
+static const char *check_alias(const json_t *list)
+{
+    struct buffer data;
+    buffer_init(&data, RECORD_MAX);
+    bool good = json_array_size(list) == 1 && append_name_record(&data, json_array_get(list, 0)) &&
+                !data.overflow;
+    buffer_free(&data);
+    return good ? NULL : "CNAME is a list of one name";
+}
+
+static const char *check_records(json_t *records)
+{
+    const char *name, *why = NULL;
+    json_t *list;
+    if (is_failure(records))
+        return NULL;
+    if (!json_is_object(records))
+        return "a name has an object of types, or \"SERVFAIL\" or \"TIMEOUT\"";
+    json_object_foreach(records, name, list) {
+        size_t type = 0;
+        while (type < sizeof types / sizeof *types && strcmp(types[type].name, name) != 0)
+            type++;
+        if (why == NULL && strcmp(name, "CNAME") == 0)
+            why = check_alias(list);
+        else if (why == NULL && type == sizeof types / sizeof *types)
+            why = "types are A, AAAA, CNAME, MX, PTR and TXT";
+        else if (why == NULL && !is_failure(list))
+            why = check_list(type, list);
+    }
+    return why;
+}
+
+const char *zone_check(const json_t *zone, const char **out_name)
+{
+    const char *name;
+    json_t *records;
+    struct buffer data;
+    buffer_init(&data, ZONE_NAME_MAX + 2);
+    json_object_foreach((json_t *)zone, name, records) {
+        const char *why = check_records(records);
+        buffer_clear(&data);
+        *out_name = name;
+        if (!append_name(&data, slice_from_string(name)) || data.overflow)
+            why = "this is no name";
+        if (why != NULL) {
+            buffer_free(&data);
+            return why;
+        }
+    }
+    buffer_free(&data);
+    return json_object_size(zone) > ZONE_NAMES_MAX ? "there are too many names" : NULL;
 }
