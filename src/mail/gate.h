@@ -57,6 +57,8 @@ struct gate_answer {
     enum gate_action action;
     struct smtp_reply reply;     /* text: static, or lives until the next question */
     uint32_t delay_ms;           /* wait this long before going on (tarpit) */
+    uint32_t cut_after;          /* of what is answered, so many octets are sent, then the
+                                    connection closes; 0: all of it */
     struct slice header_prefix;  /* fields to add before the message, whole lines */
     bool changes_header;         /* GATE_HEADER: `header` goes on in place of what came */
     struct slice header;         /* whole lines and the empty one; lives like `reply` */

@@ -123,6 +123,7 @@ static const struct fault_rule *find(struct faults *f, const struct fault_at *at
 static void make_answer(const struct fault_rule *r, struct gate_answer *out)
 {
     out->delay_ms = r->delay_ms;
+    out->cut_after = r->cut_after;
     out->reply = r->reply;
     if (r->drops)
         out->action = GATE_DROP;

@@ -6,13 +6,14 @@
  *   {"id": "1", "step": "rcpt", "when": {"recipient": [..], "sender": .., "client": ..,
  *    "account": .., "helo": ..}, "skip": 0, "times": 2, "percent": 100,
  *    "then": {"reply": "451 4.7.1 Later", "delay_ms": 0, "close": false, "drop": false,
- *             "greylist_ms": 0, "above": {"count": 10, "per_ms": 60000}, "over_bytes": 0}}
+ *             "greylist_ms": 0, "above": {"count": 10, "per_ms": 60000}, "over_bytes": 0,
+ *             "cut_after": 0}}
  *
  * Steps are connect, login, helo, mail, rcpt and data. In a text of `when` a "*" stands for
  * anything; of a list one must fit. `skip` passes over the first, `times` ends it. The first rule
  * that applies decides; what is met is noted in the capture log. A recipient of the domain
  * "simulator." and the sandbox's brings its own: "reply-550@", "reply-451-2@" (twice, then it is
- * taken), "greylist-60@", "drop@", "delay-500@". One loop's thread.
+ * taken), "greylist-60@", "drop@", "delay-500@", "cut-10@". One loop's thread.
  */
 #ifndef GODWIT_SANDBOX_FAULT_H
 #define GODWIT_SANDBOX_FAULT_H
@@ -23,7 +24,7 @@
 #include <jansson.h>
 
 enum { FAULT_RULES_MAX = 1000, FAULT_DELAY_MAX_MS = 10 * 60 * 1000, FAULT_PAIRS_MAX = 100000,
-       FAULT_BYTES_MAX = 16 * 1024 };
+       FAULT_BYTES_MAX = 16 * 1024, FAULT_CUT_MAX = 1000 };
 
 struct faults;
 

@@ -1,6 +1,6 @@
 /* fault_magic.c: recipients whose name says what becomes of mail to them.
  *
- *   "reply-" code [ "-" times ] / "greylist-" seconds / "delay-" ms / "drop"
+ *   "reply-" code [ "-" times ] / "greylist-" seconds / "delay-" ms / "cut-" octets / "drop"
  */
 #include "sandbox/fault_private.h"
 
@@ -54,6 +54,12 @@ bool fault_magic(struct slice recipient, struct slice domain, struct fault_rule 
     if (cursor_take_literal(&c, SLICE("delay-")) &&
         cursor_take_number(&c, FAULT_DELAY_MAX_MS, &number)) {
         out->delay_ms = (uint32_t)number;
+        return cursor_at_end(&c);
+    }
+    c = cursor_over(local);
+    if (cursor_take_literal(&c, SLICE("cut-")) && cursor_take_number(&c, FAULT_CUT_MAX, &number) &&
+        number > 0) {
+        out->cut_after = (uint32_t)number;
         return cursor_at_end(&c);
     }
     out->drops = true;

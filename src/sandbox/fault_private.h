@@ -21,6 +21,7 @@ struct fault_rule {
     unsigned percent;
     struct smtp_reply reply;     /* code 0: none */
     uint32_t delay_ms;
+    uint32_t cut_after;          /* octets of the reply; 0: all of it */
     bool closes;
     bool drops;
     int64_t greylist_ms;

@@ -47,7 +47,7 @@ static const char *read_number(json_t *object, const char *member, json_int_t ma
         return NULL;
     if (!json_is_integer(value) || json_integer_value(value) < 0 ||
         json_integer_value(value) > max)
-        return "skip, times, percent, delay_ms, greylist_ms and over_bytes are numbers";
+        return "skip, times, percent, delay_ms, greylist_ms, over_bytes and cut_after are numbers";
     *out = (uint64_t)json_integer_value(value);
     return NULL;
 }
@@ -64,7 +64,7 @@ static bool is_among(const char *name, const char *const *names, size_t count)
 static const char *check_then(json_t *then)
 {
     static const char *const members[] = { "reply", "delay_ms", "close", "drop", "greylist_ms",
-                                           "above", "over_bytes" };
+                                           "above", "over_bytes", "cut_after" };
     const char *name;
     json_t *value;
     if (!json_is_object(then))
@@ -83,7 +83,7 @@ static const char *check_then(json_t *then)
 
 static const char *read_then(json_t *then, struct fault_rule *out)
 {
-    uint64_t delay = 0, greylist = 0, above = 0, per = 0;
+    uint64_t delay = 0, greylist = 0, above = 0, per = 0, cut = 0;
     json_t *limit = json_object_get(then, "above");
     const char *reply = fault_text(then, "reply");
     const char *why = check_then(then);
@@ -93,6 +93,8 @@ static const char *read_then(json_t *then, struct fault_rule *out)
         why = read_number(then, "greylist_ms", 30 * 86400000LL, &greylist);
     if (why == NULL)
         why = read_number(then, "over_bytes", INT64_MAX, &out->over_bytes);
+    if (why == NULL)
+        why = read_number(then, "cut_after", FAULT_CUT_MAX, &cut);
     if (why == NULL && limit != NULL)
         why = read_number(limit, "count", 1000000, &above);
     if (why == NULL && limit != NULL)
@@ -102,6 +104,7 @@ static const char *read_then(json_t *then, struct fault_rule *out)
     if (why == NULL && reply[0] != '\0' && !fault_read_reply(slice_from_string(reply), &out->reply))
         why = "reply is a text such as \"451 4.7.1 Try again later\"";
     out->delay_ms = (uint32_t)delay;
+    out->cut_after = (uint32_t)cut;
     out->greylist_ms = (int64_t)greylist;
     out->above = above;
     out->per_ms = (int64_t)per;
@@ -168,8 +171,12 @@ const char *fault_read(json_t *object, struct fault_rule *out)
     if (why == NULL)
         why = read_then(json_object_get(object, "then"), &r);
     default_reply(&r);
-    if (why == NULL && r.reply.code == 0 && r.delay_ms == 0 && !r.drops && !r.closes)
-        why = "then says what happens: reply, delay_ms, close, drop, greylist_ms, above, over_bytes";
+    if (why == NULL && r.reply.code == 0 && r.delay_ms == 0 && r.cut_after == 0 &&
+        !r.drops && !r.closes)
+        why = "then says what happens: reply, delay_ms, close, drop, greylist_ms, above, over_bytes, "
+              "cut_after";
+    if (why == NULL && r.cut_after > 0 && (r.drops || r.step == FAULT_LOGIN))
+        why = "cut_after is for something that is said: not with drop, nor at login";
     if (why != NULL)
         return why;
     r.percent = (unsigned)percent;

@@ -110,6 +110,10 @@ static void refuse(struct session *s, const struct gate_answer *answer)
 static bool take_answer(struct session *s, const struct gate_answer *answer)
 {
     buffer_append(&s->prefix, answer->header_prefix);
+    if (answer->cut_after > 0) {
+        session_flush(s); /* what came before it goes out whole */
+        s->cut_after = answer->cut_after;
+    }
     if (s->question.point == GATE_HEADER && answer->keeps_content)
         s->content_kept = true;
     if (s->question.point == GATE_END && answer->content != NULL) {

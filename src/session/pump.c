@@ -8,10 +8,23 @@
 
 #include "base/must.h"
 
+/* The start of what would be said, then nothing more. */
+static void cut(struct session *s, struct slice out)
+{
+    struct slice part = slice_part(out, 0, s->cut_after);
+    s->cut_after = 0;
+    session_note_server(s, part);
+    stream_write(s->stream, part);
+    stream_finish(&s->stream);
+    session_over(s);
+}
+
 void session_flush(struct session *s)
 {
     struct slice out = buffer_slice(&s->host->out);
-    if (out.len > 0 && s->stream != NULL) {
+    if (out.len > 0 && s->stream != NULL && s->cut_after > 0) {
+        cut(s, out);
+    } else if (out.len > 0 && s->stream != NULL) {
         session_note_server(s, out);
         stream_write(s->stream, out);
     }
@@ -22,6 +35,8 @@ void session_flush(struct session *s)
 static void close_after_reply(struct session *s, bool is_last)
 {
     session_flush(s);
+    if (s->over)
+        return;
     bool at_once = is_last && s->stream != NULL && stream_queued(s->stream) == 0 &&
                    stream_tls(s->stream) == NULL; /* TLS has a farewell to say */
     if (at_once)

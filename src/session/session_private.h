@@ -94,6 +94,7 @@ struct session {
     bool counted;                 /* in the limiter, as its client's */
     bool counted_in_all;          /* and as one of all */
     bool proxy_wanted;            /* a PROXY header comes first */
+    uint32_t cut_after;           /* octets of the next thing that is said; then it is over */
     bool over;                    /* said all: goes when the commit is answered */
     bool drain_told;              /* asked to end at the next quiet moment */
     struct buffer account;        /* who has logged in; empty: nobody */

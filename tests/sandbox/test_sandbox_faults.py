@@ -2,6 +2,7 @@
 import os
 import signal
 import smtplib
+import socket
 import threading
 import urllib.parse
 
@@ -302,3 +303,65 @@ def test_a_rule_that_is_not_understood_is_refused(sandbox, wrong):
     rule = {"step": "rcpt", "then": {"reply": "451 4.7.1 Later"}, **wrong}
     answer = sandbox.ask("POST", f"{box.OWN}/faults", rule)
     assert answer.status == 400 and answer.json["message"]
+
+
+# ---- a reply that is cut off ----
+
+def everything(sandbox, *groups):
+    """All octets until the server closes; each group of commands behind as many replies as were asked for."""
+    said, wanted = b"", 1
+    with socket.create_connection(("127.0.0.1", sandbox.smtp), timeout=20) as s:
+        def read(enough):
+            nonlocal said
+            while not enough():
+                got = s.recv(65536)
+                if not got:
+                    return False
+                said += got
+            return True
+        for group in groups:
+            if not read(lambda: len([r for r in said.split(b"\r\n")[:-1] if r[3:4] == b" "]) >= wanted):
+                return said
+            s.sendall(group)
+            wanted += 1 if group.startswith(b"Subject") else group.count(b"\r\n")
+        s.shutdown(socket.SHUT_WR)
+        read(lambda: False)
+    return said
+
+
+@pytest.mark.parametrize("step, rest", [
+    ("connect", b"220 "), ("helo", b"250-"), ("mail", b"250 "), ("rcpt", b"250 "), ("data", b"250 ")])
+def test_an_answer_is_cut_off(sandbox, step, rest):
+    """What was said before it goes out whole, in a group of commands, too."""
+    f = fault(sandbox, step=step, times=1, then={"cut_after": 4})
+    group = [b"EHLO c.test\r\n", b"MAIL FROM:<a@a.test>\r\nRCPT TO:<cut@b.test>\r\nDATA\r\n", b"Subject: cut\r\n\r\nx\r\n.\r\n"]
+    said = everything(sandbox, *group)
+    assert said.endswith(rest) and not said.endswith(b"\r\n")
+    replies = said[:-4].split(b"\r\n")
+    assert replies[-1] == b"" and len([r for r in replies if r[3:4] == b" "]) == ["connect", "helo", "mail", "rcpt", "", "data"].index(step)
+    godwit.wait_for(lambda: sandbox.own("GET", f"/faults/{f['id']}")["hits"] == 1, "the hit")
+    whole = everything(sandbox, *group)
+    assert whole.count(b"\r\n250 2.0.0 ") >= 1
+    found = [sandbox.own("GET", f"/sessions/{s['id']}") for s in sandbox.own("GET", "/sessions?limit=3")["sessions"]]
+    cut = next(s for s in found if s["faults"])
+    assert cut["lines"][-1] == {**cut["lines"][-1], "from": "server", "text": rest.decode()}
+    sandbox.own("DELETE", f"/faults/{f['id']}")
+
+
+def test_a_refusal_is_cut_off_and_a_recipient_asks_for_it(sandbox):
+    f = fault(sandbox, step="mail", then={"reply": "451 4.3.0 Try again later", "cut_after": 9})
+    assert everything(sandbox, b"EHLO c\r\n", b"MAIL FROM:<a@a.test>\r\n").endswith(b"\r\n451 4.3.0")
+    sandbox.own("DELETE", f"/faults/{f['id']}")
+    said = everything(sandbox, b"EHLO c\r\n", b"MAIL FROM:<a@a.test>\r\nRCPT TO:<cut-6@simulator.sandbox.test>\r\n")
+    assert said.endswith(b"\r\n250 2.")
+    for wrong in ({"cut_after": 5, "drop": True}, {"cut_after": 1001}, {"cut_after": "x"}):
+        assert sandbox.ask("POST", f"{box.OWN}/faults", {"step": "mail", "then": wrong}).status == 400
+    assert sandbox.ask("POST", f"{box.OWN}/faults", {"step": "login", "then": {"cut_after": 5}}).status == 400
+
+
+def test_what_was_cut_at_the_end_of_data_was_kept(sandbox, key):
+    i = inbox(sandbox, key)
+    fault(sandbox, key, step="data", then={"cut_after": 3})
+    said = everything(sandbox, b"EHLO c\r\n", b"MAIL FROM:<a@a.test>\r\n", f"RCPT TO:<{i['address']}>\r\n".encode(),
+                      b"DATA\r\n", b"Subject: kept\r\n\r\nx\r\n.\r\n")
+    assert said.endswith(b"\r\n250") and sandbox.wait(key=key, inbox=i["id"])["message"]["subject"] == "kept"

@@ -340,7 +340,7 @@ def test_a_store_of_before_webhooks_is_opened(tmp_path, receiver):
         s.wait(search="subject:before")
     path = tmp_path / "sandbox.db"
     with sqlite3.connect(path) as db:
-        for table in ("hook", "delivery", "attempt"):
+        for table in ("hook", "delivery", "attempt", "zone"):
             db.execute(f"DROP TABLE {table}")
         db.execute("PRAGMA user_version = 1")
     with box.Sandbox("--egress", "loopback", data=str(tmp_path)) as s:

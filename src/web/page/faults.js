@@ -50,6 +50,7 @@ export class FaultList {
     const reply = element("input", { placeholder: "451 4.7.1 Try again later", size: 30 });
     const times = element("input", { type: "number", min: 0, placeholder: "always", size: 6 });
     const delay = element("input", { type: "number", min: 0, placeholder: "ms", size: 6 });
+    const cut = element("input", { type: "number", min: 0, placeholder: "octets", size: 6 });
     const drop = element("input", { type: "checkbox" });
     const add = async (event) => {
       event.preventDefault();
@@ -58,11 +59,12 @@ export class FaultList {
       if (times.value) rule.times = Number(times.value);
       if (reply.value) rule.then.reply = reply.value;
       if (delay.value) rule.then.delay_ms = Number(delay.value);
+      if (cut.value) rule.then.cut_after = Number(cut.value);
       if (drop.checked) rule.then.drop = true;
       try { await ask("POST", `${own}/faults`, rule); } catch (error) { toast(error.message); return; }
       this.load();
     };
     return element("form.flow", { onsubmit: add }, element("h3", {}, "Another one"), field("At", step), field("for", recipient),
-      field("reply", reply), field("times", times), field("delay", delay), field("drop", drop), element("button", {}, "Add"));
+      field("reply", reply), field("times", times), field("delay", delay), field("cut after", cut), field("drop", drop), element("button", {}, "Add"));
   }
 }
