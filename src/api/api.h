@@ -20,7 +20,7 @@ struct api;
 /* How far HTTP to a URL that somebody has named goes (reach.h). */
 enum reach_range {
     REACH_NONE,       /* only what the operator has named */
-    REACH_LOOPBACK,
+    REACH_LOOPBACK,   /* addresses and localhost: no name is looked up elsewhere */
     REACH_PRIVATE,    /* and loopback */
     REACH_ANY,
 };

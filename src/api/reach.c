@@ -34,11 +34,21 @@ static void on_answered(struct http_request *request)
     end(container_of(request, struct reach_ask, http));
 }
 
-/* On a thread of the pool. */
+/* Names that no resolver is asked for (RFC 6761 6.3). */
+static bool is_localhost(struct slice host)
+{
+    return slice_equal_nocase(host, SLICE("localhost")) ||
+           slice_ends_with_nocase(host, SLICE(".localhost"));
+}
+
+/* On a thread of the pool. Where nothing leaves this machine, no name does either. */
 static void run_lookup(struct work *work)
 {
     struct reach_ask *ask = container_of(work, struct reach_ask, work);
-    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC };
+    bool stays = ask->reach->range <= REACH_LOOPBACK && !ask->http.is_of_operator &&
+                 !is_localhost(buffer_slice(&ask->host));
+    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC,
+                                    .ai_flags = stays ? AI_NUMERICHOST : 0 };
     struct addrinfo *found = NULL;
     if (getaddrinfo(ask->host.memory, NULL, &hints, &found) != 0)
         return;

@@ -44,9 +44,14 @@ static bool is_match(const json_t *value)
     return json_is_object(value) && match_check((json_t *)value) == NULL;
 }
 
-/* token of RFC 9110 5.6.2 */
+/* token of RFC 9110 5.6.2; but what says where the request ends, or that it is ours. */
 static bool is_field_name(const char *name)
 {
+    static const char *const ours[] = { "Host", "Content-Length", "Transfer-Encoding", "Connection",
+        "Expect", "webhook-id", "webhook-timestamp", "webhook-signature" };
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        if (strcasecmp(ours[i], name) == 0)
+            return false;
     return name[0] != '\0' && strlen(name) <= 100 &&
            strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                         "!#$%&'*+-.^_`|~") == strlen(name);
@@ -149,7 +154,7 @@ static bool create(struct api *api, struct api_request *r)
                                "message.deleted, message.bounced, session.refused" },
         { "inbox", member_text, "is to be a text" }, { "name", member_text, "is to be a text" },
         { "match", is_match, "is to be a match as for waiting" },
-        { "headers", webhook_are_headers, "is to be an object of at most 16 texts" },
+        { "headers", webhook_are_headers, "is to be an object of at most 16 texts, none of them of the connection's own" },
         { "secret", is_secret, "is to be a text of 16 to 200 characters" },
         { "tries", is_tries, "is to be a number from 1 to 30" },
         { "backoff", is_backoff, "is to be a duration such as 1s, at most 1h" },

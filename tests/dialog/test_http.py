@@ -64,7 +64,7 @@ def test_129_a_redirect_is_not_followed(pair, target):
                          ids=["length", "flood", "header"])
 def test_123_what_is_too_large_ends_it(pair, reply):
     with PolicyHost(pair, reply) as server:
-        assert get(server, pair[0], GET_MAX=100) == "too large 0 '' 0 the answer is too large"
+        assert get(server, pair[0], GET_MAX=100) == "too large 200 '' 0 the answer is too large"
 
 
 def test_as_large_as_it_may_be(pair):

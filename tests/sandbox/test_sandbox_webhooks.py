@@ -236,7 +236,7 @@ def test_they_go_with_their_inbox(sandbox, receiver, key):
 @pytest.mark.parametrize("wrong, name", [
     ({}, "url"), ({"url": "ftp://a.test/"}, "url"), ({"url": "file:///etc/passwd"}, "url"), ({"url": "a"}, "url"),
     ({"url": 1}, "url"), ({"events": []}, "events"), ({"events": ["x"]}, "events"), ({"events": "message.received"}, "events"),
-    ({"headers": {"A\r\nB": "x"}}, "headers"), ({"headers": {"A": "x\r\nB: y"}}, "headers"), ({"headers": {"A": 1}}, "headers"),
+    ({"headers": {"A\r\nB": "x"}}, "headers"), ({"headers": {"A": "x\r\nB: y"}}, "headers"), ({"headers": {"A": 1}}, "headers"), ({"headers": {"content-length": "1"}}, "headers"), ({"headers": {"Webhook-Id": "x"}}, "headers"),
     ({"tries": 0}, "tries"), ({"tries": 31}, "tries"), ({"backoff": "soon"}, "backoff"), ({"secret": "short"}, "secret"),
     ({"match": {"x": "y"}}, "match"), ({"inbox": "none"}, "inbox"), ({"retries": 3}, "retries")], ids=str)
 def test_what_is_not_understood_is_refused(sandbox, wrong, name):
@@ -293,6 +293,16 @@ def test_this_machine_by_any_name(sandbox, receiver, host):
     url = f"http://{host}:{receiver.server.server_port}/near"
     assert outcome(sandbox, url, "near-" + host, "delivered")["status"] == 200
     assert receiver.wait(1)[0][0] == "/near"
+
+
+def test_no_name_is_looked_up_elsewhere(sandbox):
+    """The machine's own name has an address, as a resolver would tell; here nobody asks for it."""
+    name = socket.gethostname()
+    try:
+        socket.gethostbyname(name)
+    except OSError:
+        pytest.skip("this machine's name has no address")
+    assert "no address" in outcome(sandbox, f"http://{name}:9/", "named", "dead")["trouble"]
 
 
 def test_an_address_of_ipv6(sandbox):
