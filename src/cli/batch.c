@@ -3,6 +3,7 @@
 
 #include "base/buffer.h"
 #include "cli/lines.h"
+#include "verdict/verdict.h"
 
 #include <sysexits.h>
 
@@ -10,15 +11,7 @@ enum { MESSAGE_BYTES_MAX = 256 * 1024 * 1024 };
 
 json_t *batch_text(struct slice text)
 {
-    json_t *value = json_stringn(text.data == NULL ? "" : text.data, text.len);
-    struct buffer escaped;
-    if (value != NULL)
-        return value;
-    buffer_init(&escaped, text.len * 4 + 1);
-    buffer_append_escaped(&escaped, text);
-    value = json_stringn(escaped.memory, buffer_len(&escaped));
-    buffer_free(&escaped);
-    return value;
+    return verdict_text(text);
 }
 
 json_t *batch_text_or_null(struct slice text)
