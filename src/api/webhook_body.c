@@ -152,6 +152,16 @@ static void add_wished(struct writer *w, const struct hook_job *job)
         add(w, name, json_string_value(value));
 }
 
+static bool is_wished(const struct hook_job *job, const char *field)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(json_object_get(job->hook, "headers"), name, value)
+        if (strcasecmp(name, field) == 0)
+            return true;
+    return false;
+}
+
 static bool add_signed(struct writer *w, const struct hook_job *job, struct slice body,
                        int64_t seconds)
 {
@@ -173,8 +183,10 @@ bool webhook_fields(struct api *api, const struct hook_job *job, struct slice bo
     bool good = true;
     out->count = 0;
     buffer_init(&out->text, WEBHOOK_FIELD_ROOM);
-    add(&w, "Content-Type", "application/json");
-    add(&w, "User-Agent", "godwit/" GODWIT_VERSION);
+    if (!is_wished(job, "Content-Type"))
+        add(&w, "Content-Type", "application/json");
+    if (!is_wished(job, "User-Agent"))
+        add(&w, "User-Agent", "godwit/" GODWIT_VERSION);
     if (strcmp(dialect_of(job), "mailslurp") == 0) {
         add(&w, "x-event", json_text(job->hook, "eventName"));
         add(&w, "x-message-id", job->uid);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { UNDER_WAY_MAX = 32, TIMEOUT_MS = 30000, ANSWER_MAX = 1024 * 1024, BODY_MAX = 16 * 1024 * 1024,
+enum { UNDER_WAY_MAX = 100, TIMEOUT_MS = 30000, ANSWER_MAX = 1024 * 1024, BODY_MAX = 16 * 1024 * 1024,
        LATEST_MS = 60000, A_TURN = 64 };
 
 struct webhook_try {

@@ -156,6 +156,13 @@ def test_gone_is_not_tried_again(sandbox, receiver, key):
     assert settled(sandbox, made["id"], key, state="dead")["deliveries"][0]["tries"] == 1
 
 
+def test_its_own_type_and_agent(sandbox, receiver, key):
+    made = hook(sandbox, receiver, key, headers={"content-type": "text/x-mine", "User-Agent": "mine"})
+    sandbox.ask("POST", f"{box.OWN}/webhooks/{made['id']}/test", key=key)
+    _, headers, _ = receiver.wait(1)[0]
+    assert {k.lower(): v for k, v in headers.items()}["content-type"] == "text/x-mine" and headers["User-Agent"] == "mine"
+
+
 def test_filters(sandbox, receiver, key):
     one, two = (sandbox.own("POST", "/inboxes", {}, key=key) for _ in range(2))
     only = hook(sandbox, receiver, key, path="/only", inbox=one["id"])
@@ -253,9 +260,9 @@ def test_one_that_is_slow_keeps_nobody_waiting(sandbox, receiver, key):
         inbox = sandbox.own("POST", "/inboxes", {}, key=key)
         hook(sandbox, slow, key)
         made = hook(sandbox, receiver, key)
-        for n in range(10):
+        for n in range(150):
             sandbox.deliver(box.mail(f"slow {n}"), to=(inbox["address"],))
-        assert settled(sandbox, made["id"], key, count=10)["count"] == 10
+        assert settled(sandbox, made["id"], key, count=150)["count"] == 150
         assert slow.requests == []
     finally:
         slow.gate.set()
