@@ -25,6 +25,8 @@ static const struct cli_option options[] = {
     { "auth", "USER:PASSWORD", "who may use the page and the API; default: everybody", false },
     { "web-root", "PATH", "before every path of HTTP, such as /mail", false },
     { "label", "TEXT", "shown on the page", false },
+    { "dns", "ADDRESS", "answer DNS there by the test DNS, such as 127.0.0.1:1053; default: not",
+      false },
     { "relay", "HOST:PORT", "what is released goes there, through a queue", false },
     { "relay-config", "FILE", "or where this configuration of godwit says", false },
     { "release-to", "PATTERN", "recipients that it may be released to, such as *@team.test; may be "
@@ -151,6 +153,7 @@ static int run(const struct cli_call *call)
         .users = slice_said(call, "auth", "MP_UI_AUTH"),
         .webhook = slice_said(call, "webhook", "MP_WEBHOOK_URL"),
         .egress = slice_said(call, "egress", NULL),
+        .dns = slice_said(call, "dns", NULL),
         .is_quiet = cli_has(call, "quiet"),
     };
     while (box.web_root.len > 0 && box.web_root.data[box.web_root.len - 1] == '/')

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DEATHS_MAX = 10, PAUSE_MS = 50, CHILDREN = 3 };
+enum { DEATHS_MAX = 10, PAUSE_MS = 50, CHILDREN = 3, DNS_TRIES = 20 };
 
 struct child {
     int (*run)(struct box_shared *shared);
@@ -145,6 +145,36 @@ static int bind_http(struct box_shared *s)
     return EX_OSERR;
 }
 
+/* A port that is free for both: with port 0 some are tried. */
+static int bind_dns(struct box_shared *s)
+{
+    struct net_address wanted, address;
+    if (s->options->dns.len == 0)
+        return 0;
+    if (!net_address_parse(s->options->dns, &wanted) || wanted.any.sa_family == AF_UNIX) {
+        fprintf(stderr, "godwit: '%.*s' is no address such as 127.0.0.1:1053\n",
+                (int)s->options->dns.len, s->options->dns.data);
+        return EX_USAGE;
+    }
+    for (int i = 0; i < DNS_TRIES; i++) {
+        s->dns_udp = socket(wanted.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (s->dns_udp >= 0 && listener_bind(&wanted, false, &s->dns_tcp) == ERR_OK &&
+            listener_address(s->dns_tcp, &address) == ERR_OK &&
+            bind(s->dns_udp, &address.any, address.len) == 0)
+            return 0;
+        if (s->dns_tcp >= 0)
+            close(s->dns_tcp);
+        if (s->dns_udp >= 0)
+            close(s->dns_udp);
+        s->dns_tcp = s->dns_udp = -1;
+        if (net_address_port(&wanted) != 0)
+            break;
+    }
+    fprintf(stderr, "godwit: cannot answer DNS on %.*s\n", (int)s->options->dns.len,
+            s->options->dns.data);
+    return EX_OSERR;
+}
+
 static void append_listener(struct buffer *b, const char *before, int fd, const char *after)
 {
     struct net_address address;
@@ -165,6 +195,8 @@ static void tell_where(const struct box_shared *s)
     for (size_t i = 0; i < s->sockets.listeners; i++)
         append_listener(&b, "godwit: SMTP on ", sockets_fd(&s->sockets, i, 0), "\n");
     append_listener(&b, "godwit: HTTP on http://", s->http, "/\n");
+    if (s->dns_tcp >= 0)
+        append_listener(&b, "godwit: DNS on ", s->dns_tcp, "\n");
     if (!s->options->is_quiet)
         buffer_append_format(&b, "godwit: %s; mail is kept in %s\n",
                              box_has_queue(s->options) ? "only what is released leaves"
@@ -195,13 +227,15 @@ static int open_all(struct box_parent *p)
     int code = sockets_bind(s->config, &s->sockets);
     if (code == 0 && box_has_queue(s->options))
         code = box_queue_bind(s);
+    if (code == 0)
+        code = bind_dns(s);
     return code == 0 ? bind_http(s) : code;
 }
 
 int box_serve(const struct box_serve *options)
 {
     struct box_parent p = {
-        .shared = { .options = options, .http = -1, .log = -1, .told = -1 },
+        .shared = { .options = options, .http = -1, .dns_tcp = -1, .dns_udp = -1, .log = -1, .told = -1 },
         .children = { { .run = box_engine_run, .name = "SMTP" },
                       { .run = box_content_run, .name = "HTTP", .is_for_content = true },
                       { .run = box_queue_run, .name = "the queue" } },

@@ -20,6 +20,7 @@ struct box_serve {
     struct slice webhook;        /* where each message of the common workspace is told; or empty */
     struct slice egress;         /* how far webhooks of others go: loopback, private, any; empty:
                                     nowhere */
+    struct slice dns;            /* address of the test DNS; or empty */
     struct slice relay;          /* "host:port": what is released goes there; or empty */
     struct slice relay_config;   /* a configuration that says where it goes; or empty */
     const struct slice *release_to; /* recipients that it may be released to: "*@team.test" */

@@ -10,6 +10,7 @@
 #include "log/log.h"
 #include "net/listener.h"
 #include "sandbox/box.h"
+#include "sandbox/resolver.h"
 #include "sandbox/simulator.h"
 #include "web/web.h"
 
@@ -28,6 +29,7 @@ struct box_content {
     struct api *api;
     struct web *web;
     struct simulator *simulator;
+    struct resolver *resolver;   /* NULL: there is no port for it */
     struct watch told;
     struct watch signals;
     struct timer feed;
@@ -154,6 +156,7 @@ static void close_all(struct box_content *c)
     timer_clear(&c->warm);
     watch_close(&c->told);
     watch_close(&c->signals);
+    resolver_close(&c->resolver);
     simulator_close(&c->simulator);
     web_close(&c->web);
     api_close(&c->api);
@@ -175,6 +178,9 @@ int box_content_run(struct box_shared *shared)
         code = open_web(&c);
     if (code == 0)
         code = open_simulator(&c);
+    if (code == 0 && shared->dns_udp >= 0 &&
+        resolver_open(c.loop, c.box, shared->dns_udp, shared->dns_tcp, &c.resolver) != ERR_OK)
+        code = EX_OSERR;
     if (code == 0)
         code = watch_all(&c);
     if (code == 0)

@@ -10,6 +10,8 @@ struct box_shared {
     const struct config *config;
     struct sockets sockets;      /* of SMTP */
     int http;                    /* a listening socket */
+    int dns_tcp;                 /* likewise, of the test DNS; -1: none */
+    int dns_udp;
     int log;                     /* the capture log */
     int told;                    /* an eventfd: there is more in it */
     struct sockets queue;        /* where the queue takes what is released; none: listeners 0 */

@@ -121,6 +121,7 @@ static const struct {
 } types[] = {
     { DNS_TYPE_A, "A", append_a },
     { DNS_TYPE_AAAA, "AAAA", append_aaaa },
+    { DNS_TYPE_CNAME, "CNAME", append_name_record },
     { DNS_TYPE_MX, "MX", append_mx },
     { DNS_TYPE_PTR, "PTR", append_name_record },
     { DNS_TYPE_TXT, "TXT", append_txt },
@@ -173,6 +174,31 @@ bool zone_answer(const json_t *zone, const struct lookup_question *question,
         return make_records(list, type, arena, out);
     }
     return true;
+}
+
+static const json_t *list_of(const json_t *records, uint16_t type)
+{
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (types[i].type == type)
+            return json_object_get(records, types[i].name);
+    return NULL;
+}
+
+bool zone_alias(const json_t *zone, struct slice name, uint16_t type, struct slice *out)
+{
+    const json_t *records = find_name(zone, name);
+    const json_t *alias = json_array_get(json_object_get(records, "CNAME"), 0);
+    if (!json_is_string(alias) || type == DNS_TYPE_CNAME || list_of(records, type) != NULL)
+        return false;
+    *out = text_of(alias);
+    return true;
+}
+
+bool zone_is_silent(const json_t *zone, struct slice name, uint16_t type)
+{
+    const json_t *records = find_name(zone, name), *list = list_of(records, type);
+    const char *text = json_string_value(json_is_string(records) ? records : list);
+    return text != NULL && strcmp(text, "TIMEOUT") == 0;
 }
 
 /* ---- checked, for those who write one ---- */
