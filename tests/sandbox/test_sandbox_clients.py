@@ -22,7 +22,7 @@ def run(name, sandbox, **environment):
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize("name", ["mailpit", "mailslurp", "mailslurp_webhooks", "mailhog", "inbucket", "mcp"])
+@pytest.mark.parametrize("name", ["mailpit", "mailslurp", "mailslurp_webhooks", "standard_webhooks", "mailhog", "inbucket", "mcp"])
 def test_client(name):
     with box.Sandbox("--egress", "loopback") as sandbox:
         assert run(name, sandbox) == "ok"
