@@ -3,6 +3,7 @@
  * looked at, when somebody asks, against the records of now. */
 #include "api/api_private.h"
 
+#include "base/ascii.h"
 #include "lint/lint.h"
 #include "verdict/verdict.h"
 #include "verdict/zone.h"
@@ -47,6 +48,27 @@ static bool set_zone(struct api *api, struct api_request *r, json_t *zone)
                ? zone_answer_whole(api, r) : answer_error(r, 500, "the store has failed");
 }
 
+/* Names in lower case, without a dot at the end; of two that are the same the later one counts. */
+static json_t *with_plain_names(json_t *zone)
+{
+    json_t *plain = json_object(), *records;
+    const char *name;
+    json_object_foreach(zone, name, records) {
+        char text[ZONE_NAME_MAX + 2];
+        size_t len = strlen(name);
+        if (len >= sizeof text) { /* refused later, by this name */
+            json_object_set(plain, name, records);
+            continue;
+        }
+        for (size_t i = 0; i <= len; i++)
+            text[i] = ascii_lower(name[i]);
+        if (len > 1 && text[len - 1] == '.')
+            text[len - 1] = '\0';
+        json_object_set(plain, text, records);
+    }
+    return plain;
+}
+
 /* {"zone": {..}}; NULL: it was answered. */
 static json_t *take_zone(struct api_request *r)
 {
@@ -61,7 +83,9 @@ static json_t *take_zone(struct api_request *r)
         zone = NULL;
     }
     json_decref(body);
-    return zone;
+    json_t *plain = zone == NULL ? NULL : with_plain_names(zone);
+    json_decref(zone);
+    return plain;
 }
 
 static bool dns_put(struct api *api, struct api_request *r)
@@ -106,15 +130,8 @@ static json_t *zone_of(struct api *api, int64_t workspace)
 {
     json_t *zone = box_zone(api->options.box, BOX_COMMON);
     json_t *own = workspace == BOX_COMMON ? NULL : box_zone(api->options.box, workspace);
-    const char *name, *of_all;
-    json_t *records, *unused;
-    void *next;
-    json_object_foreach(own, name, records) {
-        json_object_foreach_safe(zone, next, of_all, unused)
-            if (strcasecmp(of_all, name) == 0)
-                json_object_del(zone, of_all);
-        json_object_set(zone, name, records);
-    }
+    if (own != NULL)
+        json_object_update(zone, own);
     json_decref(own);
     return zone;
 }

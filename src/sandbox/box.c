@@ -142,6 +142,7 @@ void box_close(struct box **box)
         return;
     timer_clear(&b->tidy);
     capture_reader_free(&b->reader);
+    json_decref(b->zone);
     db_close(b);
     free(b);
     *box = NULL;

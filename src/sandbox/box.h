@@ -157,6 +157,8 @@ json_t *box_fault_rules(struct box *box);
 
 /* An object of names (verdict/zone.h), new; empty where there is none. */
 json_t *box_zone(struct box *box, int64_t workspace);
+/* The common workspace's, borrowed until the next call of box_zone_set(). */
+json_t *box_zone_common(struct box *box);
 bool box_zone_set(struct box *box, int64_t workspace, json_t *zone);
 
 /* ---- what happens ---- */

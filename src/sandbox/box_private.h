@@ -26,6 +26,7 @@ struct box {
     struct list watchers;
     struct box_numbers numbers;
     int64_t poison;              /* as trying: what ended the process before us; 0: nothing */
+    json_t *zone;                /* of the common workspace, as it was read; or NULL */
     uint64_t hooks;              /* how many webhooks there are (hook.c) */
     struct timer tidy;           /* what is over goes */
     bool is_broken;              /* the store failed: nothing new is taken up */

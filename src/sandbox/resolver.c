@@ -78,14 +78,12 @@ static bool answer(struct resolver *r, struct slice message, size_t max, struct 
     struct answering a = { .rcode = DNS_NOERROR };
     if (!dns_asked_read(message, &asked, &a.rcode))
         return false;
-    json_t *zone = box_zone(r->box, BOX_COMMON);
-    a.zone = zone;
+    a.zone = box_zone_common(r->box);
     arena_init(&a.arena, ARENA_MAX);
     bool good = a.rcode != DNS_NOERROR || look_up(&a, &asked);
     good = good && dns_answer_append(&asked, a.rcode, a.told, a.count,
                                      max == 0 ? asked.room : max, out);
     arena_free(&a.arena);
-    json_decref(zone);
     return good;
 }
 

@@ -17,6 +17,13 @@ json_t *box_zone(struct box *box, int64_t workspace)
     return zone != NULL ? zone : json_object();
 }
 
+json_t *box_zone_common(struct box *box)
+{
+    if (box->zone == NULL)
+        box->zone = box_zone(box, BOX_COMMON);
+    return box->zone;
+}
+
 bool box_zone_set(struct box *box, int64_t workspace, json_t *zone)
 {
     sqlite3_stmt *s = db_statement(box, "INSERT OR REPLACE INTO zone VALUES (?1, ?2)");
@@ -28,5 +35,9 @@ bool box_zone_set(struct box *box, int64_t workspace, json_t *zone)
         good = db_run(s);
     }
     free(text);
+    if (workspace == BOX_COMMON) {
+        json_decref(box->zone);
+        box->zone = NULL;
+    }
     return good;
 }

@@ -7,6 +7,7 @@
  * A type may fail by itself: {"A": "TIMEOUT"}. What cannot be a record is left out. */
 #include "verdict/zone.h"
 
+#include "base/ascii.h"
 #include "wire/dns/message.h"
 
 #include <arpa/inet.h>
@@ -37,6 +38,15 @@ static const json_t *find_name(const json_t *zone, struct slice name)
     const char *key;
     size_t key_len;
     json_t *value;
+    char plain[ZONE_NAME_MAX + 1];
+    struct slice bare = without_dot(name);
+    if (bare.len < sizeof plain) {
+        for (size_t i = 0; i < bare.len; i++)
+            plain[i] = ascii_lower(bare.data[i]);
+        value = json_object_getn(zone, plain, bare.len);
+        if (value != NULL)
+            return value;
+    }
     json_object_keylen_foreach((json_t *)zone, key, key_len, value)
         if (slice_equal_nocase(without_dot(slice_make(key, key_len)), without_dot(name)))
             return value;

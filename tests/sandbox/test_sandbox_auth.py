@@ -88,7 +88,8 @@ def test_by_the_records_of_now(sandbox, key, inbox):
 
 def test_a_workspace_has_its_own_and_what_all_have(key):
     with box.Sandbox() as s:
-        s.own("PUT", "/dns", {"zone": {"APP.test": {"TXT": ["v=spf1 +all"]}, "all.test": {"TXT": ["v=spf1 +all"]}}})
+        said = s.own("PUT", "/dns", {"zone": {"APP.test.": {"TXT": ["v=spf1 +all"]}, "all.test": {"TXT": ["v=spf1 +all"]}}})
+        assert set(said["zone"]) == {"app.test", "all.test"}
         s.own("PUT", "/dns", {"zone": {"app.test": {"TXT": ["v=spf1 -all"]}}}, key=key)
         inbox = s.own("POST", "/inboxes", {}, key=key)
         id = captured(s, key, inbox, MAIL)
