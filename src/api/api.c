@@ -17,7 +17,8 @@ static const struct api_route *const tables[] = { own_routes, own_message_routes
                                                   mailslurp_wait_routes, mailhog_routes,
                                                   inbucket_routes, maildev_routes,
                                                   ethereal_routes, mcp_routes,
-                                                  webhook_routes, webhook_log_routes, link_routes, release_routes, auth_routes,
+                                                  webhook_routes, webhook_log_routes,
+                                                  link_routes, release_routes, auth_routes,
                                                   mailslurp_webhook_routes };
 
 enum err api_open(const struct api_options *options, struct api **out)

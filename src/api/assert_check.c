@@ -46,7 +46,8 @@ static bool are_headers_good(struct api_request *r, json_t *headers)
     json_t *wish;
     json_object_foreach(headers, name, wish) {
         const struct member one[] = {
-            { name, is_header_wish, "is to be a text, {equals, contains, matches, lacks}, or null" },
+            { name, is_header_wish,
+              "is to be a text, {equals, contains, matches, lacks}, or null" },
             { NULL, NULL, NULL },
         };
         json_t *alone = json_pack("{s:O}", name, wish);
@@ -108,7 +109,8 @@ bool assert_check(struct api_request *r, json_t *body)
     static const struct member auth[] = {
         { "spf", member_text, result }, { "dkim", member_text, result },
         { "dmarc", member_text, result }, { "arc", member_text, result },
-        { "client", member_text, "is to be an address" }, { "helo", member_text, "is to be a text" },
+        { "client", member_text, "is to be an address" },
+        { "helo", member_text, "is to be a text" },
         { "sender", member_text, "is to be a text" }, { NULL, NULL, NULL },
     };
     static const struct member lint[] = {

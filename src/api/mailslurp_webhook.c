@@ -127,7 +127,8 @@ static json_t *result_dto(json_t *delivery, json_t *hook)
     json_t *attempts = json_object_get(delivery, "attempts");
     size_t count = json_array_size(attempts);
     json_t *last = json_array_get(attempts, count == 0 ? 0 : count - 1);
-    json_t *created = json_object_get(delivery, "created"), *status = json_object_get(last, "status");
+    json_t *created = json_object_get(delivery, "created");
+    json_t *status = json_object_get(last, "status");
     json_t *at = json_time(json_integer_value(created)), *out = json_object();
     bool is_good = strcmp(json_text(delivery, "state"), "delivered") == 0;
     json_object_set(out, "id", json_object_get(delivery, "id"));

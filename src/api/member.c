@@ -37,7 +37,8 @@ bool member_flag(const json_t *value)
 bool member_duration(const json_t *value)
 {
     return member_count(value) ||
-           (json_is_string(value) && read_duration(slice_from_string(json_string_value(value))) >= 0);
+           (json_is_string(value) &&
+            read_duration(slice_from_string(json_string_value(value))) >= 0);
 }
 
 bool member_texts(const json_t *value)

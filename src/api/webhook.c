@@ -154,7 +154,8 @@ static bool create(struct api *api, struct api_request *r)
                                "message.deleted, message.bounced, session.refused" },
         { "inbox", member_text, "is to be a text" }, { "name", member_text, "is to be a text" },
         { "match", is_match, "is to be a match as for waiting" },
-        { "headers", webhook_are_headers, "is to be an object of at most 16 texts, none of them of the connection's own" },
+        { "headers", webhook_are_headers, "is to be an object of at most 16 texts, none of them of "
+                                          "the connection's own" },
         { "secret", is_secret, "is to be a text of 16 to 200 characters" },
         { "tries", is_tries, "is to be a number from 1 to 30" },
         { "backoff", is_backoff, "is to be a duration such as 1s, at most 1h" },
@@ -216,7 +217,8 @@ static bool delete_one(struct api *api, struct api_request *r)
 static bool test(struct api *api, struct api_request *r)
 {
     json_t *id = box_hook_test(api->options.box, r->workspace, r->arguments[0]);
-    return id == NULL ? webhook_missing(r) : answer_json(r, 202, json_pack("{s:o}", "delivery", id));
+    return id == NULL ? webhook_missing(r)
+                      : answer_json(r, 202, json_pack("{s:o}", "delivery", id));
 }
 
 const struct api_route webhook_routes[] = {

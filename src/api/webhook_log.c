@@ -150,7 +150,7 @@ static void decide(struct api_expected *e, bool is_met)
 static bool is_met(const struct api_expected *e)
 {
     return box_deliveries_count(e->api->options.box, e->request->workspace,
-                                e->request->arguments[0], e->state) >= e->count;
+                                e->request->arguments[0], (int)e->state) >= e->count;
 }
 
 static void on_late(struct timer *timer)
@@ -189,7 +189,8 @@ bool webhook_wait(struct api *api, struct api_request *r, const struct webhook_w
 
 static bool waited(struct api *api, struct api_request *r, enum hook_state state, bool met)
 {
-    uint64_t count = box_deliveries_count(api->options.box, r->workspace, r->arguments[0], state);
+    uint64_t count = box_deliveries_count(api->options.box, r->workspace, r->arguments[0],
+                                          (int)state);
     json_t *answer = json_pack("{s:b, s:I, s:o}", "found", met, "count", (json_int_t)count,
                                "deliveries", deliveries_of(api, r, r->arguments[0]));
     if (!met)

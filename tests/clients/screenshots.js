@@ -3,11 +3,11 @@ const { chromium } = require("playwright-core");
 
 const [url, out] = process.argv.slice(2);
 
-async function picture(browser, name, options, tab) {
+async function picture(browser, name, options, tab, view) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
-  await page.goto(url);
-  await page.waitForSelector(".row");
+  await page.goto(view ? `${url}/#/${view}` : url);
+  await page.waitForSelector(view ? ".grid" : ".row");
   if (tab) {
     await page.locator(".row", { hasText: "sign-in code" }).first().click();
     await page.getByRole("tab", { name: tab }).click();
@@ -26,6 +26,8 @@ async function picture(browser, name, options, tab) {
   await picture(browser, "list-dark", { ...wide, colorScheme: "dark" });
   await picture(browser, "message", { ...wide, colorScheme: "light" }, /^HTML$/);
   await picture(browser, "codes", { ...wide, colorScheme: "light" }, /Codes & links/);
+  await picture(browser, "auth", { ...wide, colorScheme: "light" }, "Auth");
+  await picture(browser, "webhooks", { ...wide, colorScheme: "light" }, "", "webhooks");
   await picture(browser, "transcript", { ...wide, colorScheme: "dark" }, "Transcript");
   await picture(browser, "narrow", { ...narrow, colorScheme: "light" });
   await browser.close();
