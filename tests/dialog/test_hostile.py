@@ -311,8 +311,8 @@ def test_b46_a_tarpit_that_grows(sink, data):
                 begin = time.monotonic()
                 assert c.code(f"RCPT TO:<u{i}@foreign.test>") == 550
                 taken.append(time.monotonic() - begin)
-            # how long it takes at least; nothing says how long at most
-            assert taken[2] >= 0.1 and taken[3] >= 0.15 and taken[4] >= 0.15
+            # how long it takes at least, by a clock of whole milliseconds; nothing says how long at most
+            assert taken[2] >= 0.099 and taken[3] >= 0.149 and taken[4] >= 0.149
             assert c.code("RCPT TO:<u@our.test>") == 250
             c.send(b"RCPT TO:<x@foreign.test>\r\nRCPT TO:<v@our.test>\r\n")
             assert [c.reply()[0], c.reply()[0]] == [550, 250]  # in their order
